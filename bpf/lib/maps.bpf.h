@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Every map. Names have at most 15 characters so that bpftool shows them
+ * whole. All __weak: each hook file includes this header and the linker keeps
+ * one copy.
+ *
+ * Three kinds:
+ *  - live maps, pinned under maps/ and written by the programs;
+ *  - msp_t_*: one-entry templates, one a policy table family. They give inner
+ *    maps their BTF and stand in every slot until a policy is applied, so an
+ *    unfilled slot finds nothing and denies;
+ *  - outer maps, ARRAY_OF_MAPS over MSP_SLOTS, whose inner maps mspd makes,
+ *    fills, freezes and pins under gen/<n>/.
+ */
+#pragma once
+
+#include "lib/core.bpf.h"
+
+#include <msp/abi.h>
+
+/* --- live --------------------------------------------------------------- */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct msp_meta);
+} msp_meta __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, MSP_SLOTS);
+    __type(key, __u32);
+    __type(value, struct msp_ports);
+} msp_ports __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, __u32); /* enum msp_own */
+} msp_own_sk __weak SEC(".maps");
+
+/* One-shot: consumed by CONNECT_CB on the client, read by the proxy. */
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct msp_mark);
+} msp_sk_verdict __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct msp_owner);
+} msp_sk_owner __weak SEC(".maps");
+
+/* Not LRU: when it is full a new mark is refused, no other one is lost. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MSP_HANDOFF_MAX);
+    __type(key, struct msp_flow_key);
+    __type(value, struct msp_handoff);
+} msp_handoff __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MSP_NETNS_MAX);
+    __type(key, __u64); /* netns cookie */
+    __type(value, struct msp_netns);
+} msp_netns __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, MSP_AUDIT_MAX);
+    __type(key, struct msp_audit_key);
+    __type(value, struct msp_audit);
+} msp_audit __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, MSP_AUDIT_CGROUPS_MAX);
+    __type(key, __u64); /* cgroup id */
+    __type(value, struct msp_audit_uids);
+} msp_aud_uids __weak SEC(".maps");
+
+/* Not LRU: what does not fit is counted on the row of cgroup 0. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MSP_COUNTERS_MAX);
+    __type(key, struct msp_counter_key);
+    __type(value, __u64);
+} msp_counters __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, MSP_STAT_COUNT);
+    __type(key, __u32);
+    __type(value, __u64);
+} msp_stats __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, MSP_RING_BYTES);
+} msp_ring __weak SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, MSP_WORKERS_MAX);
+    __type(key, __u32);
+    __type(value, struct msp_request);
+} msp_requests __weak SEC(".maps");
+
+/* An all-zero record to insert: too large for the stack. Never written. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_RDONLY_PROG);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct msp_audit);
+} msp_zero_audit __weak SEC(".maps");
+
+/* --- templates ---------------------------------------------------------- */
+
+struct msp_t_lpm_ep {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1);
+    __type(key, struct msp_ep_key);
+    __type(value, struct msp_ep_ref);
+} msp_t_ep_lpm __weak SEC(".maps");
+
+struct msp_t_array_ep {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_INNER_MAP);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct msp_endpoint);
+} msp_t_eps __weak SEC(".maps");
+
+/* uid, gid and group rows: id -> identities it satisfies, wildcards in. */
+struct msp_t_hash_row {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct msp_idset);
+} msp_t_row __weak SEC(".maps");
+
+/* sets, and the wildcard rows (index: enum msp_dim) */
+struct msp_t_array_set {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_INNER_MAP);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct msp_idset);
+} msp_t_set __weak SEC(".maps");
+
+struct msp_t_lpm_path {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1);
+    __type(key, struct msp_path_key);
+    __type(value, struct msp_path_node);
+} msp_t_path __weak SEC(".maps");
+
+struct msp_t_array_cond {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_INNER_MAP);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct msp_cond);
+} msp_t_cond __weak SEC(".maps");
+
+struct msp_t_hash_pair {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1);
+    __type(key, struct msp_pair_key);
+    __type(value, struct msp_pair_ref);
+} msp_t_pair __weak SEC(".maps");
+
+struct msp_t_array_name {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_INNER_MAP);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct msp_name);
+} msp_t_name __weak SEC(".maps");
+
+/* --- slots -------------------------------------------------------------- */
+
+#define MSP_OUTER(map_name, template_struct, template_map)                     \
+    struct {                                                                   \
+        __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                              \
+        __uint(max_entries, MSP_SLOTS);                                        \
+        __type(key, __u32);                                                    \
+        __array(values, struct template_struct);                               \
+    } map_name __weak SEC(".maps") = {                                         \
+        .values = {&template_map, &template_map, &template_map,                \
+                   &template_map},                                             \
+    }
+
+MSP_OUTER(msp_ep_lpm, msp_t_lpm_ep, msp_t_ep_lpm);
+MSP_OUTER(msp_eps, msp_t_array_ep, msp_t_eps);
+MSP_OUTER(msp_uid, msp_t_hash_row, msp_t_row);
+MSP_OUTER(msp_gid, msp_t_hash_row, msp_t_row);
+MSP_OUTER(msp_group, msp_t_hash_row, msp_t_row);
+MSP_OUTER(msp_wild, msp_t_array_set, msp_t_set);
+MSP_OUTER(msp_sets, msp_t_array_set, msp_t_set);
+MSP_OUTER(msp_paths, msp_t_lpm_path, msp_t_path);
+MSP_OUTER(msp_conds, msp_t_array_cond, msp_t_cond);
+MSP_OUTER(msp_pairs, msp_t_hash_pair, msp_t_pair);
+MSP_OUTER(msp_id_names, msp_t_array_name, msp_t_name);
+MSP_OUTER(msp_pr_names, msp_t_array_name, msp_t_name);

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The contract between the BPF programs and user space: keys, values, enums
+ * and the page through which the proxy asks. Both sides compile this file;
+ * there is no second copy.
+ *
+ * Rules: fixed-width fields, explicit zeroed padding, native byte order
+ * unless a name ends in _be, addresses always 16 bytes with IPv4 as
+ * ::ffff:a.b.c.d. The value 0 of every enum means "unset" and is never an
+ * allowance: a zeroed row denies.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#include <msp/limits.h>
+
+#define MSP_ASSERT_SIZE(type, bytes)                                           \
+    _Static_assert(sizeof(struct type) == (bytes), #type)
+#define MSP_ASSERT_OFFSET(type, field, bytes)                                  \
+    _Static_assert(__builtin_offsetof(struct type, field) == (bytes),          \
+                   #type "." #field)
+
+/* --- enums (bpftool prints their names) --------------------------------- */
+
+enum msp_mode {
+    MSP_MODE_NONE = 0, /* unset: deny */
+    MSP_MODE_DISABLED, /* not intercepted */
+    MSP_MODE_AUDIT,    /* never denied, would-be denials recorded */
+    MSP_MODE_ENFORCE,
+    MSP_MODE_COUNT,
+};
+
+/* What a denied connect() sees. */
+enum msp_on_deny {
+    MSP_ON_DENY_NONE = 0, /* as EPERM */
+    MSP_ON_DENY_EPERM,
+    MSP_ON_DENY_REFUSE, /* ECONNREFUSED */
+    MSP_ON_DENY_HTTP,   /* redirected with an empty mark: the proxy says 403 */
+    MSP_ON_DENY_COUNT,
+};
+
+enum msp_verdict {
+    MSP_VERDICT_NONE = 0, /* no decision was reached: deny */
+    MSP_VERDICT_DENY,
+    MSP_VERDICT_ALLOW,
+    MSP_VERDICT_AUDIT,  /* allowed only because the mode is audit */
+    MSP_VERDICT_DIRECT, /* connect only: let out without the agent */
+    MSP_VERDICT_STALE,  /* the policy changed under the caller: ask anew */
+    MSP_VERDICT_COUNT,
+};
+
+enum msp_reason {
+    MSP_REASON_NONE = 0,
+    MSP_REASON_PRIVILEGE,         /* a privilege of the caller matched */
+    MSP_REASON_DEFAULT_ALLOW,     /* no privilege matched, default allow */
+    MSP_REASON_DEFAULT_DENY,      /* no privilege matched, default deny */
+    MSP_REASON_NOT_ASSIGNED,      /* matched, but assigned to others */
+    MSP_REASON_NO_RULE_FOR_YOU,   /* connect: no privilege at all, deny */
+    MSP_REASON_NEEDS_ROOT,        /* endpoint demands real root */
+    MSP_REASON_NO_IDENTITY,       /* kernel thread, no mm, no credentials */
+    MSP_REASON_NO_LISTENER,       /* no agent listener in this netns */
+    MSP_REASON_REDIRECTED,        /* connect: marked and redirected */
+    MSP_REASON_DIRECT_AGENT_AWAY, /* audit: agent not alive, let out */
+    MSP_REASON_DIRECT_NOT_SIGNED, /* endpoint with sign:false, allowed */
+    MSP_REASON_BOOTSTRAP,         /* no policy yet: real root, unsigned */
+    MSP_REASON_BOOTSTRAP_DENY,    /* no policy yet: not real root */
+    MSP_REASON_LISTENER_DIRECT,   /* connect to the agent's own listener */
+    MSP_REASON_SERVICE_UID,       /* agent process without its socket mark */
+    MSP_REASON_SPELLING,          /* request refused by the canonicaliser */
+    MSP_REASON_RESERVED_PATH,     /* /secure-channel belongs to the agent */
+    MSP_REASON_STALE_POLICY,      /* slot refilled during the decision */
+    MSP_REASON_STALE_IDENTITY,    /* identity table newer than the mark */
+    MSP_REASON_BAD_REQUEST,       /* malformed request page */
+    MSP_REASON_TABLE_MISSING,     /* a row or table that must exist did not */
+    MSP_REASON_HELPER_FAILED,     /* a kernel helper refused */
+    MSP_REASON_COUNT,
+};
+
+enum msp_stage {
+    MSP_STAGE_NONE = 0,
+    MSP_STAGE_CONNECT,
+    MSP_STAGE_REQUEST,
+    MSP_STAGE_COUNT,
+};
+
+/* own_sk: sockets of the agent itself. */
+enum msp_own {
+    MSP_OWN_NONE = 0,
+    MSP_OWN_UPSTREAM, /* may connect to endpoints only */
+    MSP_OWN_LISTENER, /* may bind only */
+    MSP_OWN_COUNT,
+};
+
+enum msp_owner_kind {
+    MSP_OWNER_NONE = 0,
+    MSP_OWNER_REDIRECT,
+    MSP_OWNER_DIRECT,
+    MSP_OWNER_COUNT,
+};
+
+/* Identity dimensions with a row table; index of the wildcard rows. */
+enum msp_dim {
+    MSP_DIM_UID = 0,
+    MSP_DIM_GID,       /* gid, or groupName where no gid is given */
+    MSP_DIM_GROUP,     /* groupName of identities that also give a gid */
+    MSP_DIM_HOST_ONLY, /* not a dimension: identities that match only
+                          outside containers */
+    MSP_DIM_COUNT,
+};
+
+/* Request methods, one bit each; a privilege's method set is an OR. */
+enum msp_method {
+    MSP_METHOD_NONE = 0,
+    MSP_METHOD_GET = 1 << 0,
+    MSP_METHOD_HEAD = 1 << 1,
+    MSP_METHOD_POST = 1 << 2,
+    MSP_METHOD_PUT = 1 << 3,
+    MSP_METHOD_DELETE = 1 << 4,
+    MSP_METHOD_OPTIONS = 1 << 5,
+    MSP_METHOD_PATCH = 1 << 6,
+    MSP_METHOD_ALL = (1 << 7) - 1,
+};
+
+/* Index into msp_stats. */
+enum msp_stat {
+    MSP_STAT_NONE = 0,
+    MSP_STAT_MARK_PUBLISHED,
+    MSP_STAT_MARK_PUBLISH_FAILED,
+    MSP_STAT_MARK_MOVED,
+    MSP_STAT_MARK_MISSING,   /* listener accepted, no hand-off entry */
+    MSP_STAT_MARK_ISN_STALE, /* hand-off entry of another connection */
+    MSP_STAT_MARK_MOVE_FAILED,
+    MSP_STAT_STORAGE_FAILED, /* sk_storage could not be made */
+    MSP_STAT_RING_DROPPED,
+    MSP_STAT_AUDIT_DROPPED,
+    MSP_STAT_COUNTER_OTHER,  /* counted on the row of cgroup 0 */
+    MSP_STAT_GROUPS_CUT,     /* caller with more than MSP_GROUPS_MAX groups */
+    MSP_STAT_GENERATION_MOVED,
+    MSP_STAT_COUNT,
+};
+
+/* --- identity ----------------------------------------------------------- */
+
+/* A set of identities: bit i%64 of word i/64 stands for identity i. */
+struct msp_idset {
+    __u64 word[MSP_IDSET_WORDS];
+};
+MSP_ASSERT_SIZE(msp_idset, 128);
+
+/* An executable as the kernel names it; generation 0 is legal. */
+struct msp_exe {
+    __u32 s_dev; /* kernel encoding: major << 20 | minor */
+    __u32 generation;
+    __u64 ino;
+};
+MSP_ASSERT_SIZE(msp_exe, 16);
+
+/* flags of msp_mark */
+#define MSP_MARK_ROOT 0x01u       /* real root */
+#define MSP_MARK_CONTAINER 0x02u  /* in a container */
+#define MSP_MARK_BOOTSTRAP 0x04u  /* relay unsigned */
+#define MSP_MARK_EMPTY 0x08u      /* onDeny http: deny every request */
+#define MSP_MARK_GROUPS_CUT 0x10u /* groups beyond MSP_GROUPS_MAX ignored */
+
+/*
+ * What connect() decided about a caller; travels from the client socket to
+ * the accepted one and is handed back to `authorize` with every request.
+ */
+struct msp_mark {
+    struct msp_idset ids;
+    __u8 addr[16]; /* destination asked for */
+    struct msp_exe exe;
+    __u64 cgroup_id;
+    __u64 netns_cookie;
+    __u32 identity_epoch;
+    __u32 uid; /* effective, init user namespace */
+    __u32 pid; /* tgid, init pid namespace */
+    __u16 port; /* destination asked for, host order */
+    __u8 endpoint;
+    __u8 flags;
+};
+MSP_ASSERT_SIZE(msp_mark, 192);
+MSP_ASSERT_OFFSET(msp_mark, addr, 128);
+MSP_ASSERT_OFFSET(msp_mark, cgroup_id, 160);
+MSP_ASSERT_OFFSET(msp_mark, flags, 191);
+
+/* --- sockets ------------------------------------------------------------ */
+
+/* Hand-off between the client's SYN and the accepted socket. */
+struct msp_flow_key {
+    __u64 netns_cookie; /* 0 unless the server address is loopback */
+    __u8 client_addr[16];
+    __u8 server_addr[16];
+    __u16 client_port; /* host order */
+    __u16 server_port; /* host order */
+    __u32 pad;
+};
+MSP_ASSERT_SIZE(msp_flow_key, 48);
+
+struct msp_handoff {
+    struct msp_mark mark;
+    __u32 isn; /* initial sequence number of the client's SYN */
+    __u32 pad;
+};
+MSP_ASSERT_SIZE(msp_handoff, 200);
+
+/* Outlives the mark: who made this socket's connection and to where. */
+struct msp_owner {
+    enum msp_owner_kind kind;
+    __u32 endpoint;
+    __u32 uid;
+    __u32 flags; /* MSP_MARK_* */
+    __u64 cgroup_id;
+    __u8 addr[16]; /* destination asked for */
+    __u16 port;    /* host order */
+    __u16 pad[3];
+};
+MSP_ASSERT_SIZE(msp_owner, 48);
+
+/* One network namespace with a listener of the agent. Key: netns cookie. */
+struct msp_netns {
+    __u64 agent_epoch; /* which agent holds the listener */
+    __u16 port;        /* of 127.0.0.1, host order; 0 = none */
+    __u16 pad[3];
+};
+MSP_ASSERT_SIZE(msp_netns, 16);
+
+/* --- slots -------------------------------------------------------------- */
+
+/* flags of msp_slot_meta */
+#define MSP_SLOT_BOOTSTRAP 0x1u      /* no policy was ever given */
+#define MSP_SLOT_BOOTSTRAP_DENY 0x2u /* bootstrap, real root denied too */
+#define MSP_SLOT_GROUP_DIM 0x4u      /* MSP_DIM_GROUP has rows */
+
+struct msp_slot_meta {
+    __u64 generation; /* 0 = being refilled: deny */
+    __u32 identity_epoch;
+    __u32 flags;
+    __u8 digest[32]; /* SHA-256 of the image */
+};
+MSP_ASSERT_SIZE(msp_slot_meta, 48);
+
+/*
+ * The only entry of msp_meta; mmap-ed by mspd, which stores each word
+ * atomically. A reader takes `live` once and after its last table look-up
+ * compares slot[live].generation with what it read first.
+ */
+struct msp_meta {
+    __u32 live; /* slot in force, < MSP_SLOTS */
+    __u32 proxy_uid;
+    __u32 keeper_uid;
+    __u32 root_dev; /* root directory of pid 1; kernel encoding */
+    __u64 root_ino; /* 0 = unknown: nobody has an identity */
+    __u64 agent_epoch;
+    __u64 heartbeat_ns; /* CLOCK_MONOTONIC of mspd */
+    __u64 pad;
+    struct msp_slot_meta slot[MSP_SLOTS];
+};
+MSP_ASSERT_SIZE(msp_meta, 240);
+
+/* Ports that belong to an endpoint of the slot; bit p%64 of word p/64. */
+struct msp_ports {
+    __u64 word[MSP_PORTS / 64];
+};
+MSP_ASSERT_SIZE(msp_ports, 8192);
+
+/* LPM key. prefixlen counts 16 bits port, 16 bits zero, then address bits. */
+struct msp_ep_key {
+    __u32 prefixlen; /* 32..160 */
+    __u16 port;      /* host order, matched whole */
+    __u16 pad;
+    __u8 addr[16];
+};
+MSP_ASSERT_SIZE(msp_ep_key, 24);
+#define MSP_EP_KEY_FIXED_BITS 32
+
+struct msp_ep_ref {
+    __u32 endpoint;
+};
+MSP_ASSERT_SIZE(msp_ep_ref, 4);
+
+/* flags of msp_endpoint */
+#define MSP_EP_DEFAULT_ALLOW 0x1u
+#define MSP_EP_SIGN 0x2u
+#define MSP_EP_ROOT_GATE 0x4u
+
+/* Fixed indexes of the built-in endpoints. */
+enum msp_builtin {
+    MSP_EP_IMDS = 0,
+    MSP_EP_WIRESERVER,
+    MSP_EP_HOSTGA,
+    MSP_EP_BUILTINS,
+};
+
+struct msp_endpoint {
+    char name[MSP_ENDPOINT_NAME_BYTES];
+    enum msp_mode mode;
+    enum msp_on_deny on_deny;
+    __u32 flags;
+    __u32 pad;
+    struct msp_idset reach;           /* assigned to any privilege at all */
+    struct msp_idset lifts_root_gate; /* identities that name a container */
+};
+MSP_ASSERT_SIZE(msp_endpoint, 304);
+
+/*
+ * LPM key of a rule path. Text is canonical (lower case, no trailing slash).
+ * An exact entry ends in its NUL, a prefix entry in '/', so that a rule for
+ * /a/b covers /a/b and /a/b/c but not /a/bc. The root path has one entry "/".
+ * prefixlen counts 32 bits endpoint, then the bits of the text with its NUL
+ * or '/'. A request asks with its whole text and the NUL (or its first
+ * MSP_PATH_KEY_BYTES bytes).
+ */
+struct msp_path_key {
+    __u32 prefixlen;
+    __u32 endpoint;
+    char path[MSP_PATH_KEY_BYTES];
+};
+MSP_ASSERT_SIZE(msp_path_key, 256);
+#define MSP_PATH_KEY_FIXED_BITS 32
+
+/*
+ * All privileges that cover a path, ancestors folded in. Rows
+ * [first_cond, first_cond + n_conds) of msp_conds carry query pairs or
+ * methods; the n_grants rows after them are unconditional, deepest path
+ * first, and serve to name the privilege that won.
+ */
+struct msp_path_node {
+    __u16 n_conds;
+    __u16 n_grants;
+    __u32 set; /* union of the unconditional grants' sets */
+    __u32 first_cond;
+    __u32 pad;
+};
+MSP_ASSERT_SIZE(msp_path_node, 16);
+
+struct msp_cond {
+    __u16 pair[MSP_PRIV_PAIRS_MAX]; /* pair ids, n_pairs of them */
+    __u16 methods;                  /* OR of enum msp_method; 0 = all */
+    __u8 n_pairs;
+    __u8 pad;
+    __u32 set;       /* identities the privilege is assigned to */
+    __u32 privilege; /* index for its name */
+};
+MSP_ASSERT_SIZE(msp_cond, 28);
+
+/* SHA-256 over folded key, NUL, folded value; first 16 bytes. */
+struct msp_pair_key {
+    __u32 endpoint;
+    __u8 hash[MSP_PAIR_HASH_BYTES];
+};
+MSP_ASSERT_SIZE(msp_pair_key, 20);
+
+struct msp_pair_ref {
+    __u32 id; /* < MSP_PAIRS_MAX */
+};
+MSP_ASSERT_SIZE(msp_pair_ref, 4);
+
+struct msp_name {
+    char text[MSP_NAME_BYTES];
+};
+MSP_ASSERT_SIZE(msp_name, 64);
+
+/* --- authorize ---------------------------------------------------------- */
+
+/* refusal: the canonicaliser's word on this request */
+#define MSP_REFUSAL_NONE 0u
+#define MSP_REFUSAL_SPELLING 1u
+#define MSP_REFUSAL_RESERVED 2u
+
+/*
+ * One worker's page of msp_requests. The worker fills the upper part, runs
+ * `authorize` with {slot} as context and reads the answer from the lower
+ * part. All unused bytes of path and pairs are zero.
+ */
+struct msp_request {
+    /* in */
+    struct msp_mark mark;
+    struct msp_path_key path; /* prefixlen and endpoint: set by the kernel */
+    struct msp_pair_key pair[MSP_REQ_PAIRS_MAX]; /* endpoint: the kernel */
+    __u32 path_len; /* text and NUL, 2..MSP_PATH_KEY_BYTES; longer: cut */
+    __u32 n_pairs;
+    __u32 method;  /* one enum msp_method bit */
+    __u32 refusal; /* MSP_REFUSAL_* */
+    char audit_path[MSP_AUDIT_PATH_BYTES]; /* canonical path for the record */
+    /* out */
+    enum msp_verdict verdict; /* set to NONE by the worker before the call */
+    enum msp_reason reason;
+    enum msp_mode mode; /* of the endpoint */
+    __u32 endpoint_flags;
+    __u64 generation;
+    __u64 agent_epoch;
+    struct msp_name identity;  /* "-" for none */
+    struct msp_name privilege; /* "-" for none */
+    char endpoint[MSP_ENDPOINT_NAME_BYTES];
+    /* scratch of the kernel */
+    __u64 pair_bits[MSP_PAIRS_MAX / 64];
+    __u8 pad[MSP_REQUEST_PAGE_BYTES - 1936];
+};
+MSP_ASSERT_SIZE(msp_request, MSP_REQUEST_PAGE_BYTES);
+
+/* Context of the program `authorize`. */
+struct msp_authorize_ctx {
+    __u32 slot; /* in: index into msp_requests */
+    __u32 pad;
+    __u64 pad2;
+};
+MSP_ASSERT_SIZE(msp_authorize_ctx, 16);
+
+/* Context of the program `find_root`. */
+struct msp_find_root_ctx {
+    __u64 ino; /* out */
+    __u32 dev; /* out, kernel encoding */
+    __u32 found; /* out, 1 = both are set */
+};
+MSP_ASSERT_SIZE(msp_find_root_ctx, 16);
+
+/* --- audit -------------------------------------------------------------- */
+
+#define MSP_AUDIT_UID_OTHER 0xfffffffeu /* beyond MSP_AUDIT_UIDS_MAX */
+
+struct msp_audit_key {
+    __u64 cgroup_id;
+    __u32 uid; /* or MSP_AUDIT_UID_OTHER */
+    __u32 endpoint;
+    enum msp_stage stage;
+    enum msp_verdict verdict;
+    enum msp_reason reason;
+    __u32 pad;
+};
+MSP_ASSERT_SIZE(msp_audit_key, 32);
+
+struct msp_audit {
+    __u64 count;
+    __u64 first_ns; /* CLOCK_MONOTONIC */
+    __u64 last_ns;
+    __u64 generation; /* policy generation of the last event */
+    __u64 netns_cookie;
+    __u32 busy; /* a writer holds the text fields */
+    __u32 pid;
+    __u32 uid; /* the real one, also under MSP_AUDIT_UID_OTHER */
+    __u32 flags; /* MSP_MARK_* */
+    struct msp_exe exe;
+    char comm[MSP_EXE_NAME_BYTES];
+    char endpoint[MSP_ENDPOINT_NAME_BYTES];
+    struct msp_name identity;
+    struct msp_name privilege;
+    char path[MSP_AUDIT_PATH_BYTES]; /* of the last request */
+};
+MSP_ASSERT_SIZE(msp_audit, 376);
+
+/* Which uids of a cgroup have rows of their own. Key: cgroup id. */
+struct msp_audit_uids {
+    __u32 n;
+    __u32 uid[MSP_AUDIT_UIDS_MAX];
+};
+MSP_ASSERT_SIZE(msp_audit_uids, 68);
+
+/* cgroup_id 0 collects what did not fit. */
+struct msp_counter_key {
+    __u64 cgroup_id;
+    __u32 endpoint;
+    enum msp_verdict verdict;
+};
+MSP_ASSERT_SIZE(msp_counter_key, 16);
+
+/* Ring record: a connect that did not reach the proxy. */
+struct msp_event {
+    __u64 time_ns; /* CLOCK_MONOTONIC */
+    __u64 generation;
+    __u64 cgroup_id;
+    __u64 netns_cookie;
+    __u8 addr[16];
+    __u32 uid;
+    __u32 pid;
+    __u32 endpoint;
+    __u32 flags; /* MSP_MARK_* */
+    enum msp_verdict verdict;
+    enum msp_reason reason;
+    __u16 port;
+    __u16 pad[3];
+    char comm[MSP_EXE_NAME_BYTES];
+    char endpoint_name[MSP_ENDPOINT_NAME_BYTES];
+};
+MSP_ASSERT_SIZE(msp_event, 128);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What mspd and its children say to each other: descriptor numbers at exec
+ * and the records on each child's AF_UNIX SOCK_SEQPACKET pair. One record is
+ * one packet; descriptors travel as SCM_RIGHTS with the packet that names
+ * them. Native byte order, zeroed padding. A packet of a wrong size or type
+ * is a protocol fault: the receiver closes the pair, mspd restarts the child.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <msp/abi.h>
+
+/* Descriptor numbers at exec; everything else is closed. */
+enum msp_child_fd {
+    MSP_FD_CONTROL = 3, /* all children: the socket pair */
+
+    MSP_FD_PROXY_OWN_SK = 4,    /* map own_sk, writable */
+    MSP_FD_PROXY_VERDICT = 5,   /* map sk_verdict, read-only */
+    MSP_FD_PROXY_REQUESTS = 6,  /* map msp_requests, for mmap of own page */
+    MSP_FD_PROXY_AUTHORIZE = 7, /* program `authorize` */
+    MSP_FD_PROXY_META = 8,      /* map msp_meta, read-only, for mmap */
+
+    MSP_FD_KEEPER_KEY = 4, /* --static-key: the key file, read-only */
+};
+
+#define MSP_GUID_BYTES 37 /* text form with the NUL */
+#define MSP_KEY_BYTES 32
+#define MSP_METHOD_BYTES 16
+#define MSP_TARGET_BYTES 512
+
+enum msp_child_type {
+    MSP_CHILD_NONE = 0,
+
+    /* mspd -> proxy */
+    MSP_CHILD_LISTENER, /* struct msp_child_listener, one descriptor */
+    MSP_CHILD_KEY,      /* struct msp_child_key */
+    MSP_CHILD_LISTENER_GONE, /* struct msp_child_listener: close it */
+
+    /* proxy -> mspd */
+    MSP_CHILD_READY, /* struct msp_child_head: accepting */
+    MSP_CHILD_LOG,   /* struct msp_child_log */
+
+    /* keeper -> mspd: MSP_CHILD_KEY, and */
+    MSP_CHILD_NAMES, /* mspd -> keeper and back: struct msp_child_names */
+    MSP_CHILD_KEY_BAD, /* struct msp_child_text: why there is no key */
+
+    /* mspd -> netns, and the reply with one descriptor on success */
+    MSP_CHILD_OWN_SK,    /* struct msp_child_head, descriptor of own_sk */
+    MSP_CHILD_NETNS_PATH, /* struct msp_child_netns */
+    MSP_CHILD_NETNS_ROOT, /* struct msp_child_netns: its own namespace */
+
+    MSP_CHILD_TYPE_COUNT,
+};
+
+struct msp_child_head {
+    uint32_t type;
+    uint32_t id; /* chosen by the asker, repeated in the reply */
+};
+
+struct msp_child_text {
+    struct msp_child_head head;
+    char text[256];
+};
+
+struct msp_child_listener {
+    struct msp_child_head head;
+    uint64_t netns_cookie;
+    uint16_t port;
+    uint16_t pad[3];
+};
+
+/* Key and its GUID always travel together; receivers cleanse the packet. */
+struct msp_child_key {
+    struct msp_child_head head;
+    char guid[MSP_GUID_BYTES];
+    uint8_t pad[3];
+    uint8_t key[MSP_KEY_BYTES];
+};
+
+/* One finished request, for the connection log. Text fields end in NUL. */
+struct msp_child_log {
+    struct msp_child_head head;
+    struct msp_mark mark;
+    uint64_t generation;
+    uint64_t elapsed_us;
+    uint32_t status;   /* sent to the client, 0 = none */
+    uint32_t upstream; /* status of the host, 0 = none */
+    uint32_t verdict;  /* enum msp_verdict */
+    uint32_t reason;   /* enum msp_reason */
+    uint32_t is_signed;
+    uint32_t is_cut;   /* target longer than the field */
+    uint64_t bytes_in; /* request body */
+    uint64_t bytes_out; /* response body */
+    char method[MSP_METHOD_BYTES];
+    char target[MSP_TARGET_BYTES];
+    char endpoint[MSP_ENDPOINT_NAME_BYTES];
+    char identity[MSP_NAME_BYTES];
+    char privilege[MSP_NAME_BYTES];
+    char detail[64]; /* why it failed, "" if it did not */
+};
+
+/* Up to this many names a query; longer lists are split. */
+#define MSP_CHILD_NAMES_MAX 64
+#define MSP_CHILD_NAME_BYTES 256
+
+struct msp_child_name {
+    uint32_t is_group;
+    uint32_t is_found; /* reply */
+    uint32_t id;       /* reply: uid or gid */
+    uint32_t pad;
+    char name[MSP_CHILD_NAME_BYTES];
+};
+
+struct msp_child_names {
+    struct msp_child_head head;
+    uint32_t n;
+    uint32_t pad;
+    struct msp_child_name name[MSP_CHILD_NAMES_MAX];
+};
+
+struct msp_child_netns {
+    struct msp_child_head head;
+    int32_t status; /* reply: 0 or negative errno */
+    uint16_t port;  /* reply: port of 127.0.0.1 the listener has */
+    uint16_t pad;
+    uint64_t netns_cookie; /* request: expected, 0 = any; reply: found */
+    char path[4096];       /* request, NETNS_PATH */
+};

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# Language, warnings, hardening and the libraries everything links.
+
+option(MSP_WERROR "Treat warnings as errors" OFF)
+option(MSP_SANITIZE "Build with ASan, UBSan and LSan" OFF)
+
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.1)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.13)
+pkg_check_modules(LIBCAP REQUIRED IMPORTED_TARGET libcap)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
+
+# Every target of ours links this one.
+add_library(msp_flags INTERFACE)
+target_include_directories(msp_flags INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_compile_definitions(msp_flags INTERFACE _GNU_SOURCE)
+target_compile_options(msp_flags INTERFACE
+    -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    -Wold-style-definition -Wvla -Wformat=2 -Wundef -Wpointer-arith
+    -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough -Wswitch-enum
+    -fno-common)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT MSP_SANITIZE)
+    target_compile_options(msp_flags INTERFACE -Wnull-dereference)
+endif()
+if(MSP_WERROR)
+    target_compile_options(msp_flags INTERFACE -Werror)
+endif()
+if(MSP_SANITIZE)
+    target_compile_options(msp_flags INTERFACE
+        -fsanitize=address,undefined -fno-sanitize-recover=all
+        -fno-omit-frame-pointer)
+    target_link_options(msp_flags INTERFACE -fsanitize=address,undefined)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(msp_flags INTERFACE
+        -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+        -fstack-clash-protection -fPIE)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|i.86)$")
+        target_compile_options(msp_flags INTERFACE -fcf-protection=full)
+    endif()
+    if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        target_compile_options(msp_flags INTERFACE
+            -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+            -ftrivial-auto-var-init=zero)
+    endif()
+    target_link_options(msp_flags INTERFACE -pie -Wl,-z,relro,-z,now)
+endif()
+
+set(MSP_LIBEXECDIR ${CMAKE_INSTALL_FULL_LIBEXECDIR}/mspd)
