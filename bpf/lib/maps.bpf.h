@@ -196,16 +196,29 @@ struct msp_t_array_name {
 
 /* --- slots -------------------------------------------------------------- */
 
+/*
+ * maps.bpf.c alone fills the slots: a relocation inside a __weak copy of a map
+ * would survive linking and point nowhere.
+ */
+#ifdef MSP_MAPS_OWNER
+#define MSP_OUTER_STORAGE
+#define MSP_OUTER_VALUES(template_map)                                         \
+    = {                                                                        \
+        .values = {&template_map, &template_map, &template_map,                \
+                   &template_map},                                             \
+}
+#else
+#define MSP_OUTER_STORAGE extern
+#define MSP_OUTER_VALUES(template_map)
+#endif
+
 #define MSP_OUTER(map_name, template_struct, template_map)                     \
-    struct {                                                                   \
+    MSP_OUTER_STORAGE struct {                                                 \
         __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                              \
         __uint(max_entries, MSP_SLOTS);                                        \
         __type(key, __u32);                                                    \
         __array(values, struct template_struct);                               \
-    } map_name __weak SEC(".maps") = {                                         \
-        .values = {&template_map, &template_map, &template_map,                \
-                   &template_map},                                             \
-    }
+    } map_name SEC(".maps") MSP_OUTER_VALUES(template_map)
 
 MSP_OUTER(msp_ep_lpm, msp_t_lpm_ep, msp_t_ep_lpm);
 MSP_OUTER(msp_eps, msp_t_array_ep, msp_t_eps);
