@@ -25,7 +25,7 @@
 #include <msp/limits.h>
 
 #define MSP_CTL_MAGIC 0x4c544350534d0000ull
-#define MSP_CTL_PATH "/run/mspd/control.sock"
+#define MSP_CTL_PATH  "/run/mspd/control.sock"
 
 enum msp_ctl_type {
     MSP_CTL_NONE = 0,
@@ -45,7 +45,7 @@ enum msp_ctl_status {
     MSP_CTL_INVALID,  /* bad input: exit 2 */
     MSP_CTL_DEGRADED, /* done or answered, but something is missing: exit 4 */
     MSP_CTL_INTERNAL, /* exit 5 */
-    MSP_CTL_VERSION,  /* version differs; header.version is the daemon's */
+    MSP_CTL_BAD_VERSION, /* header.version is the daemon's */
     MSP_CTL_STATUS_COUNT,
 };
 
@@ -57,17 +57,19 @@ struct msp_ctl_header {
     uint32_t length;  /* payload bytes */
     uint32_t pad;
 };
+
 _Static_assert(sizeof(struct msp_ctl_header) == 24, "msp_ctl_header");
 
 /* flags of msp_ctl_push */
 #define MSP_PUSH_DRY_RUN 0x1u
-#define MSP_PUSH_EXPECT 0x2u /* refuse unless the live digest is `expect` */
+#define MSP_PUSH_EXPECT  0x2u /* refuse unless the live digest is `expect` */
 
 struct msp_ctl_push {
     uint32_t flags;
     uint32_t pad;
     uint8_t expect[32]; /* all zero: no policy is live */
 };
+
 _Static_assert(sizeof(struct msp_ctl_push) == 40, "msp_ctl_push");
 
 /* Exit codes of every command of the project. */
