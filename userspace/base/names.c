@@ -36,6 +36,8 @@ static const char *const reasons[] = {
     [MSP_REASON_BAD_REQUEST] = "bad-request",
     [MSP_REASON_TABLE_MISSING] = "table-missing",
     [MSP_REASON_HELPER_FAILED] = "helper-failed",
+    [MSP_REASON_DISABLED] = "disabled",
+    [MSP_REASON_UPSTREAM_ONLY] = "upstream-only",
 };
 _Static_assert(ARRAY_SIZE(reasons) == MSP_REASON_COUNT, "reasons");
 

@@ -182,7 +182,7 @@ int msp_rec_next(char **cursor, const char *end, struct msp_rec_field *ret)
     if (stop == line)
         return MSP_REC_END;
     equals = memchr(line, '=', (size_t)(stop - line));
-    if (!equals)
+    if (!equals || memchr(line, '\0', (size_t)(equals - line)))
         return -EBADMSG;
     *equals = '\0';
     r = unescape(equals + 1, stop);
