@@ -23,7 +23,7 @@
     X(DOUBLE_ENCODING, "double encoding")                                      \
     X(ENCODED_SPECIAL, "encoded / \\ ? # % ; or control byte in the path")     \
     X(BACKSLASH, "backslash")                                                  \
-    X(SEMICOLON, "semicolon in the path")                                      \
+    X(SEMICOLON, "semicolon")                                                  \
     X(FRAGMENT, "fragment")                                                    \
     X(EMPTY_SEGMENT, "empty segment")                                          \
     X(DOT_SEGMENT, "dot segment")                                              \
@@ -32,7 +32,8 @@
     X(EMPTY_KEY, "query pair without a key")                                   \
     X(DUPLICATE_KEY, "duplicate query key")                                    \
     X(ENCODED_SEPARATOR, "encoded & or = in a query key")                      \
-    X(COLLISION, "two query pairs sign alike")
+    X(COLLISION, "two query pairs sign alike")                                 \
+    X(QUERY, "query in a rule path")
 
 enum msp_canon_code {
 #define MSP_CANON_ENUM(code, text) MSP_CANON_##code,

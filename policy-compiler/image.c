@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The reader. It is the only parser of the root daemon, so it trusts nothing
+ * that another check has not proved: first the frame (header, sections,
+ * digest), then each section by itself, then what points where.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <msp/cleanup.h>
+#include <msp/image.h>
+
+#include "order.h"
+#include "utf8.h"
+
+#define SECTION_ALIGN 8u
+
+/* The first fault; every check_x() below is `r = fail(why, -E, "text")`. */
+static int fail(const char **reterr_why, int r, const char *text)
+{
+    *reterr_why = text;
+    return r;
+}
+
+static const struct {
+    uint32_t entry_bytes;
+    uint32_t max;
+} section_rule[] = {
+    [MSP_SEC_STRINGS] = {1, MSP_IMAGE_BYTES_MAX},
+    [MSP_SEC_ENDPOINTS] = {sizeof(struct msp_image_endpoint),
+                           MSP_ENDPOINTS_MAX},
+    [MSP_SEC_PREFIXES] = {sizeof(struct msp_image_prefix), MSP_PREFIXES_MAX},
+    [MSP_SEC_IDENTITIES] = {sizeof(struct msp_image_identity),
+                            MSP_IDENTITIES_MAX},
+    [MSP_SEC_PRIVILEGES] = {sizeof(struct msp_image_privilege),
+                            MSP_PRIVILEGES_MAX},
+    [MSP_SEC_PATHS] = {sizeof(struct msp_image_path), MSP_PATHS_MAX},
+    [MSP_SEC_SETS] = {sizeof(struct msp_idset), MSP_SETS_MAX},
+    [MSP_SEC_CONDS] = {sizeof(struct msp_cond), MSP_CONDS_MAX},
+    [MSP_SEC_PAIRS] = {sizeof(struct msp_pair_key), MSP_PAIRS_MAX},
+};
+
+_Static_assert(ARRAY_SIZE(section_rule) == MSP_SEC_COUNT, "section_rule");
+
+static bool is_zero(const void *bytes, size_t len)
+{
+    const uint8_t *b = bytes;
+
+    for (size_t i = 0; i < len; i++)
+        if (b[i])
+            return false;
+    return true;
+}
+
+/* Text, NUL, zeros to the end. @return length of the text; -1 = not so */
+static int fixed_text_len(const char *text, size_t size)
+{
+    size_t n = strnlen(text, size);
+
+    if (n == size || !is_zero(text + n, size - n))
+        return -1;
+    return (int)n;
+}
+
+static bool is_section_end(const uint8_t *bytes, uint64_t from, uint64_t to)
+{
+    return is_zero(bytes + from, to - from);
+}
+
+/* Sections stand in order, back to back, each aligned, zeros between. */
+static int check_frame(const struct msp_image_header *header, size_t len,
+                       const char **reterr_why)
+{
+    const uint8_t *bytes = (const uint8_t *)header;
+    uint64_t at = sizeof(*header);
+
+    for (size_t i = 0; i < MSP_SEC_COUNT; i++) {
+        const struct msp_image_section *s = &header->section[i];
+        uint64_t end, next;
+
+        if (s->entry_bytes != section_rule[i].entry_bytes)
+            return fail(reterr_why, -EINVAL, "section entry size");
+        if (s->count > section_rule[i].max)
+            return fail(reterr_why, -E2BIG, "section count over its limit");
+        if (s->offset != at)
+            return fail(reterr_why, -EINVAL, "section offset");
+        end = at + (uint64_t)s->count * s->entry_bytes;
+        next = (end + SECTION_ALIGN - 1) & ~(uint64_t)(SECTION_ALIGN - 1);
+        if (next > len)
+            return fail(reterr_why, -EINVAL, "section beyond the image");
+        if (!is_section_end(bytes, end, next))
+            return fail(reterr_why, -EINVAL, "padding not zero");
+        at = next;
+    }
+    if (at != len)
+        return fail(reterr_why, -EINVAL, "bytes after the last section");
+    return 0;
+}
+
+static int check_header(const void *bytes, size_t len, const char **reterr_why)
+{
+    const struct msp_image_header *header = bytes;
+    uint8_t digest[MSP_DIGEST_BYTES];
+
+    if (!bytes || (uintptr_t)bytes % SECTION_ALIGN)
+        return fail(reterr_why, -EINVAL, "image not aligned");
+    if (len < sizeof(*header))
+        return fail(reterr_why, -EINVAL, "shorter than a header");
+    if (header->magic != MSP_IMAGE_MAGIC)
+        return fail(reterr_why, -EPROTO, "not a policy image");
+    if (header->endian != MSP_IMAGE_ENDIAN)
+        return fail(reterr_why, -EPROTO, "image of another byte order");
+    if (header->version != MSP_IMAGE_VERSION)
+        return fail(reterr_why, -EPROTONOSUPPORT, "image version");
+    if (len > MSP_IMAGE_BYTES_MAX)
+        return fail(reterr_why, -E2BIG, "image over its size limit");
+    if (header->total_bytes != len)
+        return fail(reterr_why, -EINVAL, "length differs from the header");
+    if (msp_image_digest(bytes, len, digest) < 0)
+        return fail(reterr_why, -EBADMSG, "digest could not be computed");
+    if (memcmp(digest, header->digest, sizeof(digest)) != 0)
+        return fail(reterr_why, -EBADMSG, "digest differs");
+    return check_frame(header, len, reterr_why);
+}
+
+static void bind_sections(const struct msp_image_header *header,
+                          struct msp_image *image)
+{
+    const char *base = (const char *)header;
+    const void *at[MSP_SEC_COUNT];
+
+    for (size_t i = 0; i < MSP_SEC_COUNT; i++) {
+        at[i] = base + header->section[i].offset;
+        image->n[i] = header->section[i].count;
+    }
+    image->header = header;
+    image->strings = at[MSP_SEC_STRINGS];
+    image->endpoints = at[MSP_SEC_ENDPOINTS];
+    image->prefixes = at[MSP_SEC_PREFIXES];
+    image->identities = at[MSP_SEC_IDENTITIES];
+    image->privileges = at[MSP_SEC_PRIVILEGES];
+    image->paths = at[MSP_SEC_PATHS];
+    image->sets = at[MSP_SEC_SETS];
+    image->conds = at[MSP_SEC_CONDS];
+    image->pairs = at[MSP_SEC_PAIRS];
+}
+
+static int check_strings(const struct msp_image *image, const char **reterr_why)
+{
+    uint32_t n = image->n[MSP_SEC_STRINGS];
+    const char *s = image->strings;
+
+    if (n == 0 || s[0] != '\0' || s[n - 1] != '\0')
+        return fail(reterr_why, -EINVAL, "string table not terminated");
+    if (!utf8_valid(s, n))
+        return fail(reterr_why, -EINVAL, "string not UTF-8");
+    for (uint32_t i = 0; i < n; i++)
+        if ((s[i] > 0 && s[i] < 0x20) || s[i] == 0x7f)
+            return fail(reterr_why, -EINVAL, "control byte in a string");
+    return 0;
+}
+
+/*
+ * A reference to the start of a string.
+ * @param max longest text; 0 = must be the empty string
+ */
+static int check_string(const struct msp_image *image, uint32_t off,
+                        bool may_be_empty, size_t max, const char **reterr_why)
+{
+    size_t len;
+
+    if (off >= image->n[MSP_SEC_STRINGS])
+        return fail(reterr_why, -EINVAL, "string offset");
+    if (off > 0 && image->strings[off - 1] != '\0')
+        return fail(reterr_why, -EINVAL, "string offset inside a string");
+    len = strlen(image->strings + off);
+    if (len == 0 && !may_be_empty)
+        return fail(reterr_why, -EINVAL, "string empty");
+    if (len > max)
+        return fail(reterr_why, -E2BIG, "string too long");
+    return 0;
+}
+
+static int check_set(const struct msp_image *image, const struct msp_idset *set,
+                     const char **reterr_why)
+{
+    uint32_t n = image->n[MSP_SEC_IDENTITIES];
+
+    for (uint32_t i = 0; i < MSP_IDSET_WORDS; i++) {
+        uint32_t first = i * 64;
+        uint64_t legal = n >= first + 64 ? ~0ull
+                         : n > first     ? (1ull << (n - first)) - 1
+                                         : 0;
+
+        if (set->word[i] & ~legal)
+            return fail(reterr_why, -EINVAL, "set names no identity");
+    }
+    return 0;
+}
+
+static int check_sets(const struct msp_image *image, const char **reterr_why)
+{
+    if (image->n[MSP_SEC_SETS] == 0 ||
+        !is_zero(&image->sets[0], sizeof(image->sets[0])))
+        return fail(reterr_why, -EINVAL, "set 0 not empty");
+    for (uint32_t i = 0; i < image->n[MSP_SEC_SETS]; i++) {
+        int r = check_set(image, &image->sets[i], reterr_why);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static const char *const builtin_name[] = {
+    [MSP_EP_IMDS] = "imds",
+    [MSP_EP_WIRESERVER] = "wireserver",
+    [MSP_EP_HOSTGA] = "hostga",
+};
+_Static_assert(ARRAY_SIZE(builtin_name) == MSP_EP_BUILTINS, "builtin_name");
+
+static int check_endpoint(const struct msp_image *image, uint32_t i,
+                          const char **reterr_why)
+{
+    const struct msp_image_endpoint *row = &image->endpoints[i];
+    const uint32_t flags =
+        MSP_EP_DEFAULT_ALLOW | MSP_EP_SIGN | MSP_EP_ROOT_GATE;
+    /* Out of the type: an enum beyond its range must not be compared. */
+    uint32_t mode = (uint32_t)row->ep.mode;
+    uint32_t on_deny = (uint32_t)row->ep.on_deny;
+    int r;
+
+    if (fixed_text_len(row->ep.name, sizeof(row->ep.name)) <= 0)
+        return fail(reterr_why, -EINVAL, "endpoint name");
+    if (!utf8_valid(row->ep.name, strlen(row->ep.name)))
+        return fail(reterr_why, -EINVAL, "endpoint name");
+    if (i < MSP_EP_BUILTINS && !msp_streq(row->ep.name, builtin_name[i]))
+        return fail(reterr_why, -EINVAL, "built-in endpoint missing");
+    for (uint32_t j = 0; j < i; j++)
+        if (msp_streq(row->ep.name, image->endpoints[j].ep.name))
+            return fail(reterr_why, -EINVAL, "endpoint name twice");
+    if (mode == MSP_MODE_NONE || mode >= MSP_MODE_COUNT)
+        return fail(reterr_why, -EINVAL, "endpoint mode");
+    if (on_deny == MSP_ON_DENY_NONE || on_deny >= MSP_ON_DENY_COUNT)
+        return fail(reterr_why, -EINVAL, "endpoint on-deny");
+    if (row->ep.flags & ~flags)
+        return fail(reterr_why, -EINVAL, "endpoint flags");
+    if (row->ep.pad || row->pad)
+        return fail(reterr_why, -EINVAL, "padding not zero");
+    r = check_set(image, &row->ep.reach, reterr_why);
+    if (r < 0)
+        return r;
+    r = check_set(image, &row->ep.lifts_root_gate, reterr_why);
+    if (r < 0)
+        return r;
+    return check_string(image, row->id_off, true, MSP_STRING_BYTES_MAX,
+                        reterr_why);
+}
+
+static int check_endpoints(const struct msp_image *image,
+                           const char **reterr_why)
+{
+    if (image->n[MSP_SEC_ENDPOINTS] < MSP_EP_BUILTINS)
+        return fail(reterr_why, -EINVAL, "built-in endpoint missing");
+    for (uint32_t i = 0; i < image->n[MSP_SEC_ENDPOINTS]; i++) {
+        int r = check_endpoint(image, i, reterr_why);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Bits of text[0..size) beyond the first `bits` are zero. */
+static bool is_masked(const uint8_t *text, size_t size, uint32_t bits)
+{
+    size_t whole = bits / 8;
+
+    if (bits % 8) {
+        if (text[whole] & (0xffu >> (bits % 8)))
+            return false;
+        whole++;
+    }
+    return is_zero(text + whole, size - whole);
+}
+
+static int check_prefixes(const struct msp_image *image,
+                          const char **reterr_why)
+{
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PREFIXES]; i++) {
+        const struct msp_image_prefix *row = &image->prefixes[i];
+        const struct msp_ep_key *key = &row->key;
+
+        if (key->prefixlen < MSP_EP_KEY_FIXED_BITS ||
+            key->prefixlen > MSP_EP_KEY_FIXED_BITS + 8 * sizeof(key->addr))
+            return fail(reterr_why, -EINVAL, "address prefix length");
+        if (!is_masked(key->addr, sizeof(key->addr),
+                       key->prefixlen - MSP_EP_KEY_FIXED_BITS))
+            return fail(reterr_why, -EINVAL, "address bits beyond the prefix");
+        if (key->port == 0)
+            return fail(reterr_why, -EINVAL, "port 0");
+        if (key->pad)
+            return fail(reterr_why, -EINVAL, "padding not zero");
+        if (row->endpoint >= image->n[MSP_SEC_ENDPOINTS])
+            return fail(reterr_why, -EINVAL, "endpoint index");
+        if (i > 0 && order_prefix(&image->prefixes[i - 1].key, key) >= 0)
+            return fail(reterr_why, -EINVAL, "prefixes not sorted");
+    }
+    return 0;
+}
+
+static int check_identity(const struct msp_image *image, uint32_t i,
+                          const char **reterr_why)
+{
+    const struct msp_image_identity *row = &image->identities[i];
+    const uint32_t selectors =
+        MSP_ID_UID | MSP_ID_GID | MSP_ID_USER | MSP_ID_GROUP;
+    size_t user_max = row->flags & MSP_ID_USER ? MSP_STRING_BYTES_MAX : 0;
+    size_t group_max = row->flags & MSP_ID_GROUP ? MSP_STRING_BYTES_MAX : 0;
+    int r;
+
+    if (row->flags & ~(selectors | MSP_ID_HOST_ONLY))
+        return fail(reterr_why, -EINVAL, "identity flags");
+    if (!(row->flags & selectors))
+        return fail(reterr_why, -EINVAL, "identity without a selector");
+    if (row->uid == UINT32_MAX || row->gid == UINT32_MAX ||
+        (!(row->flags & MSP_ID_UID) && row->uid) ||
+        (!(row->flags & MSP_ID_GID) && row->gid))
+        return fail(reterr_why, -EINVAL, "identity number");
+    r = check_string(image, row->name_off, false, MSP_NAME_BYTES - 1,
+                     reterr_why);
+    if (r < 0)
+        return r;
+    r = check_string(image, row->user_off, user_max == 0, user_max, reterr_why);
+    if (r < 0)
+        return r;
+    return check_string(image, row->group_off, group_max == 0, group_max,
+                        reterr_why);
+}
+
+static int check_identities(const struct msp_image *image,
+                            const char **reterr_why)
+{
+    for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++) {
+        int r = check_identity(image, i, reterr_why);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int check_privileges(const struct msp_image *image,
+                            const char **reterr_why)
+{
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PRIVILEGES]; i++) {
+        const struct msp_image_privilege *row = &image->privileges[i];
+        int r;
+
+        if (row->endpoint >= image->n[MSP_SEC_ENDPOINTS])
+            return fail(reterr_why, -EINVAL, "endpoint index");
+        r = check_string(image, row->name_off, false, MSP_NAME_BYTES - 1,
+                         reterr_why);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int check_pairs(const struct msp_image *image, const char **reterr_why)
+{
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PAIRS]; i++) {
+        const struct msp_pair_key *key = &image->pairs[i];
+
+        if (key->endpoint >= image->n[MSP_SEC_ENDPOINTS])
+            return fail(reterr_why, -EINVAL, "endpoint index");
+        if (i > 0 && order_pair(key - 1, key) >= 0)
+            return fail(reterr_why, -EINVAL, "pairs not sorted");
+    }
+    return 0;
+}
+
+static int check_cond(const struct msp_image *image,
+                      const struct msp_cond *cond, const char **reterr_why)
+{
+    uint32_t endpoint;
+
+    if (cond->privilege >= image->n[MSP_SEC_PRIVILEGES])
+        return fail(reterr_why, -EINVAL, "privilege index");
+    if (cond->set >= image->n[MSP_SEC_SETS])
+        return fail(reterr_why, -EINVAL, "set index");
+    if (cond->methods & ~MSP_METHOD_ALL)
+        return fail(reterr_why, -EINVAL, "method bits");
+    if (cond->pad)
+        return fail(reterr_why, -EINVAL, "padding not zero");
+    if (cond->n_pairs > MSP_PRIV_PAIRS_MAX)
+        return fail(reterr_why, -E2BIG, "pairs of a condition");
+    endpoint = image->privileges[cond->privilege].endpoint;
+    for (uint32_t i = 0; i < MSP_PRIV_PAIRS_MAX; i++) {
+        uint16_t id = cond->pair[i];
+
+        if (i >= cond->n_pairs) {
+            if (id)
+                return fail(reterr_why, -EINVAL, "padding not zero");
+            continue;
+        }
+        if (id >= image->n[MSP_SEC_PAIRS] ||
+            image->pairs[id].endpoint != endpoint)
+            return fail(reterr_why, -EINVAL, "pair index");
+        if (i > 0 && cond->pair[i - 1] >= id)
+            return fail(reterr_why, -EINVAL, "pairs of a condition unsorted");
+    }
+    return 0;
+}
+
+static int check_conds(const struct msp_image *image, const char **reterr_why)
+{
+    for (uint32_t i = 0; i < image->n[MSP_SEC_CONDS]; i++) {
+        int r = check_cond(image, &image->conds[i], reterr_why);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Canonical text, and its end agrees with the prefix length. */
+static int check_path_key(const struct msp_image *image,
+                          const struct msp_path_key *key,
+                          const char **reterr_why)
+{
+    uint32_t bits = key->prefixlen - MSP_PATH_KEY_FIXED_BITS;
+    uint32_t n = bits / 8;
+
+    if (key->endpoint >= image->n[MSP_SEC_ENDPOINTS])
+        return fail(reterr_why, -EINVAL, "endpoint index");
+    if (key->prefixlen < MSP_PATH_KEY_FIXED_BITS || bits % 8 || n == 0 ||
+        n > MSP_PATH_KEY_BYTES)
+        return fail(reterr_why, -EINVAL, "path prefix length");
+    if (!is_zero(key->path + n, MSP_PATH_KEY_BYTES - n))
+        return fail(reterr_why, -EINVAL, "path bytes beyond the prefix");
+    if (key->path[0] != '/' ||
+        (key->path[n - 1] != '\0' && key->path[n - 1] != '/'))
+        return fail(reterr_why, -EINVAL, "path neither exact nor prefix");
+    if (key->path[n - 1] == '\0' && (n < 3 || key->path[n - 2] == '/'))
+        return fail(reterr_why, -EINVAL, "path text");
+    for (uint32_t i = 0; i < n; i++) {
+        char c = key->path[i];
+
+        if (c == '\0' && i == n - 1)
+            continue;
+        if (c < 0x20 || (unsigned char)c >= 0x7f || (c >= 'A' && c <= 'Z') ||
+            (c == '/' && i > 0 && key->path[i - 1] == '/'))
+            return fail(reterr_why, -EINVAL, "path text");
+    }
+    return 0;
+}
+
+/* The node's rows: in range, of its endpoint, each of the kind it claims. */
+static int check_path_node(const struct msp_image *image,
+                           const struct msp_image_path *row,
+                           const char **reterr_why)
+{
+    const struct msp_path_node *node = &row->node;
+    uint32_t n = (uint32_t)node->n_conds + node->n_grants;
+    struct msp_idset all = {{0}};
+
+    if (node->pad)
+        return fail(reterr_why, -EINVAL, "padding not zero");
+    if (n > MSP_NODE_CONDS_MAX)
+        return fail(reterr_why, -E2BIG, "conditions of a path");
+    if ((uint64_t)node->first_cond + n > image->n[MSP_SEC_CONDS])
+        return fail(reterr_why, -EINVAL, "condition range");
+    if (node->set >= image->n[MSP_SEC_SETS])
+        return fail(reterr_why, -EINVAL, "set index");
+    for (uint32_t i = 0; i < n; i++) {
+        const struct msp_cond *cond = &image->conds[node->first_cond + i];
+        bool is_cond = cond->n_pairs > 0 || cond->methods != 0;
+
+        if (image->privileges[cond->privilege].endpoint != row->key.endpoint)
+            return fail(reterr_why, -EINVAL, "privilege of another endpoint");
+        if (is_cond != (i < node->n_conds))
+            return fail(reterr_why, -EINVAL, "condition among the grants");
+        if (is_cond)
+            continue;
+        for (uint32_t w = 0; w < MSP_IDSET_WORDS; w++)
+            all.word[w] |= image->sets[cond->set].word[w];
+    }
+    if (memcmp(&all, &image->sets[node->set], sizeof(all)) != 0)
+        return fail(reterr_why, -EINVAL, "set differs from its grants");
+    return 0;
+}
+
+static int check_paths(const struct msp_image *image, const char **reterr_why)
+{
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PATHS]; i++) {
+        const struct msp_image_path *row = &image->paths[i];
+        int r = check_path_key(image, &row->key, reterr_why);
+
+        if (r < 0)
+            return r;
+        if (i > 0 && order_path(&image->paths[i - 1].key, &row->key) >= 0)
+            return fail(reterr_why, -EINVAL, "paths not sorted");
+        r = check_path_node(image, row, reterr_why);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int msp_image_open(const void *bytes, size_t len, struct msp_image *ret_image,
+                   const char **reterr_why)
+{
+    /* In this order: each may use what the ones before it have proved. */
+    static int (*const check[])(const struct msp_image *, const char **) = {
+        check_strings,  check_sets,       check_endpoints,
+        check_prefixes, check_identities, check_privileges,
+        check_pairs,    check_conds,      check_paths,
+    };
+    struct msp_image image = {0};
+    const char *why = "";
+    int r = check_header(bytes, len, &why);
+
+    if (r == 0)
+        bind_sections(bytes, &image);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(check); i++)
+        r = check[i](&image, &why);
+    if (r < 0) {
+        *reterr_why = why;
+        return r;
+    }
+    *ret_image = image;
+    return 0;
+}
+
+const char *msp_image_string(const struct msp_image *image, uint32_t off)
+{
+    /* fail closed: no caller gets a pointer out of the table */
+    if (off >= image->n[MSP_SEC_STRINGS])
+        return "";
+    return image->strings + off;
+}
