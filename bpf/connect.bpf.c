@@ -1,2 +1,303 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * cgroup/connect4: the verdict. Every TCP connect of the host passes here, so
+ * the part before an endpoint is found is a handful of compares and look-ups
+ * that the JIT inlines.
+ */
+#include <msp/decide.h>
+
+#include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
+#include "lib/subject.bpf.h"
+#include "lib/target.bpf.h"
+
+#define ECONNREFUSED    111
+#define MSP_LOOPBACK_BE bpf_htonl(0x7f000001)
+
+enum connect_result {
+    CONNECT_DENY = 0,
+    CONNECT_PASS = 1,
+};
+
+/* What one connect is about; lives on the stack of the slow path. */
+struct attempt {
+    struct bpf_sock_addr *ctx;
+    struct bpf_sock *sk;
+    const struct msp_meta *meta;
+    __u64 generation;
+    __u32 slot;
+    __u32 port;
+    __u32 endpoint; /* once it is found */
+    __u32 pad;
+};
+
+/* Forgets what an earlier connect left on this socket. */
+static __always_inline void connect_forget(struct bpf_sock *sk)
+{
+    if (!bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0))
+        return;
+    bpf_sk_storage_delete(&msp_sk_owner, sk);
+    bpf_sk_storage_delete(&msp_sk_verdict, sk);
+}
+
+/* Row of the target's endpoint, its index in a->endpoint; NULL = none. */
+static __noinline struct msp_endpoint *connect_lookup(struct attempt *a)
+{
+    __u8 addr[16];
+
+    target_map_v4(addr, a->ctx->user_ip4);
+    return target_endpoint(a->slot, addr, a->port, &a->endpoint);
+}
+
+/* A caller for the records of a path that has no mark. */
+static __always_inline void
+connect_refusal(const struct attempt *a, enum msp_reason reason, __u32 endpoint)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct msp_mark mark = {};
+    struct msp_outcome o = {
+        .generation = a->generation,
+        .slot = a->slot,
+        .endpoint = endpoint,
+        .stage = MSP_STAGE_CONNECT,
+        .verdict = MSP_VERDICT_DENY,
+        .reason = reason,
+        .identity = MSP_NO_IDENTITY,
+        .privilege = MSP_NO_IDENTITY,
+    };
+
+    mark.cgroup_id = bpf_get_current_cgroup_id();
+    mark.netns_cookie = bpf_get_netns_cookie(a->ctx);
+    mark.uid = task->cred->euid.val;
+    mark.pid = task->tgid;
+    mark.port = a->port;
+    target_map_v4(mark.addr, a->ctx->user_ip4);
+    event_audit(&mark, &o, NULL);
+    event_ring(&mark, &o);
+}
+
+/* The agent's own listener is reached by redirection only. */
+static __noinline int connect_listener(struct attempt *a)
+{
+    __u64 cookie = bpf_get_netns_cookie(a->ctx);
+    struct msp_netns *ns = bpf_map_lookup_elem(&msp_netns, &cookie);
+
+    if (!ns || ns->port != a->port)
+        return CONNECT_PASS;
+    /* fail closed: nobody may bring a mark here by himself */
+    bpf_sk_storage_delete(&msp_sk_owner, a->sk);
+    bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
+    connect_refusal(a, MSP_REASON_LISTENER_DIRECT, MSP_EP_BUILTINS);
+    return CONNECT_DENY;
+}
+
+/*
+ * A process of the agent: only sockets it marked as upstream may connect, and
+ * those only to endpoints.
+ */
+static __noinline int connect_service(struct attempt *a)
+{
+    __u32 *own = bpf_sk_storage_get(&msp_own_sk, a->sk, NULL, 0);
+
+    if (subject_in_container(bpf_get_current_task_btf(), a->meta))
+        return -1; /* only the uid is the same */
+    if (!own || *own != MSP_OWN_UPSTREAM) {
+        /* fail closed: not a socket the agent made for this */
+        connect_refusal(a, MSP_REASON_SERVICE_UID, MSP_EP_BUILTINS);
+        return CONNECT_DENY;
+    }
+    if (connect_lookup(a))
+        return CONNECT_PASS;
+    connect_refusal(a, MSP_REASON_UPSTREAM_ONLY, MSP_EP_BUILTINS);
+    return CONNECT_DENY;
+}
+
+/* Leaves mark and owner on the socket. @return 0; -1 nothing was left */
+static __noinline int connect_store(struct attempt *a, struct msp_mark *mark,
+                                    __u32 kind)
+{
+    struct msp_owner owner = {};
+    struct msp_owner *o;
+    struct msp_mark *m;
+
+    owner.kind = kind;
+    owner.endpoint = mark->endpoint;
+    owner.uid = mark->uid;
+    owner.flags = mark->flags;
+    owner.cgroup_id = mark->cgroup_id;
+    owner.port = mark->port;
+    __builtin_memcpy(owner.addr, mark->addr, 16);
+    o = bpf_sk_storage_get(&msp_sk_owner, a->sk, NULL,
+                           BPF_SK_STORAGE_GET_F_CREATE);
+    if (!o)
+        goto failed;
+    *o = owner;
+    if (kind == MSP_OWNER_DIRECT)
+        return 0;
+    m = bpf_sk_storage_get(&msp_sk_verdict, a->sk, NULL,
+                           BPF_SK_STORAGE_GET_F_CREATE);
+    if (!m)
+        goto failed;
+    *m = *mark;
+    return 0;
+failed:
+    event_stat(MSP_STAT_STORAGE_FAILED);
+    return -1;
+}
+
+/* Record and counter of a decision; a ring record unless it was allowed. */
+static __noinline void connect_record(struct attempt *a, struct msp_mark *mark,
+                                      struct msp_endpoint *ep, __u32 verdict,
+                                      __u32 reason)
+{
+    struct msp_outcome o = {};
+
+    o.generation = a->generation;
+    o.slot = a->slot;
+    o.endpoint = mark->endpoint;
+    o.stage = MSP_STAGE_CONNECT;
+    o.verdict = verdict;
+    o.reason = reason;
+    /* the lowest identity of the caller with any right here */
+    o.identity = msp_idset_first(&mark->ids, &ep->reach);
+    o.privilege = MSP_NO_IDENTITY;
+    event_audit(mark, &o, NULL);
+    if (verdict != MSP_VERDICT_ALLOW)
+        event_ring(mark, &o);
+}
+
+static __always_inline struct msp_decision
+connect_decide(struct attempt *a, struct msp_mark *mark,
+               struct msp_endpoint *ep, __u32 slot_flags, __u32 *ret_port)
+{
+    __u64 now = bpf_ktime_get_ns();
+    struct msp_connect_facts f = {};
+    struct msp_netns *ns;
+
+    mark->netns_cookie = bpf_get_netns_cookie(a->ctx);
+    ns = bpf_map_lookup_elem(&msp_netns, &mark->netns_cookie);
+    *ret_port = ns ? ns->port : 0;
+    f.has_listener = *ret_port != 0;
+    f.is_agent_fresh = now - a->meta->heartbeat_ns < MSP_HEARTBEAT_STALE_NS;
+    f.has_identity = subject_fill(mark, a->meta, a->slot, slot_flags);
+    f.mode = ep->mode;
+    f.ep_flags = ep->flags;
+    f.slot_flags = slot_flags;
+    f.is_root = mark->flags & MSP_MARK_ROOT;
+    f.reaches = msp_idset_meets(&mark->ids, &ep->reach);
+    f.lifts = msp_idset_meets(&mark->ids, &ep->lifts_root_gate);
+    return msp_decide_connect(&f);
+}
+
+static __always_inline void connect_redirect(struct attempt *a, __u32 port)
+{
+    a->ctx->user_ip4 = MSP_LOOPBACK_BE;
+    a->ctx->user_port = bpf_htons(port);
+}
+
+/* Carries out a denial. @return as the hook */
+static __always_inline int connect_deny(struct attempt *a,
+                                        struct msp_mark *mark,
+                                        struct msp_endpoint *ep, __u32 port)
+{
+    if (ep->on_deny == MSP_ON_DENY_HTTP && port) {
+        subject_clear(&mark->ids);
+        mark->flags |= MSP_MARK_EMPTY;
+        mark->flags &= ~(MSP_MARK_ROOT | MSP_MARK_BOOTSTRAP);
+        if (!connect_store(a, mark, MSP_OWNER_REDIRECT)) {
+            connect_redirect(a, port);
+            return CONNECT_PASS; /* to the proxy, which says 403 */
+        }
+    }
+    if (ep->on_deny == MSP_ON_DENY_REFUSE || ep->on_deny == MSP_ON_DENY_HTTP)
+        bpf_set_retval(-ECONNREFUSED);
+    return CONNECT_DENY;
+}
+
+/* The target is an endpoint: classify, decide, mark. */
+static __noinline int connect_endpoint(struct attempt *a,
+                                       struct msp_endpoint *ep)
+{
+    const struct msp_slot_meta *sm = &a->meta->slot[a->slot & (MSP_SLOTS - 1)];
+    struct msp_mark mark = {};
+    struct msp_decision d;
+    __u32 port = 0;
+
+    mark.endpoint = a->endpoint;
+    mark.identity_epoch = sm->identity_epoch;
+    mark.port = a->port;
+    target_map_v4(mark.addr, a->ctx->user_ip4);
+    d = connect_decide(a, &mark, ep, sm->flags, &port);
+    if (d.reason == MSP_REASON_BOOTSTRAP)
+        mark.flags |= MSP_MARK_BOOTSTRAP;
+    /* fail closed: the slot was refilled while we looked */
+    if (*(volatile __u64 *)&sm->generation != a->generation) {
+        event_stat(MSP_STAT_GENERATION_MOVED);
+        d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_STALE_POLICY);
+    }
+    if (d.verdict != MSP_VERDICT_DENY &&
+        connect_store(a, &mark,
+                      d.verdict == MSP_VERDICT_ALLOW ? MSP_OWNER_REDIRECT
+                                                     : MSP_OWNER_DIRECT)) {
+        /* fail closed: a connection without its mark would be closed anyway */
+        d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_HELPER_FAILED);
+    }
+    connect_record(a, &mark, ep, d.verdict, d.reason);
+    switch (d.verdict) {
+    case MSP_VERDICT_ALLOW:
+        connect_redirect(a, port);
+        return CONNECT_PASS;
+    case MSP_VERDICT_DIRECT:
+        return CONNECT_PASS;
+    default:
+        return connect_deny(a, &mark, ep, port);
+    }
+}
+
+SEC("cgroup/connect4")
+
+int msp_connect4(struct bpf_sock_addr *ctx)
+{
+    struct attempt a = {.ctx = ctx};
+    struct msp_endpoint *ep;
+    __u32 zero = 0, uid;
+    int r;
+
+    if (ctx->type != MSP_SOCK_STREAM)
+        return CONNECT_PASS;
+    a.sk = ctx->sk;
+    a.meta = bpf_map_lookup_elem(&msp_meta, &zero);
+    if (!a.sk || !a.meta)
+        return CONNECT_DENY; /* fail closed: cannot happen */
+    a.port = bpf_ntohs(ctx->user_port);
+    a.slot = a.meta->live & (MSP_SLOTS - 1);
+    a.generation = *(volatile const __u64 *)&a.meta->slot[a.slot].generation;
+    connect_forget(a.sk);
+
+    uid = bpf_get_current_uid_gid();
+    if (uid && (uid == a.meta->proxy_uid || uid == a.meta->keeper_uid)) {
+        r = connect_service(&a);
+        if (r >= 0)
+            return r;
+    }
+    if (target_is_listener_port(a.port) && target_is_loopback4(ctx->user_ip4))
+        return connect_listener(&a);
+    if (!a.generation) {
+        /* fail closed: no policy in force, the known addresses are shut */
+        return target_is_builtin4(ctx->user_ip4, a.port) ? CONNECT_DENY
+                                                         : CONNECT_PASS;
+    }
+    if (!target_has_port(a.slot, a.port))
+        return CONNECT_PASS;
+    ep = connect_lookup(&a);
+    if (!ep) {
+        /* fail closed: the table may have been emptied under us */
+        if (*(volatile const __u64 *)&a.meta->slot[a.slot].generation !=
+            a.generation)
+            return CONNECT_DENY;
+        return CONNECT_PASS;
+    }
+    if (ep->mode == MSP_MODE_DISABLED)
+        return CONNECT_PASS;
+    return connect_endpoint(&a, ep);
+}

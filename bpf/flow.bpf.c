@@ -1,2 +1,155 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * sockops: carries the mark from the client's socket to the accepted one.
+ *
+ * CONNECT_CB, before the SYN leaves, publishes {tuple} -> {mark, ISN} and
+ * consumes the mark, so that no later connect of that socket can use it.
+ * PASSIVE_ESTABLISHED, while the accepted socket is still locked, takes the
+ * entry if the ISN is the one of this very handshake. The key holds the
+ * network namespace when the server is on loopback, where tuples repeat.
+ */
+#include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
+#include "lib/target.bpf.h"
+
+#define AF_INET   2
+#define TCP_CLOSE 7
+
+/* @param is_client whose socket this is: the initiator's or the listener's */
+static __always_inline void flow_key(struct bpf_sock_ops *ops, bool is_client,
+                                     struct msp_flow_key *key)
+{
+    __u32 local = ops->local_ip4, remote = ops->remote_ip4;
+    __u32 local_port = ops->local_port;
+    __u32 remote_port = bpf_ntohl(ops->remote_port);
+    __u32 server = is_client ? remote : local;
+
+    target_map_v4(key->client_addr, is_client ? local : remote);
+    target_map_v4(key->server_addr, server);
+    key->client_port = is_client ? local_port : remote_port;
+    key->server_port = is_client ? remote_port : local_port;
+    key->pad = 0;
+    key->netns_cookie = 0;
+    if ((server & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000))
+        key->netns_cookie = bpf_get_netns_cookie(ops);
+}
+
+/* The client is about to send its SYN to a listener port. */
+static __noinline int flow_publish(struct bpf_sock_ops *ops)
+{
+    struct msp_handoff entry = {};
+    struct msp_flow_key key;
+    struct bpf_sock *sk = ops->sk;
+    struct msp_owner *owner;
+    struct msp_mark *mark;
+    struct tcp_sock *tp;
+
+    if (!sk)
+        return 0;
+    flow_key(ops, true, &key);
+    mark = bpf_sk_storage_get(&msp_sk_verdict, sk, NULL, 0);
+    if (!mark) {
+        /* fail closed: an entry of this tuple is somebody else's */
+        bpf_map_delete_elem(&msp_handoff, &key);
+        return 0;
+    }
+    entry.mark = *mark;
+    bpf_sk_storage_delete(&msp_sk_verdict, sk); /* one use only */
+    tp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+    owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
+    /* fail closed: without the ISN the entry could be taken by another */
+    if (!tp || !owner)
+        goto failed;
+    entry.isn = tp->write_seq;
+    owner->isn = entry.isn;
+    if (bpf_map_update_elem(&msp_handoff, &key, &entry, BPF_ANY))
+        goto failed; /* fail closed: table full, the proxy sees no mark */
+    /* the entry goes with this socket at the latest */
+    if (bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_STATE_CB_FLAG)) {
+        bpf_map_delete_elem(&msp_handoff, &key);
+        goto failed;
+    }
+    event_stat(MSP_STAT_MARK_PUBLISHED);
+    return 0;
+failed:
+    event_stat(MSP_STAT_MARK_PUBLISH_FAILED);
+    return 0;
+}
+
+/* A connection was accepted on a listener port. */
+static __noinline int flow_take(struct bpf_sock_ops *ops)
+{
+    struct bpf_sock *sk = ops->sk;
+    struct msp_handoff *entry;
+    struct msp_flow_key key;
+    struct msp_mark *mark;
+
+    if (!sk)
+        return 0;
+    flow_key(ops, false, &key);
+    entry = bpf_map_lookup_elem(&msp_handoff, &key);
+    if (!entry) {
+        event_stat(MSP_STAT_MARK_MISSING);
+        return 0;
+    }
+    /* fail closed: left by another connection of the same tuple */
+    if (entry->isn != ops->rcv_nxt - 1) {
+        event_stat(MSP_STAT_MARK_ISN_STALE);
+        return 0;
+    }
+    mark = bpf_sk_storage_get(&msp_sk_verdict, sk, NULL,
+                              BPF_SK_STORAGE_GET_F_CREATE);
+    if (mark) {
+        *mark = entry->mark;
+        event_stat(MSP_STAT_MARK_MOVED);
+    } else {
+        event_stat(MSP_STAT_MARK_MOVE_FAILED); /* fail closed: no mark */
+    }
+    bpf_map_delete_elem(&msp_handoff, &key);
+    return 0;
+}
+
+/* A client socket is gone; so is what it published, if nobody took it. */
+static __noinline int flow_drop(struct bpf_sock_ops *ops)
+{
+    struct bpf_sock *sk = ops->sk;
+    struct msp_handoff *entry;
+    struct msp_owner *owner;
+    struct msp_flow_key key;
+
+    if (!sk)
+        return 0;
+    owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
+    flow_key(ops, true, &key);
+    entry = bpf_map_lookup_elem(&msp_handoff, &key);
+    if (entry && owner && entry->isn == owner->isn)
+        bpf_map_delete_elem(&msp_handoff, &key);
+    return 0;
+}
+
+SEC("sockops")
+
+int msp_sockops(struct bpf_sock_ops *ops)
+{
+    __u32 family = ops->family;
+
+    if (family != AF_INET)
+        return 0;
+    switch (ops->op) {
+    case BPF_SOCK_OPS_TCP_CONNECT_CB:
+        if (target_is_listener_port(bpf_ntohl(ops->remote_port)))
+            return flow_publish(ops);
+        return 0;
+    case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+        if (target_is_listener_port(ops->local_port))
+            return flow_take(ops);
+        return 0;
+    case BPF_SOCK_OPS_STATE_CB:
+        if (ops->args[1] == TCP_CLOSE &&
+            target_is_listener_port(bpf_ntohl(ops->remote_port)))
+            return flow_drop(ops);
+        return 0;
+    default:
+        return 0;
+    }
+}

@@ -8,13 +8,11 @@
 
 #include <linux/bpf.h>
 #include <linux/types.h>
-
-#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
-
-#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
 
 #define MSP_CORE __attribute__((preserve_access_index))
 

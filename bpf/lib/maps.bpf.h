@@ -6,17 +6,17 @@
  *
  * Three kinds:
  *  - live maps, pinned under maps/ and written by the programs;
- *  - msp_t_*: one-entry templates, one a policy table family. They give inner
- *    maps their BTF and stand in every slot until a policy is applied, so an
- *    unfilled slot finds nothing and denies;
+ *  - msp_t_*: one-entry templates, one a policy table family, from which
+ *    inner maps take their BTF; no program looks at them;
  *  - outer maps, ARRAY_OF_MAPS over MSP_SLOTS, whose inner maps mspd makes,
- *    fills, freezes and pins under gen/<n>/.
+ *    fills, freezes and pins under gen/<n>/. An unfilled slot has none, so
+ *    every look-up in it fails, which denies.
  */
 #pragma once
 
-#include "lib/core.bpf.h"
-
 #include <msp/abi.h>
+
+#include "lib/core.bpf.h"
 
 /* --- live --------------------------------------------------------------- */
 
@@ -196,39 +196,23 @@ struct msp_t_array_name {
 
 /* --- slots -------------------------------------------------------------- */
 
-/*
- * maps.bpf.c alone fills the slots: a relocation inside a __weak copy of a map
- * would survive linking and point nowhere.
- */
-#ifdef MSP_MAPS_OWNER
-#define MSP_OUTER_STORAGE
-#define MSP_OUTER_VALUES(template_map)                                         \
-    = {                                                                        \
-        .values = {&template_map, &template_map, &template_map,                \
-                   &template_map},                                             \
-}
-#else
-#define MSP_OUTER_STORAGE extern
-#define MSP_OUTER_VALUES(template_map)
-#endif
+#define MSP_OUTER(map_name, template_struct)      \
+    struct {                                      \
+        __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS); \
+        __uint(max_entries, MSP_SLOTS);           \
+        __type(key, __u32);                       \
+        __array(values, struct template_struct);  \
+    } map_name __weak SEC(".maps")
 
-#define MSP_OUTER(map_name, template_struct, template_map)                     \
-    MSP_OUTER_STORAGE struct {                                                 \
-        __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                              \
-        __uint(max_entries, MSP_SLOTS);                                        \
-        __type(key, __u32);                                                    \
-        __array(values, struct template_struct);                               \
-    } map_name SEC(".maps") MSP_OUTER_VALUES(template_map)
-
-MSP_OUTER(msp_ep_lpm, msp_t_lpm_ep, msp_t_ep_lpm);
-MSP_OUTER(msp_eps, msp_t_array_ep, msp_t_eps);
-MSP_OUTER(msp_uid, msp_t_hash_row, msp_t_row);
-MSP_OUTER(msp_gid, msp_t_hash_row, msp_t_row);
-MSP_OUTER(msp_group, msp_t_hash_row, msp_t_row);
-MSP_OUTER(msp_wild, msp_t_array_set, msp_t_set);
-MSP_OUTER(msp_sets, msp_t_array_set, msp_t_set);
-MSP_OUTER(msp_paths, msp_t_lpm_path, msp_t_path);
-MSP_OUTER(msp_conds, msp_t_array_cond, msp_t_cond);
-MSP_OUTER(msp_pairs, msp_t_hash_pair, msp_t_pair);
-MSP_OUTER(msp_id_names, msp_t_array_name, msp_t_name);
-MSP_OUTER(msp_pr_names, msp_t_array_name, msp_t_name);
+MSP_OUTER(msp_ep_lpm, msp_t_lpm_ep);
+MSP_OUTER(msp_eps, msp_t_array_ep);
+MSP_OUTER(msp_uid, msp_t_hash_row);
+MSP_OUTER(msp_gid, msp_t_hash_row);
+MSP_OUTER(msp_group, msp_t_hash_row);
+MSP_OUTER(msp_wild, msp_t_array_set);
+MSP_OUTER(msp_sets, msp_t_array_set);
+MSP_OUTER(msp_paths, msp_t_lpm_path);
+MSP_OUTER(msp_conds, msp_t_array_cond);
+MSP_OUTER(msp_pairs, msp_t_hash_pair);
+MSP_OUTER(msp_id_names, msp_t_array_name);
+MSP_OUTER(msp_pr_names, msp_t_array_name);

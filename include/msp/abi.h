@@ -15,10 +15,10 @@
 
 #include <msp/limits.h>
 
-#define MSP_ASSERT_SIZE(type, bytes)                                           \
+#define MSP_ASSERT_SIZE(type, bytes) \
     _Static_assert(sizeof(struct type) == (bytes), #type)
-#define MSP_ASSERT_OFFSET(type, field, bytes)                                  \
-    _Static_assert(__builtin_offsetof(struct type, field) == (bytes),          \
+#define MSP_ASSERT_OFFSET(type, field, bytes)                         \
+    _Static_assert(__builtin_offsetof(struct type, field) == (bytes), \
                    #type "." #field)
 
 /* --- enums (bpftool prints their names) --------------------------------- */
@@ -74,6 +74,8 @@ enum msp_reason {
     MSP_REASON_BAD_REQUEST,       /* malformed request page */
     MSP_REASON_TABLE_MISSING,     /* a row or table that must exist did not */
     MSP_REASON_HELPER_FAILED,     /* a kernel helper refused */
+    MSP_REASON_DISABLED,          /* mode disabled since the connect */
+    MSP_REASON_UPSTREAM_ONLY,     /* agent's upstream socket, no endpoint */
     MSP_REASON_COUNT,
 };
 
@@ -134,8 +136,8 @@ enum msp_stat {
     MSP_STAT_STORAGE_FAILED, /* sk_storage could not be made */
     MSP_STAT_RING_DROPPED,
     MSP_STAT_AUDIT_DROPPED,
-    MSP_STAT_COUNTER_OTHER,  /* counted on the row of cgroup 0 */
-    MSP_STAT_GROUPS_CUT,     /* caller with more than MSP_GROUPS_MAX groups */
+    MSP_STAT_COUNTER_OTHER, /* counted on the row of cgroup 0 */
+    MSP_STAT_GROUPS_CUT,    /* caller with more than MSP_GROUPS_MAX groups */
     MSP_STAT_GENERATION_MOVED,
     MSP_STAT_COUNT,
 };
@@ -146,22 +148,25 @@ enum msp_stat {
 struct msp_idset {
     __u64 word[MSP_IDSET_WORDS];
 };
+
 MSP_ASSERT_SIZE(msp_idset, 128);
 
 /* An executable as the kernel names it; generation 0 is legal. */
-struct msp_exe {
+struct msp_exe { /* informational: what the process maps at connect */
     __u32 s_dev; /* kernel encoding: major << 20 | minor */
     __u32 generation;
     __u64 ino;
 };
+
 MSP_ASSERT_SIZE(msp_exe, 16);
 
 /* flags of msp_mark */
-#define MSP_MARK_ROOT 0x01u       /* real root */
-#define MSP_MARK_CONTAINER 0x02u  /* in a container */
-#define MSP_MARK_BOOTSTRAP 0x04u  /* relay unsigned */
-#define MSP_MARK_EMPTY 0x08u      /* onDeny http: deny every request */
-#define MSP_MARK_GROUPS_CUT 0x10u /* groups beyond MSP_GROUPS_MAX ignored */
+#define MSP_MARK_ROOT        0x01u /* real root */
+#define MSP_MARK_CONTAINER   0x02u /* in a container */
+#define MSP_MARK_BOOTSTRAP   0x04u /* relay unsigned */
+#define MSP_MARK_EMPTY       0x08u /* onDeny http: deny every request */
+#define MSP_MARK_GROUPS_CUT  0x10u /* groups beyond MSP_GROUPS_MAX ignored */
+#define MSP_MARK_NO_IDENTITY 0x20u /* caller has none; audit mode only */
 
 /*
  * What connect() decided about a caller; travels from the client socket to
@@ -174,12 +179,13 @@ struct msp_mark {
     __u64 cgroup_id;
     __u64 netns_cookie;
     __u32 identity_epoch;
-    __u32 uid; /* effective, init user namespace */
-    __u32 pid; /* tgid, init pid namespace */
+    __u32 uid;  /* effective, init user namespace */
+    __u32 pid;  /* tgid, init pid namespace */
     __u16 port; /* destination asked for, host order */
     __u8 endpoint;
     __u8 flags;
 };
+
 MSP_ASSERT_SIZE(msp_mark, 192);
 MSP_ASSERT_OFFSET(msp_mark, addr, 128);
 MSP_ASSERT_OFFSET(msp_mark, cgroup_id, 160);
@@ -196,6 +202,7 @@ struct msp_flow_key {
     __u16 server_port; /* host order */
     __u32 pad;
 };
+
 MSP_ASSERT_SIZE(msp_flow_key, 48);
 
 struct msp_handoff {
@@ -203,6 +210,7 @@ struct msp_handoff {
     __u32 isn; /* initial sequence number of the client's SYN */
     __u32 pad;
 };
+
 MSP_ASSERT_SIZE(msp_handoff, 200);
 
 /* Outlives the mark: who made this socket's connection and to where. */
@@ -214,8 +222,10 @@ struct msp_owner {
     __u64 cgroup_id;
     __u8 addr[16]; /* destination asked for */
     __u16 port;    /* host order */
-    __u16 pad[3];
+    __u16 pad;
+    __u32 isn; /* of the SYN that carried the mark */
 };
+
 MSP_ASSERT_SIZE(msp_owner, 48);
 
 /* One network namespace with a listener of the agent. Key: netns cookie. */
@@ -224,14 +234,15 @@ struct msp_netns {
     __u16 port;        /* of 127.0.0.1, host order; 0 = none */
     __u16 pad[3];
 };
+
 MSP_ASSERT_SIZE(msp_netns, 16);
 
 /* --- slots -------------------------------------------------------------- */
 
 /* flags of msp_slot_meta */
-#define MSP_SLOT_BOOTSTRAP 0x1u      /* no policy was ever given */
+#define MSP_SLOT_BOOTSTRAP      0x1u /* no policy was ever given */
 #define MSP_SLOT_BOOTSTRAP_DENY 0x2u /* bootstrap, real root denied too */
-#define MSP_SLOT_GROUP_DIM 0x4u      /* MSP_DIM_GROUP has rows */
+#define MSP_SLOT_GROUP_DIM      0x4u /* MSP_DIM_GROUP has rows */
 
 struct msp_slot_meta {
     __u64 generation; /* 0 = being refilled: deny */
@@ -239,6 +250,7 @@ struct msp_slot_meta {
     __u32 flags;
     __u8 digest[32]; /* SHA-256 of the image */
 };
+
 MSP_ASSERT_SIZE(msp_slot_meta, 48);
 
 /*
@@ -257,12 +269,14 @@ struct msp_meta {
     __u64 pad;
     struct msp_slot_meta slot[MSP_SLOTS];
 };
+
 MSP_ASSERT_SIZE(msp_meta, 240);
 
 /* Ports that belong to an endpoint of the slot; bit p%64 of word p/64. */
 struct msp_ports {
     __u64 word[MSP_PORTS / 64];
 };
+
 MSP_ASSERT_SIZE(msp_ports, 8192);
 
 /* LPM key. prefixlen counts 16 bits port, 16 bits zero, then address bits. */
@@ -272,18 +286,20 @@ struct msp_ep_key {
     __u16 pad;
     __u8 addr[16];
 };
+
 MSP_ASSERT_SIZE(msp_ep_key, 24);
 #define MSP_EP_KEY_FIXED_BITS 32
 
 struct msp_ep_ref {
     __u32 endpoint;
 };
+
 MSP_ASSERT_SIZE(msp_ep_ref, 4);
 
 /* flags of msp_endpoint */
 #define MSP_EP_DEFAULT_ALLOW 0x1u
-#define MSP_EP_SIGN 0x2u
-#define MSP_EP_ROOT_GATE 0x4u
+#define MSP_EP_SIGN          0x2u
+#define MSP_EP_ROOT_GATE     0x4u
 
 /* Fixed indexes of the built-in endpoints. */
 enum msp_builtin {
@@ -302,6 +318,7 @@ struct msp_endpoint {
     struct msp_idset reach;           /* assigned to any privilege at all */
     struct msp_idset lifts_root_gate; /* identities that name a container */
 };
+
 MSP_ASSERT_SIZE(msp_endpoint, 304);
 
 /*
@@ -317,6 +334,7 @@ struct msp_path_key {
     __u32 endpoint;
     char path[MSP_PATH_KEY_BYTES];
 };
+
 MSP_ASSERT_SIZE(msp_path_key, 256);
 #define MSP_PATH_KEY_FIXED_BITS 32
 
@@ -333,6 +351,7 @@ struct msp_path_node {
     __u32 first_cond;
     __u32 pad;
 };
+
 MSP_ASSERT_SIZE(msp_path_node, 16);
 
 struct msp_cond {
@@ -343,6 +362,7 @@ struct msp_cond {
     __u32 set;       /* identities the privilege is assigned to */
     __u32 privilege; /* index for its name */
 };
+
 MSP_ASSERT_SIZE(msp_cond, 28);
 
 /* SHA-256 over folded key, NUL, folded value; first 16 bytes. */
@@ -350,22 +370,25 @@ struct msp_pair_key {
     __u32 endpoint;
     __u8 hash[MSP_PAIR_HASH_BYTES];
 };
+
 MSP_ASSERT_SIZE(msp_pair_key, 20);
 
 struct msp_pair_ref {
     __u32 id; /* < MSP_PAIRS_MAX */
 };
+
 MSP_ASSERT_SIZE(msp_pair_ref, 4);
 
 struct msp_name {
     char text[MSP_NAME_BYTES];
 };
+
 MSP_ASSERT_SIZE(msp_name, 64);
 
 /* --- authorize ---------------------------------------------------------- */
 
 /* refusal: the canonicaliser's word on this request */
-#define MSP_REFUSAL_NONE 0u
+#define MSP_REFUSAL_NONE     0u
 #define MSP_REFUSAL_SPELLING 1u
 #define MSP_REFUSAL_RESERVED 2u
 
@@ -381,8 +404,8 @@ struct msp_request {
     struct msp_pair_key pair[MSP_REQ_PAIRS_MAX]; /* endpoint: the kernel */
     __u32 path_len; /* text and NUL, 2..MSP_PATH_KEY_BYTES; longer: cut */
     __u32 n_pairs;
-    __u32 method;  /* one enum msp_method bit */
-    __u32 refusal; /* MSP_REFUSAL_* */
+    __u32 method;                          /* one enum msp_method bit */
+    __u32 refusal;                         /* MSP_REFUSAL_* */
     char audit_path[MSP_AUDIT_PATH_BYTES]; /* canonical path for the record */
     /* out */
     enum msp_verdict verdict; /* set to NONE by the worker before the call */
@@ -398,6 +421,7 @@ struct msp_request {
     __u64 pair_bits[MSP_PAIRS_MAX / 64];
     __u8 pad[MSP_REQUEST_PAGE_BYTES - 1936];
 };
+
 MSP_ASSERT_SIZE(msp_request, MSP_REQUEST_PAGE_BYTES);
 
 /* Context of the program `authorize`. */
@@ -406,14 +430,16 @@ struct msp_authorize_ctx {
     __u32 pad;
     __u64 pad2;
 };
+
 MSP_ASSERT_SIZE(msp_authorize_ctx, 16);
 
 /* Context of the program `find_root`. */
 struct msp_find_root_ctx {
-    __u64 ino; /* out */
-    __u32 dev; /* out, kernel encoding */
+    __u64 ino;   /* out */
+    __u32 dev;   /* out, kernel encoding */
     __u32 found; /* out, 1 = both are set */
 };
+
 MSP_ASSERT_SIZE(msp_find_root_ctx, 16);
 
 /* --- audit -------------------------------------------------------------- */
@@ -429,6 +455,7 @@ struct msp_audit_key {
     enum msp_reason reason;
     __u32 pad;
 };
+
 MSP_ASSERT_SIZE(msp_audit_key, 32);
 
 struct msp_audit {
@@ -439,7 +466,7 @@ struct msp_audit {
     __u64 netns_cookie;
     __u32 busy; /* a writer holds the text fields */
     __u32 pid;
-    __u32 uid; /* the real one, also under MSP_AUDIT_UID_OTHER */
+    __u32 uid;   /* the real one, also under MSP_AUDIT_UID_OTHER */
     __u32 flags; /* MSP_MARK_* */
     struct msp_exe exe;
     char comm[MSP_EXE_NAME_BYTES];
@@ -448,6 +475,7 @@ struct msp_audit {
     struct msp_name privilege;
     char path[MSP_AUDIT_PATH_BYTES]; /* of the last request */
 };
+
 MSP_ASSERT_SIZE(msp_audit, 376);
 
 /* Which uids of a cgroup have rows of their own. Key: cgroup id. */
@@ -455,6 +483,7 @@ struct msp_audit_uids {
     __u32 n;
     __u32 uid[MSP_AUDIT_UIDS_MAX];
 };
+
 MSP_ASSERT_SIZE(msp_audit_uids, 68);
 
 /* cgroup_id 0 collects what did not fit. */
@@ -463,6 +492,7 @@ struct msp_counter_key {
     __u32 endpoint;
     enum msp_verdict verdict;
 };
+
 MSP_ASSERT_SIZE(msp_counter_key, 16);
 
 /* Ring record: a connect that did not reach the proxy. */
@@ -483,4 +513,5 @@ struct msp_event {
     char comm[MSP_EXE_NAME_BYTES];
     char endpoint_name[MSP_ENDPOINT_NAME_BYTES];
 };
+
 MSP_ASSERT_SIZE(msp_event, 128);

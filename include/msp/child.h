@@ -25,8 +25,8 @@ enum msp_child_fd {
     MSP_FD_KEEPER_KEY = 4, /* --static-key: the key file, read-only */
 };
 
-#define MSP_GUID_BYTES 37 /* text form with the NUL */
-#define MSP_KEY_BYTES 32
+#define MSP_GUID_BYTES   37 /* text form with the NUL */
+#define MSP_KEY_BYTES    32
 #define MSP_METHOD_BYTES 16
 #define MSP_TARGET_BYTES 512
 
@@ -34,8 +34,8 @@ enum msp_child_type {
     MSP_CHILD_NONE = 0,
 
     /* mspd -> proxy */
-    MSP_CHILD_LISTENER, /* struct msp_child_listener, one descriptor */
-    MSP_CHILD_KEY,      /* struct msp_child_key */
+    MSP_CHILD_LISTENER,      /* struct msp_child_listener, one descriptor */
+    MSP_CHILD_KEY,           /* struct msp_child_key */
     MSP_CHILD_LISTENER_GONE, /* struct msp_child_listener: close it */
 
     /* proxy -> mspd */
@@ -43,11 +43,11 @@ enum msp_child_type {
     MSP_CHILD_LOG,   /* struct msp_child_log */
 
     /* keeper -> mspd: MSP_CHILD_KEY, and */
-    MSP_CHILD_NAMES, /* mspd -> keeper and back: struct msp_child_names */
+    MSP_CHILD_NAMES,   /* mspd -> keeper and back: struct msp_child_names */
     MSP_CHILD_KEY_BAD, /* struct msp_child_text: why there is no key */
 
     /* mspd -> netns, and the reply with one descriptor on success */
-    MSP_CHILD_OWN_SK,    /* struct msp_child_head, descriptor of own_sk */
+    MSP_CHILD_OWN_SK,     /* struct msp_child_head, descriptor of own_sk */
     MSP_CHILD_NETNS_PATH, /* struct msp_child_netns */
     MSP_CHILD_NETNS_ROOT, /* struct msp_child_netns: its own namespace */
 
@@ -90,8 +90,8 @@ struct msp_child_log {
     uint32_t verdict;  /* enum msp_verdict */
     uint32_t reason;   /* enum msp_reason */
     uint32_t is_signed;
-    uint32_t is_cut;   /* target longer than the field */
-    uint64_t bytes_in; /* request body */
+    uint32_t is_cut;    /* target longer than the field */
+    uint64_t bytes_in;  /* request body */
     uint64_t bytes_out; /* response body */
     char method[MSP_METHOD_BYTES];
     char target[MSP_TARGET_BYTES];
@@ -102,7 +102,7 @@ struct msp_child_log {
 };
 
 /* Up to this many names a query; longer lists are split. */
-#define MSP_CHILD_NAMES_MAX 64
+#define MSP_CHILD_NAMES_MAX  64
 #define MSP_CHILD_NAME_BYTES 256
 
 struct msp_child_name {

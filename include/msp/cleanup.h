@@ -12,26 +12,26 @@
 #include <unistd.h>
 
 #define msp_cleanup(fn) __attribute__((cleanup(fn)))
-#define msp_autofree msp_cleanup(msp_freep)
-#define msp_autoclose msp_cleanup(msp_closep)
-#define msp_autofclose msp_cleanup(msp_fclosep)
+#define msp_autofree    msp_cleanup(msp_freep)
+#define msp_autoclose   msp_cleanup(msp_closep)
+#define msp_autofclose  msp_cleanup(msp_fclosep)
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Moves a pointer out of its owner, which is left NULL. */
-#define TAKE_PTR(p)                                                            \
-    __extension__({                                                            \
-        __typeof__(p) take_tmp = (p);                                          \
-        (p) = NULL;                                                            \
-        take_tmp;                                                              \
+#define TAKE_PTR(p)                   \
+    __extension__({                   \
+        __typeof__(p) take_tmp = (p); \
+        (p) = NULL;                   \
+        take_tmp;                     \
     })
 
 /* Moves a descriptor out of its owner, which is left -1. */
-#define TAKE_FD(fd)                                                            \
-    __extension__({                                                            \
-        int take_fd_tmp = (fd);                                                \
-        (fd) = -1;                                                             \
-        take_fd_tmp;                                                           \
+#define TAKE_FD(fd)             \
+    __extension__({             \
+        int take_fd_tmp = (fd); \
+        (fd) = -1;              \
+        take_fd_tmp;            \
     })
 
 static inline void msp_freep(void *p)

@@ -7,87 +7,87 @@
 #pragma once
 
 /* --- pins and formats --------------------------------------------------- */
-#define MSP_LAYOUT 1 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#define MSP_LAYOUT        1 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #define MSP_IMAGE_VERSION 1
-#define MSP_CTL_VERSION 1
-#define MSP_JSON_SCHEMA 1
+#define MSP_CTL_VERSION   1
+#define MSP_JSON_SCHEMA   1
 
 /* --- policy ------------------------------------------------------------- */
-#define MSP_DOC_BYTES_MAX (8u << 20)    /* one policy document */
-#define MSP_DOC_DEPTH_MAX 16            /* JSON nesting */
-#define MSP_IMAGE_BYTES_MAX (16u << 20) /* one compiled image */
-#define MSP_DIAGS_MAX 256               /* diagnostics of one run */
-#define MSP_IDENTITIES_MAX 1024         /* one bit each, see msp_idset */
-#define MSP_IDSET_WORDS 16              /* MSP_IDENTITIES_MAX / 64 */
-#define MSP_ENDPOINTS_MAX 64
-#define MSP_PREFIXES_MAX 1024   /* endpoint address prefixes x ports */
-#define MSP_PRIVILEGES_MAX 8192 /* in all endpoints together */
-#define MSP_ROLES_MAX 4096
-#define MSP_ASSIGNMENTS_MAX 8192
-#define MSP_PATHS_MAX 65536       /* LPM entries: two a path */
-#define MSP_SETS_MAX 16384        /* interned identity sets */
-#define MSP_CONDS_MAX 262144      /* condition rows in all */
-#define MSP_NODE_CONDS_MAX 256    /* condition and grant rows of one path */
-#define MSP_PAIRS_MAX 4096        /* query pairs of one policy */
-#define MSP_PRIV_PAIRS_MAX 8      /* query pairs of one privilege */
-#define MSP_REQ_PAIRS_MAX 32      /* query pairs of one request */
-#define MSP_PAIR_HASH_BYTES 16    /* first bytes of SHA-256 */
-#define MSP_NAME_BYTES 64         /* identity, privilege; with the NUL */
-#define MSP_ENDPOINT_NAME_BYTES 32 /* with the NUL */
-#define MSP_RULE_PATH_BYTES 247   /* canonical rule path, no NUL */
-#define MSP_PATH_KEY_BYTES 248    /* path part of the LPM key */
-#define MSP_STRING_BYTES_MAX 4096 /* any other policy string */
-#define MSP_GROUPS_MAX 64         /* supplementary groups looked at */
+#define MSP_DOC_BYTES_MAX       (8u << 20)  /* one policy document */
+#define MSP_DOC_DEPTH_MAX       16          /* JSON nesting */
+#define MSP_IMAGE_BYTES_MAX     (16u << 20) /* one compiled image */
+#define MSP_DIAGS_MAX           256         /* diagnostics of one run */
+#define MSP_IDENTITIES_MAX      1024        /* one bit each, see msp_idset */
+#define MSP_IDSET_WORDS         16          /* MSP_IDENTITIES_MAX / 64 */
+#define MSP_ENDPOINTS_MAX       64
+#define MSP_PREFIXES_MAX        1024 /* endpoint address prefixes x ports */
+#define MSP_PRIVILEGES_MAX      8192 /* in all endpoints together */
+#define MSP_ROLES_MAX           4096
+#define MSP_ASSIGNMENTS_MAX     8192
+#define MSP_PATHS_MAX           65536  /* LPM entries: two a path */
+#define MSP_SETS_MAX            16384  /* interned identity sets */
+#define MSP_CONDS_MAX           262144 /* condition rows in all */
+#define MSP_NODE_CONDS_MAX      256  /* condition and grant rows of one path */
+#define MSP_PAIRS_MAX           4096 /* query pairs of one policy */
+#define MSP_PRIV_PAIRS_MAX      8    /* query pairs of one privilege */
+#define MSP_REQ_PAIRS_MAX       32   /* query pairs of one request */
+#define MSP_PAIR_HASH_BYTES     16   /* first bytes of SHA-256 */
+#define MSP_NAME_BYTES          64   /* identity, privilege; with the NUL */
+#define MSP_ENDPOINT_NAME_BYTES 32   /* with the NUL */
+#define MSP_RULE_PATH_BYTES     247  /* canonical rule path, no NUL */
+#define MSP_PATH_KEY_BYTES      248  /* path part of the LPM key */
+#define MSP_STRING_BYTES_MAX    4096 /* any other policy string */
+#define MSP_GROUPS_MAX          64   /* supplementary groups looked at */
 
 /* --- kernel tables ------------------------------------------------------ */
-#define MSP_SLOTS 4
-#define MSP_PORTS 65536
-#define MSP_WORKERS_MAX 16
+#define MSP_SLOTS              4
+#define MSP_PORTS              65536
+#define MSP_WORKERS_MAX        16
 #define MSP_REQUEST_PAGE_BYTES 4096
-#define MSP_HANDOFF_MAX 65536
-#define MSP_NETNS_MAX 16384
-#define MSP_AUDIT_MAX 16384
-#define MSP_AUDIT_UIDS_MAX 16 /* distinct uids kept for one cgroup */
-#define MSP_AUDIT_CGROUPS_MAX 16384
-#define MSP_COUNTERS_MAX 65536
-#define MSP_RING_BYTES (1u << 20)
-#define MSP_AUDIT_PATH_BYTES 128 /* with the NUL */
-#define MSP_EXE_NAME_BYTES 16    /* audit: base name or comm, with the NUL */
+#define MSP_HANDOFF_MAX        65536
+#define MSP_NETNS_MAX          16384
+#define MSP_AUDIT_MAX          16384
+#define MSP_AUDIT_UIDS_MAX     16 /* distinct uids kept for one cgroup */
+#define MSP_AUDIT_CGROUPS_MAX  16384
+#define MSP_COUNTERS_MAX       65536
+#define MSP_RING_BYTES         (1u << 20)
+#define MSP_AUDIT_PATH_BYTES   128 /* with the NUL */
+#define MSP_EXE_NAME_BYTES     16  /* audit: base name or comm, with the NUL */
 
 /* --- listeners ---------------------------------------------------------- */
-#define MSP_PORT_FIRST 61080
-#define MSP_PORT_LAST 61099
+#define MSP_PORT_FIRST     61080
+#define MSP_PORT_LAST      61099
 #define MSP_LISTEN_BACKLOG 4096
 
 /* --- proxy -------------------------------------------------------------- */
-#define MSP_HEAD_BYTES_MAX 16384
-#define MSP_LINE_BYTES_MAX 8192
-#define MSP_HEADERS_MAX 100
-#define MSP_BODY_BYTES_MAX 102400u             /* buffered, signed */
+#define MSP_HEAD_BYTES_MAX        16384
+#define MSP_LINE_BYTES_MAX        8192
+#define MSP_HEADERS_MAX           100
+#define MSP_BODY_BYTES_MAX        102400u      /* buffered, signed */
 #define MSP_STREAM_BODY_BYTES_MAX (100u << 20) /* the two unsigned uploads */
-#define MSP_HEAD_MS 5000
-#define MSP_BODY_MS 30000
-#define MSP_IDLE_MS 60000
-#define MSP_UPSTREAM_CONNECT_MS 2000
-#define MSP_FIRST_BYTE_MS 30000
-#define MSP_CONN_MS 300000
-#define MSP_CONN_REQUESTS 10000
-#define MSP_CONNS_PER_CONTAINER 512
-#define MSP_CONNS_MAX 8192
-#define MSP_RETRY_AFTER_S 1
-#define MSP_DRAIN_MS 30000
+#define MSP_HEAD_MS               5000
+#define MSP_BODY_MS               30000
+#define MSP_IDLE_MS               60000
+#define MSP_UPSTREAM_CONNECT_MS   2000
+#define MSP_FIRST_BYTE_MS         30000
+#define MSP_CONN_MS               300000
+#define MSP_CONN_REQUESTS         10000
+#define MSP_CONNS_PER_CONTAINER   512
+#define MSP_CONNS_MAX             8192
+#define MSP_RETRY_AFTER_S         1
+#define MSP_DRAIN_MS              30000
 
 /* --- daemon ------------------------------------------------------------- */
-#define MSP_HEARTBEAT_MS 1000
-#define MSP_HEARTBEAT_STALE_NS 5000000000ull
-#define MSP_RING_DRAIN_MS 200
-#define MSP_NAMES_MS 2000 /* answer of the keeper to a name query */
-#define MSP_NETNS_REQ_MS 2000
-#define MSP_BACKOFF_FIRST_MS 100
-#define MSP_BACKOFF_MAX_MS 10000
-#define MSP_CTL_CLIENTS_MAX 16
-#define MSP_CTL_MS 30000 /* a control client must finish its request */
+#define MSP_HEARTBEAT_MS        1000
+#define MSP_HEARTBEAT_STALE_NS  5000000000ull
+#define MSP_RING_DRAIN_MS       200
+#define MSP_NAMES_MS            2000 /* answer of the keeper to a name query */
+#define MSP_NETNS_REQ_MS        2000
+#define MSP_BACKOFF_FIRST_MS    100
+#define MSP_BACKOFF_MAX_MS      10000
+#define MSP_CTL_CLIENTS_MAX     16
+#define MSP_CTL_MS              30000 /* a control client must finish its request */
 #define MSP_CTL_REPLY_BYTES_MAX (32u << 20)
-#define MSP_LOG_LINES_PER_S 100 /* connection log, a container */
-#define MSP_LOG_BURST 1000
-#define MSP_LOG_FILE_BYTES (64u << 20) /* then rotated to .1 */
+#define MSP_LOG_LINES_PER_S     100 /* connection log, a container */
+#define MSP_LOG_BURST           1000
+#define MSP_LOG_FILE_BYTES      (64u << 20) /* then rotated to .1 */

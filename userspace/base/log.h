@@ -9,7 +9,12 @@
 
 #include <stdarg.h>
 
-enum msp_log_level { MSP_LOG_ERR, MSP_LOG_WARN, MSP_LOG_INFO, MSP_LOG_DEBUG };
+enum msp_log_level {
+    MSP_LOG_ERR,
+    MSP_LOG_WARN,
+    MSP_LOG_INFO,
+    MSP_LOG_DEBUG
+};
 
 /* Lines above this level are dropped; INFO at start. */
 void msp_log_set_level(enum msp_log_level level);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What is left behind by a decision: the audit record, the counter and, for
+ * connections that never reach the proxy, a ring record. None of it can
+ * change a verdict; each loss is counted.
+ */
+#pragma once
+
+#include <msp/decide.h>
+
+#include "lib/maps.bpf.h"
+
+static __always_inline void event_stat(__u32 stat)
+{
+    __u64 *n = bpf_map_lookup_elem(&msp_stats, &stat);
+
+    if (n)
+        __sync_fetch_and_add(n, 1);
+}
+
+/* One decision; the texts come from the slot's name tables. */
+struct msp_outcome {
+    __u64 generation;
+    __u32 slot;
+    __u32 endpoint;
+    enum msp_stage stage;
+    enum msp_verdict verdict;
+    enum msp_reason reason;
+    __u32 identity;  /* index or MSP_NO_IDENTITY */
+    __u32 privilege; /* index or MSP_NO_IDENTITY */
+    __u32 pad;
+};
+
+/* Zeros to insert where a new row does not fit on the stack. */
+static __always_inline void *event_zeros(void)
+{
+    __u32 first = 0;
+
+    return bpf_map_lookup_elem(&msp_zero_audit, &first);
+}
+
+/* uid, or MSP_AUDIT_UID_OTHER once its cgroup has used up its rows. */
+static __always_inline __u32 event_audit_uid(__u64 cgroup_id, __u32 uid)
+{
+    struct msp_audit_uids *row = bpf_map_lookup_elem(&msp_aud_uids, &cgroup_id);
+    void *zeros;
+    __u32 n;
+
+    if (!row) {
+        zeros = event_zeros();
+        if (!zeros)
+            return MSP_AUDIT_UID_OTHER;
+        /* either this insert or a concurrent one makes the row */
+        bpf_map_update_elem(&msp_aud_uids, &cgroup_id, zeros, BPF_NOEXIST);
+        row = bpf_map_lookup_elem(&msp_aud_uids, &cgroup_id);
+        if (!row)
+            return MSP_AUDIT_UID_OTHER;
+    }
+    n = row->n;
+    for (__u32 i = 0; i < MSP_AUDIT_UIDS_MAX; i++) {
+        if (i >= n)
+            break;
+        if (row->uid[i] == uid)
+            return uid;
+    }
+    if (n >= MSP_AUDIT_UIDS_MAX)
+        return MSP_AUDIT_UID_OTHER;
+    n = __sync_fetch_and_add(&row->n, 1);
+    if (n >= MSP_AUDIT_UIDS_MAX)
+        return MSP_AUDIT_UID_OTHER;
+    row->uid[n] = uid;
+    return uid;
+}
+
+static __always_inline void event_count(__u64 cgroup_id, __u32 endpoint,
+                                        enum msp_verdict verdict)
+{
+    struct msp_counter_key key = {
+        .cgroup_id = cgroup_id, .endpoint = endpoint, .verdict = verdict};
+    __u64 *n = bpf_map_lookup_elem(&msp_counters, &key);
+    __u64 one = 1;
+
+    if (!n) {
+        if (!bpf_map_update_elem(&msp_counters, &key, &one, BPF_NOEXIST))
+            return;
+        n = bpf_map_lookup_elem(&msp_counters, &key); /* lost the race */
+    }
+    if (!n) {
+        key.cgroup_id = 0; /* full: counted for all together */
+        event_stat(MSP_STAT_COUNTER_OTHER);
+        if (!bpf_map_update_elem(&msp_counters, &key, &one, BPF_NOEXIST))
+            return;
+        n = bpf_map_lookup_elem(&msp_counters, &key);
+    }
+    if (n)
+        __sync_fetch_and_add(n, 1);
+}
+
+/* Copies a name, or "-". */
+static __always_inline void event_name(struct msp_name *to, void *outer,
+                                       __u32 slot, __u32 index)
+{
+    void *names = bpf_map_lookup_elem(outer, &slot);
+    const struct msp_name *name = NULL;
+
+    if (names && index != MSP_NO_IDENTITY)
+        name = bpf_map_lookup_elem(names, &index);
+    if (name) {
+        *to = *name;
+    } else {
+        __builtin_memset(to, 0, sizeof(*to));
+        to->text[0] = '-';
+    }
+}
+
+static __always_inline void event_endpoint_name(char *to, __u32 slot,
+                                                __u32 index)
+{
+    void *eps = bpf_map_lookup_elem(&msp_eps, &slot);
+    const struct msp_endpoint *ep = NULL;
+
+    if (eps)
+        ep = bpf_map_lookup_elem(eps, &index);
+    if (ep)
+        __builtin_memcpy(to, ep->name, MSP_ENDPOINT_NAME_BYTES);
+}
+
+static __always_inline struct msp_audit *
+event_audit_row(const struct msp_audit_key *key)
+{
+    struct msp_audit *row = bpf_map_lookup_elem(&msp_audit, key);
+    void *zeros;
+
+    if (row)
+        return row;
+    zeros = event_zeros();
+    if (!zeros)
+        return NULL;
+    /* either this insert or a concurrent one makes the row */
+    bpf_map_update_elem(&msp_audit, key, zeros, BPF_NOEXIST);
+    return bpf_map_lookup_elem(&msp_audit, key);
+}
+
+/*
+ * Counts the outcome and writes its audit record.
+ * @param path [MSP_AUDIT_PATH_BYTES] or NULL
+ */
+static __always_inline void event_audit(const struct msp_mark *mark,
+                                        const struct msp_outcome *o,
+                                        const char *path)
+{
+    struct msp_audit_key key = {
+        .cgroup_id = mark->cgroup_id,
+        .uid = event_audit_uid(mark->cgroup_id, mark->uid),
+        .endpoint = o->endpoint,
+        .stage = o->stage,
+        .verdict = o->verdict,
+        .reason = o->reason,
+    };
+    struct msp_audit *row;
+    __u64 now = bpf_ktime_get_ns();
+
+    event_count(mark->cgroup_id, o->endpoint, o->verdict);
+    row = event_audit_row(&key);
+    if (!row) {
+        event_stat(MSP_STAT_AUDIT_DROPPED);
+        return;
+    }
+    __sync_fetch_and_add(&row->count, 1);
+    /* two writers at once: the first one's texts stand */
+    if (__sync_val_compare_and_swap(&row->busy, 0, 1) != 0)
+        return;
+    if (!row->first_ns)
+        row->first_ns = now;
+    row->last_ns = now;
+    row->generation = o->generation;
+    row->netns_cookie = mark->netns_cookie;
+    row->pid = mark->pid;
+    row->uid = mark->uid;
+    row->flags = mark->flags;
+    row->exe = mark->exe;
+    event_endpoint_name(row->endpoint, o->slot, o->endpoint);
+    event_name(&row->identity, &msp_id_names, o->slot, o->identity);
+    event_name(&row->privilege, &msp_pr_names, o->slot, o->privilege);
+    if (path)
+        __builtin_memcpy(row->path, path, MSP_AUDIT_PATH_BYTES);
+    else
+        bpf_get_current_comm(row->comm, sizeof(row->comm));
+    __sync_val_compare_and_swap(&row->busy, 1, 0);
+}
+
+/* A ring record without waking anybody; mspd drains on its own clock. */
+static __always_inline void event_ring(const struct msp_mark *mark,
+                                       const struct msp_outcome *o)
+{
+    struct msp_event *e = bpf_ringbuf_reserve(&msp_ring, sizeof(*e), 0);
+
+    if (!e) {
+        event_stat(MSP_STAT_RING_DROPPED);
+        return;
+    }
+    __builtin_memset(e, 0, sizeof(*e));
+    e->time_ns = bpf_ktime_get_ns();
+    e->generation = o->generation;
+    e->cgroup_id = mark->cgroup_id;
+    e->netns_cookie = mark->netns_cookie;
+    __builtin_memcpy(e->addr, mark->addr, 16);
+    e->uid = mark->uid;
+    e->pid = mark->pid;
+    e->endpoint = o->endpoint;
+    e->flags = mark->flags;
+    e->verdict = o->verdict;
+    e->reason = o->reason;
+    e->port = mark->port;
+    bpf_get_current_comm(e->comm, sizeof(e->comm));
+    event_endpoint_name(e->endpoint_name, o->slot, o->endpoint);
+    bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}

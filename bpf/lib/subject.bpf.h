@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Who calls: the current task's facts and the set of identities it satisfies.
+ * Everything comes from the kernel's own structures at connect time; no text
+ * that a process can choose is looked at.
+ */
+#pragma once
+
+#include <msp/decide.h>
+
+#include "lib/event.bpf.h"
+#include "lib/maps.bpf.h"
+
+/*
+ * In a container: not in the init pid namespace, or with another root
+ * directory than pid 1. Mounts are never compared: a host service with a
+ * private mount namespace has pid 1's root.
+ */
+static __always_inline bool subject_in_container(struct task_struct *task,
+                                                 const struct msp_meta *meta)
+{
+    struct inode *root;
+
+    /* fail closed: a task without a pid or a root is not the host's */
+    if (!task->thread_pid || !task->fs)
+        return true;
+    if (task->thread_pid->level > 0)
+        return true;
+    root = task->fs->root.dentry->d_inode;
+    return root->i_ino != meta->root_ino || root->i_sb->s_dev != meta->root_dev;
+}
+
+static __always_inline bool subject_is_root(struct task_struct *task)
+{
+    const struct cred *cred = task->cred;
+
+    /* only the init user namespace has level 0 */
+    return cred->uid.val == 0 && cred->euid.val == 0 &&
+           cred->user_ns->level == 0;
+}
+
+/* The row of an id, or the wildcard row of its dimension. */
+static __always_inline const struct msp_idset *
+subject_row(void *rows, void *wild, __u32 id, __u32 dim)
+{
+    const struct msp_idset *row = NULL;
+
+    if (rows)
+        row = bpf_map_lookup_elem(rows, &id);
+    if (!row && wild)
+        row = bpf_map_lookup_elem(wild, &dim);
+    return row;
+}
+
+static __always_inline void subject_clear(struct msp_idset *ids)
+{
+    MSP_EACH_WORD(i)
+    ids->word[i] = 0;
+}
+
+/* State of the walk over the caller's supplementary groups. */
+struct subject_groups {
+    struct group_info *groups;
+    void *rows;
+    struct msp_idset any;
+};
+
+static long subject_group(__u32 i, struct subject_groups *g)
+{
+    const struct msp_idset *row;
+    __u32 gid = 0;
+
+    if (bpf_probe_read_kernel(&gid, sizeof(gid), &g->groups->gid[i]))
+        return 1; /* fail closed: a group that cannot be read counts not */
+    row = bpf_map_lookup_elem(g->rows, &gid);
+    if (!row)
+        return 0;
+    for (int w = 0; w < MSP_IDSET_WORDS; w++)
+        g->any.word[w] |= row->word[w];
+    return 0;
+}
+
+/*
+ * Keeps those identities of `ids` that one of the caller's groups satisfies:
+ * effective gid and the first MSP_GROUPS_MAX supplementary ones. More groups
+ * are ignored, which can only take rights away.
+ * @return 1 if groups were ignored; 0
+ */
+static __noinline int subject_and_groups(struct msp_idset *ids, void *rows,
+                                         void *wild, __u32 dim)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    const struct cred *cred = task->cred;
+    const struct msp_idset *row;
+    struct subject_groups g;
+    __u32 n;
+
+    row = subject_row(rows, wild, cred->egid.val, dim);
+    if (!row) {
+        /* fail closed: no wildcard row, the table is not filled */
+        subject_clear(ids);
+        return 0;
+    }
+    g.groups = cred->group_info;
+    g.rows = rows;
+    g.any = *row;
+    n = g.groups->ngroups;
+    bpf_loop(n > MSP_GROUPS_MAX ? MSP_GROUPS_MAX : n, subject_group, &g, 0);
+    MSP_EACH_WORD(w)
+    ids->word[w] &= g.any.word[w];
+    return n > MSP_GROUPS_MAX;
+}
+
+/* Computes mark->ids from the slot's rows. */
+static __always_inline void subject_ids(struct msp_mark *mark, __u32 slot,
+                                        __u32 slot_flags)
+{
+    void *uids = bpf_map_lookup_elem(&msp_uid, &slot);
+    void *gids = bpf_map_lookup_elem(&msp_gid, &slot);
+    void *wild = bpf_map_lookup_elem(&msp_wild, &slot);
+    const struct msp_idset *row;
+    __u32 dim = MSP_DIM_HOST_ONLY;
+
+    row = subject_row(uids, wild, mark->uid, MSP_DIM_UID);
+    if (!row || !gids || !wild) {
+        /* fail closed: an unfilled slot knows nobody */
+        subject_clear(&mark->ids);
+        return;
+    }
+    mark->ids = *row;
+    if (subject_and_groups(&mark->ids, gids, wild, MSP_DIM_GID)) {
+        mark->flags |= MSP_MARK_GROUPS_CUT;
+        event_stat(MSP_STAT_GROUPS_CUT);
+    }
+    if (slot_flags & MSP_SLOT_GROUP_DIM) {
+        void *names = bpf_map_lookup_elem(&msp_group, &slot);
+
+        if (!names)
+            subject_clear(&mark->ids); /* fail closed: as above */
+        else
+            subject_and_groups(&mark->ids, names, wild, MSP_DIM_GROUP);
+    }
+    if (!(mark->flags & MSP_MARK_CONTAINER))
+        return;
+    row = bpf_map_lookup_elem(wild, &dim);
+    MSP_EACH_WORD(w)
+    mark->ids.word[w] &= row ? ~row->word[w] : 0;
+}
+
+/*
+ * Fills the caller's part of a zeroed mark.
+ * @return false: no identity (kernel thread, no address space, or pid 1's
+ *         root is unknown); the set is empty then
+ */
+static __always_inline bool subject_fill(struct msp_mark *mark,
+                                         const struct msp_meta *meta,
+                                         __u32 slot, __u32 slot_flags)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct inode *exe;
+
+    mark->cgroup_id = bpf_get_current_cgroup_id();
+    mark->pid = task->tgid;
+    mark->uid = task->cred->euid.val;
+    /* fail closed: kernel threads open sockets for others (MPTCP) */
+    if ((task->flags & PF_KTHREAD) || !task->mm || !meta->root_ino) {
+        mark->flags |= MSP_MARK_NO_IDENTITY;
+        return false;
+    }
+    if (subject_in_container(task, meta))
+        mark->flags |= MSP_MARK_CONTAINER;
+    else if (subject_is_root(task))
+        mark->flags |= MSP_MARK_ROOT;
+    exe = task->mm->exe_file->f_inode;
+    mark->exe.ino = exe->i_ino;
+    mark->exe.generation = exe->i_generation;
+    mark->exe.s_dev = exe->i_sb->s_dev;
+    subject_ids(mark, slot, slot_flags);
+    return true;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Where a connection wants to go, and which endpoint of a slot that is. */
+#pragma once
+
+#include "lib/maps.bpf.h"
+
+#define MSP_SOCK_STREAM 1
+
+/* Writes ::ffff:a.b.c.d. @param addr4_be as in bpf_sock_addr.user_ip4 */
+static __always_inline void target_map_v4(__u8 addr[16], __u32 addr4_be)
+{
+    __u32 word[4] = {0, 0, bpf_htonl(0xffff), addr4_be};
+
+    __builtin_memcpy(addr, word, 16);
+}
+
+static __always_inline bool target_is_loopback4(__u32 addr4_be)
+{
+    /* connect() to 0.0.0.0 reaches the local host as well */
+    return addr4_be == 0 ||
+           (addr4_be & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+}
+
+static __always_inline bool target_is_listener_port(__u32 port)
+{
+    return port - MSP_PORT_FIRST <= MSP_PORT_LAST - MSP_PORT_FIRST;
+}
+
+/* The addresses that stay closed while no policy at all is in force. */
+static __always_inline bool target_is_builtin4(__u32 addr4_be, __u32 port)
+{
+    if (addr4_be == bpf_htonl(0xa9fea9fe)) /* 169.254.169.254 */
+        return port == 80;
+    if (addr4_be == bpf_htonl(0xa83f8110)) /* 168.63.129.16 */
+        return port == 80 || port == 32526;
+    return false;
+}
+
+/* The slot's port bitmap: the one test every other connection pays. */
+static __always_inline bool target_has_port(__u32 slot, __u32 port)
+{
+    struct msp_ports *ports = bpf_map_lookup_elem(&msp_ports, &slot);
+
+    if (!ports)
+        return true; /* fail closed: ask the table */
+    return ports->word[(port / 64) & (MSP_PORTS / 64 - 1)] >> (port % 64) & 1;
+}
+
+/* @return row of the endpoint; NULL if the target is none */
+static __always_inline struct msp_endpoint *
+target_endpoint(__u32 slot, const __u8 addr[16], __u16 port, __u32 *ret_index)
+{
+    struct msp_ep_key key = {.prefixlen = 160, .port = port};
+    struct msp_ep_ref *ref;
+    void *lpm = bpf_map_lookup_elem(&msp_ep_lpm, &slot);
+    void *eps = bpf_map_lookup_elem(&msp_eps, &slot);
+
+    if (!lpm || !eps)
+        return NULL;
+    __builtin_memcpy(key.addr, addr, 16);
+    ref = bpf_map_lookup_elem(lpm, &key);
+    if (!ref)
+        return NULL;
+    *ret_index = ref->endpoint;
+    return bpf_map_lookup_elem(eps, &ref->endpoint);
+}
