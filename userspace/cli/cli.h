@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What every verb of mspctl gets: the parsed command line, and the steps all
+ * of them share (ask the daemon, print its answer). A verb returns the exit
+ * code of the process, enum msp_exit.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/uio.h>
+
+#include <msp/ctl.h>
+
+#include "cli/client.h"
+#include "cli/out.h"
+
+#define MSP_CLI_OPERANDS_MAX 2
+
+struct msp_cli {
+    const char *socket;        /* path of the control socket */
+    const char *expect_digest; /* hex or "none"; NULL = not given */
+    const char *operand[MSP_CLI_OPERANDS_MAX];
+    size_t n_operands;
+    bool is_json;
+    bool is_dry_run;
+    bool is_help;
+    bool is_version;
+    FILE *in;
+    FILE *out;
+    FILE *err;
+};
+
+int msp_cmd_policy_check(struct msp_cli *cli);
+int msp_cmd_policy_push(struct msp_cli *cli);
+int msp_cmd_policy_show(struct msp_cli *cli);
+int msp_cmd_status(struct msp_cli *cli);
+int msp_cmd_audit(struct msp_cli *cli);
+int msp_cmd_netns_add(struct msp_cli *cli);
+int msp_cmd_netns_list(struct msp_cli *cli);
+
+/*
+ * Sends one request and reads its reply. Says on cli->err what went wrong.
+ * @param part [n] payload of the request; may be NULL
+ * @param ret_reply set only on MSP_EXIT_OK; msp_client_reply_done()
+ * @return MSP_EXIT_OK: there is a reply, whatever its status; else the exit
+ *         code
+ */
+int msp_cli_ask(struct msp_cli *cli, enum msp_ctl_type type,
+                const struct iovec *part, size_t n,
+                struct msp_client_reply *ret_reply);
+
+/*
+ * Asks and prints the answer with `view`.
+ * @return the exit code that follows from the reply's status
+ */
+int msp_cli_run(struct msp_cli *cli, enum msp_ctl_type type,
+                const struct iovec *part, size_t n,
+                const struct msp_out_view *view);
+
+/*
+ * Prints a reply: its records on cli->out; if it is a refusal, in text form,
+ * on cli->err.
+ * @param payload [len] writable; len without an image that may follow
+ * @param extra members to add to the JSON object, or NULL
+ * @return the exit code
+ */
+int msp_cli_print(struct msp_cli *cli, enum msp_ctl_status status,
+                  char *payload, size_t len, const struct msp_out_view *view,
+                  const struct msp_out_extra *extra);
+
+/* The exit code a status stands for. */
+int msp_cli_exit(enum msp_ctl_status status);

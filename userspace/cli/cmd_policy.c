@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <msp/cleanup.h>
+#include <msp/diag.h>
+#include <msp/image.h>
+#include <msp/policy.h>
+
+#include "base/io.h"
+#include "cli/cli.h"
+#include "cli/escape.h"
+
+/* A file of the user, and the image it is or compiles to. */
+struct source {
+    const char *name; /* for messages; borrowed */
+    char *text;       /* [text_len] */
+    size_t text_len;
+    uint8_t *image; /* [image_len] */
+    size_t image_len;
+    struct msp_diags diags;
+};
+
+static void source_done(struct source *source)
+{
+    free(source->text);
+    free(source->image);
+    msp_diags_done(&source->diags);
+}
+
+static int complain(struct msp_cli *cli, const char *name, const char *why,
+                    int exit_code)
+{
+    (void)fputs("mspctl: ", cli->err);
+    (void)msp_out_escaped(name, cli->err);
+    (void)fprintf(cli->err, ": %s\n", why);
+    return exit_code;
+}
+
+/* An image takes more room than a document; the compiler caps the latter. */
+static int read_source(struct msp_cli *cli, struct source *source)
+{
+    const char *path = cli->operand[0];
+    bool is_stdin = msp_streq(path, "-");
+    msp_autoclose int opened = -1;
+    int r;
+
+    source->name = is_stdin ? "standard input" : path;
+    if (!is_stdin) {
+        opened = open(path, O_RDONLY | O_CLOEXEC);
+        if (opened < 0)
+            return complain(cli, path, strerror(errno), MSP_EXIT_USAGE);
+    }
+    r = msp_io_slurp(is_stdin ? fileno(cli->in) : opened, MSP_IMAGE_BYTES_MAX,
+                     &source->text, &source->text_len);
+    if (r < 0)
+        return complain(cli, source->name, strerror(-r),
+                        r == -ENOMEM ? MSP_EXIT_INTERNAL : MSP_EXIT_USAGE);
+    return MSP_EXIT_OK;
+}
+
+static bool is_image(const struct source *source)
+{
+    uint64_t magic = MSP_IMAGE_MAGIC;
+
+    return source->text_len >= sizeof(magic) &&
+           memcmp(source->text, &magic, sizeof(magic)) == 0;
+}
+
+/* malloc() aligns as msp_image_open() asks. */
+static int check_image(struct msp_cli *cli, const struct source *source,
+                       struct msp_image *ret_image)
+{
+    const char *why = "not an image";
+    int r = msp_image_open(source->image, source->image_len, ret_image, &why);
+
+    if (r < 0)
+        return complain(cli, source->name, why, MSP_EXIT_USAGE);
+    return MSP_EXIT_OK;
+}
+
+/* Document or image in, image out. Says what is wrong; warnings are kept. */
+static int load(struct msp_cli *cli, struct source *source)
+{
+    struct msp_image image;
+    int r = read_source(cli, source);
+
+    if (r != MSP_EXIT_OK)
+        return r;
+    if (is_image(source)) {
+        source->image = (uint8_t *)TAKE_PTR(source->text);
+        source->image_len = source->text_len;
+        return check_image(cli, source, &image);
+    }
+    r = msp_policy_compile(source->text, source->text_len, &source->diags,
+                           &source->image, &source->image_len);
+    if (r == 0)
+        return check_image(cli, source, &image);
+    if (r != -EINVAL)
+        return complain(cli, source->name, strerror(-r), MSP_EXIT_INTERNAL);
+    if (cli->is_json)
+        (void)msp_diags_print_json(&source->diags, source->name, cli->out);
+    else
+        msp_diags_print(&source->diags, source->name, cli->err);
+    return MSP_EXIT_USAGE;
+}
+
+static void digest_of(const uint8_t *image, char *ret_hex)
+{
+    struct msp_image_header header;
+
+    memcpy(&header, image, sizeof(header));
+    msp_digest_hex(header.digest, ret_hex);
+}
+
+int msp_cmd_policy_check(struct msp_cli *cli)
+{
+    msp_cleanup(source_done) struct source source = {0};
+    char hex[2 * MSP_DIGEST_BYTES + 1];
+    int r = load(cli, &source);
+
+    if (r != MSP_EXIT_OK)
+        return r;
+    if (cli->is_json) {
+        r = msp_diags_print_json(&source.diags, source.name, cli->out);
+        return r < 0 ? MSP_EXIT_INTERNAL : MSP_EXIT_OK;
+    }
+    msp_diags_print(&source.diags, source.name, cli->err);
+    digest_of(source.image, hex);
+    (void)fprintf(cli->out, "ok, digest %s\n", hex);
+    return MSP_EXIT_OK;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* "none" is all zero: no policy is live. */
+static int parse_digest(const char *text, uint8_t ret[MSP_DIGEST_BYTES])
+{
+    if (msp_streq(text, "none")) {
+        memset(ret, 0, MSP_DIGEST_BYTES);
+        return 0;
+    }
+    if (strlen(text) != 2 * MSP_DIGEST_BYTES)
+        return -EINVAL;
+    for (size_t i = 0; i < MSP_DIGEST_BYTES; i++) {
+        int high = hex_digit(text[2 * i]);
+        int low = hex_digit(text[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return -EINVAL;
+        ret[i] = (uint8_t)(high << 4 | low);
+    }
+    return 0;
+}
+
+static int make_push(struct msp_cli *cli, struct msp_ctl_push *ret_push)
+{
+    struct msp_ctl_push push = {0};
+
+    if (cli->is_dry_run)
+        push.flags |= MSP_PUSH_DRY_RUN;
+    if (cli->expect_digest) {
+        push.flags |= MSP_PUSH_EXPECT;
+        if (parse_digest(cli->expect_digest, push.expect) < 0)
+            return complain(cli, cli->expect_digest,
+                            "not a digest: 64 hex digits or none",
+                            MSP_EXIT_USAGE);
+    }
+    *ret_push = push;
+    return MSP_EXIT_OK;
+}
+
+/* The compiler's own findings as one JSON value without a final newline. */
+static char *diags_json(const struct source *source)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    int r;
+
+    if (!out)
+        return NULL;
+    r = msp_diags_print_json(&source->diags, source->name, out);
+    if (fclose(out) != 0 || r < 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+int msp_cmd_policy_push(struct msp_cli *cli)
+{
+    msp_cleanup(msp_client_reply_done) struct msp_client_reply reply = {0};
+    msp_cleanup(source_done) struct source source = {0};
+    msp_autofree char *compile = NULL;
+    struct msp_out_extra extra = {.name = "compile"};
+    struct msp_ctl_push push;
+    struct iovec part[2] = {{.iov_base = &push, .iov_len = sizeof(push)}};
+    int r = make_push(cli, &push);
+
+    if (r == MSP_EXIT_OK)
+        r = load(cli, &source);
+    if (r != MSP_EXIT_OK)
+        return r;
+    part[1].iov_base = source.image;
+    part[1].iov_len = source.image_len;
+    r = msp_cli_ask(cli, MSP_CTL_PUSH, part, ARRAY_SIZE(part), &reply);
+    if (r != MSP_EXIT_OK)
+        return r;
+    if (!cli->is_json) {
+        msp_diags_print(&source.diags, source.name, cli->err);
+        return msp_cli_print(cli, reply.status, reply.payload, reply.len, NULL,
+                             NULL);
+    }
+    compile = diags_json(&source);
+    extra.json = compile;
+    return msp_cli_print(cli, reply.status, reply.payload, reply.len, NULL,
+                         compile ? &extra : NULL);
+}
+
+/* The image behind the record of a SHOW reply, copied to its alignment. */
+static int take_image(struct msp_client_reply *reply, struct source *ret)
+{
+    const char *nul = memchr(reply->payload, '\0', reply->len);
+    size_t len;
+
+    ret->name = "the image of mspd";
+    if (!nul)
+        return 0;
+    len = reply->len - (size_t)(nul - reply->payload) - 1;
+    reply->len = (size_t)(nul - reply->payload);
+    if (len == 0)
+        return 0;
+    ret->image = malloc(len);
+    if (!ret->image)
+        return -ENOMEM;
+    memcpy(ret->image, nul + 1, len);
+    ret->image_len = len;
+    return 0;
+}
+
+static char *dump(const struct msp_image *image, enum msp_dump_format format)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    int r;
+
+    if (!out)
+        return NULL;
+    r = msp_policy_dump(image, format, out);
+    if (fclose(out) != 0 || r < 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+int msp_cmd_policy_show(struct msp_cli *cli)
+{
+    msp_cleanup(msp_client_reply_done) struct msp_client_reply reply = {0};
+    msp_cleanup(source_done) struct source source = {0};
+    msp_autofree char *policy = NULL;
+    struct msp_out_extra extra = {.name = "policy", .json = "null"};
+    struct msp_image image;
+    int r = msp_cli_ask(cli, MSP_CTL_SHOW, NULL, 0, &reply);
+
+    if (r != MSP_EXIT_OK)
+        return r;
+    if (take_image(&reply, &source) < 0)
+        return complain(cli, source.name, strerror(ENOMEM), MSP_EXIT_INTERNAL);
+    if (source.image) {
+        r = check_image(cli, &source, &image);
+        if (r != MSP_EXIT_OK)
+            return MSP_EXIT_INTERNAL;
+        policy = dump(&image, cli->is_json ? MSP_DUMP_JSON : MSP_DUMP_TEXT);
+        if (!policy)
+            return complain(cli, source.name, "cannot be printed",
+                            MSP_EXIT_INTERNAL);
+        extra.json = policy;
+    }
+    r = msp_cli_print(cli, reply.status, reply.payload, reply.len, NULL,
+                      &extra);
+    if (!cli->is_json && policy)
+        (void)fprintf(cli->out, "\n%s", policy);
+    return r;
+}

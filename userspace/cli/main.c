@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* mspctl: dispatch, nothing else; the verbs are in verbs.c. */
+#include "cli/cli.h"
+#include "cli/opts.h"
+
+int main(int argc, char **argv)
+{
+    struct msp_cli cli = {
+        .socket = MSP_CTL_PATH,
+        .in = stdin,
+        .out = stdout,
+        .err = stderr,
+    };
+    const struct msp_verb *verb = NULL;
+    int exit_code = MSP_EXIT_OK;
+
+    if (msp_opts_parse(&msp_cli_verbs, argc, argv, &cli, &verb) < 0)
+        return MSP_EXIT_USAGE;
+    if (cli.is_version)
+        (void)printf("mspctl %s, control protocol %d, image format %d\n",
+                     MSP_VERSION, MSP_CTL_VERSION, MSP_IMAGE_VERSION);
+    else if (cli.is_help)
+        msp_opts_help(&msp_cli_verbs, verb, stdout);
+    else
+        exit_code = verb->run(&cli);
+    /* An answer cut off by a full disk or a closed pipe is no answer. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && exit_code == MSP_EXIT_OK)
+        exit_code = MSP_EXIT_INTERNAL;
+    return exit_code;
+}

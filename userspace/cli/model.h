@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The records of a reply, read and checked once; both printers work on this.
+ * Everything in it is borrowed from the payload it was read from.
+ */
+#pragma once
+
+#include <stddef.h>
+
+struct msp_model_field {
+    char type; /* 's', 'u', 'b'; of out_json.c only: 'j' JSON, 'l' list */
+    const char *name;
+    const char *value; /* checked against the type */
+};
+
+struct msp_model_row {
+    const char *list; /* NULL: the first record */
+    struct msp_model_field *field;
+    size_t n;
+};
+
+struct msp_model {
+    struct msp_model_row *row;
+    size_t n;
+};
+
+/*
+ * @param payload [len] records, written to
+ * @return 0; -EBADMSG malformed, a value that is not of its type, or two
+ *         fields of one record that cannot stand in one object; -ENOMEM
+ */
+int msp_model_read(char *payload, size_t len, struct msp_model *ret_model);
+void msp_model_done(struct msp_model *model);
+
+/* Appends to a row. @return 0; -EBADMSG the name is taken; -ENOMEM */
+int msp_model_add(struct msp_model_row *row, char type, const char *name,
+                  const char *value);
+
+/* The value of a field of a row, NULL if it has none of that name. */
+const struct msp_model_field *msp_model_get(const struct msp_model_row *row,
+                                            const char *name);

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "cli/opts.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <msp/cleanup.h>
+
+#include "cli/escape.h"
+
+#define WORDS_MAX (2 + MSP_CLI_OPERANDS_MAX)
+
+/* The words of the command line that are not options. */
+struct words {
+    const char *word[WORDS_MAX];
+    size_t n;
+};
+
+/* An option found, kept until the verb is known. */
+struct found {
+    const char *name;  /* borrowed from argv, after the dashes */
+    size_t len;        /* of the name */
+    const char *value; /* NULL = no "=value" */
+};
+
+__attribute__((format(printf, 3, 4))) static int
+usage(struct msp_cli *cli, const char *about, const char *format, ...)
+{
+    va_list args;
+
+    (void)fputs("mspctl: ", cli->err);
+    if (about) {
+        (void)fputc('"', cli->err);
+        (void)msp_out_escaped(about, cli->err);
+        (void)fputs("\": ", cli->err);
+    }
+    va_start(args, format);
+    (void)vfprintf(cli->err, format, args);
+    va_end(args);
+    (void)fputs("\nTry: mspctl --help\n", cli->err);
+    return -EINVAL;
+}
+
+static const struct msp_opt *find(const struct msp_opt *const *options,
+                                  const struct found *found)
+{
+    for (; options && *options; options++)
+        if (strlen((*options)->name) == found->len &&
+            strncmp((*options)->name, found->name, found->len) == 0)
+            return *options;
+    return NULL;
+}
+
+/* Of any verb: whether an argument takes a value must be known at once. */
+static const struct msp_opt *find_any(const struct msp_verbs *verbs,
+                                      const struct found *found)
+{
+    const struct msp_opt *opt = find(verbs->options, found);
+
+    for (size_t i = 0; !opt && i < verbs->n; i++)
+        opt = find(verbs->verb[i].options, found);
+    return opt;
+}
+
+/* @return arguments taken; -EINVAL */
+static int take_option(const struct msp_verbs *verbs, int argc, char **argv,
+                       int at, struct msp_cli *cli)
+{
+    struct found found = {.name = argv[at] + 2};
+    const struct msp_opt *opt;
+    char *field;
+
+    if (msp_streq(argv[at], "-h"))
+        found.name = "help";
+    found.len = strcspn(found.name, "=");
+    if (found.name[found.len] == '=')
+        found.value = found.name + found.len + 1;
+    opt = find_any(verbs, &found);
+    if (!opt)
+        return usage(cli, argv[at], "no such option");
+    field = (char *)cli + opt->offset;
+    if (!opt->value) {
+        if (found.value)
+            return usage(cli, argv[at], "takes no value");
+        *(bool *)(void *)field = true;
+        return 1;
+    }
+    if (found.value) {
+        *(const char **)(void *)field = found.value;
+        return 1;
+    }
+    if (at + 1 >= argc)
+        return usage(cli, argv[at], "needs a value");
+    *(const char **)(void *)field = argv[at + 1];
+    return 2;
+}
+
+static int take_words(const struct msp_verbs *verbs, int argc, char **argv,
+                      struct msp_cli *cli, struct words *words)
+{
+    bool is_end = false;
+
+    for (int i = 1; i < argc;) {
+        const char *arg = argv[i];
+
+        if (!is_end && msp_streq(arg, "--")) {
+            is_end = true;
+            i++;
+        } else if (!is_end && arg[0] == '-' && arg[1]) {
+            int n = strncmp(arg, "--", 2) == 0 || msp_streq(arg, "-h")
+                        ? take_option(verbs, argc, argv, i, cli)
+                        : usage(cli, arg, "no such option");
+
+            if (n < 0)
+                return n;
+            i += n;
+        } else {
+            if (words->n == WORDS_MAX)
+                return usage(cli, arg, "one argument too many");
+            words->word[words->n++] = arg;
+            i++;
+        }
+    }
+    return 0;
+}
+
+static int find_verb(const struct msp_verbs *verbs, const struct words *words,
+                     struct msp_cli *cli, const struct msp_verb **ret_verb)
+{
+    bool is_object = false;
+
+    for (size_t i = 0; i < verbs->n; i++) {
+        const struct msp_verb *verb = &verbs->verb[i];
+
+        if (!msp_streq(verb->object, words->word[0]))
+            continue;
+        is_object = true;
+        if (verb->name &&
+            (words->n < 2 || !msp_streq(verb->name, words->word[1])))
+            continue;
+        *ret_verb = verb;
+        return 0;
+    }
+    if (!is_object)
+        return usage(cli, words->word[0], "no such command");
+    if (words->n < 2)
+        return usage(cli, words->word[0], "which of its verbs?");
+    return usage(cli, words->word[1], "no such verb of %s", words->word[0]);
+}
+
+/* An option of another verb was accepted while reading; refuse it now. */
+static int check_options(const struct msp_verbs *verbs,
+                         const struct msp_verb *verb, int argc, char **argv,
+                         struct msp_cli *cli)
+{
+    for (int i = 1; i < argc && !msp_streq(argv[i], "--"); i++) {
+        struct found found = {.name = argv[i] + 2};
+        const struct msp_opt *opt;
+
+        if (strncmp(argv[i], "--", 2) != 0)
+            continue;
+        found.len = strcspn(found.name, "=");
+        opt = find_any(verbs, &found);
+        if (!find(verbs->options, &found) && !find(verb->options, &found))
+            return usage(cli, argv[i], "not an option of %s%s%s", verb->object,
+                         verb->name ? " " : "", verb->name ? verb->name : "");
+        if (opt && opt->value && found.name[found.len] != '=')
+            i++;
+    }
+    return 0;
+}
+
+int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
+                   struct msp_cli *cli, const struct msp_verb **ret_verb)
+{
+    const struct msp_verb *verb = NULL;
+    struct words words = {.n = 0};
+    size_t skip;
+    int r;
+
+    r = take_words(verbs, argc, argv, cli, &words);
+    if (r < 0)
+        return r;
+    if (words.n == 0) {
+        *ret_verb = NULL;
+        return cli->is_help || cli->is_version
+                   ? 0
+                   : usage(cli, NULL, "no command given");
+    }
+    r = find_verb(verbs, &words, cli, &verb);
+    if (r < 0)
+        return r;
+    r = check_options(verbs, verb, argc, argv, cli);
+    if (r < 0)
+        return r;
+    skip = verb->name ? 2 : 1;
+    cli->n_operands = words.n - skip;
+    if (!cli->is_help && cli->n_operands != verb->n_operands)
+        return usage(cli, verb->name ? verb->name : verb->object,
+                     "takes %zu operands, not %zu", verb->n_operands,
+                     cli->n_operands);
+    for (size_t i = 0; i < cli->n_operands && i < MSP_CLI_OPERANDS_MAX; i++)
+        cli->operand[i] = words.word[skip + i];
+    *ret_verb = verb;
+    return 0;
+}
+
+static int print_name(const struct msp_verb *verb, FILE *out)
+{
+    return fprintf(out, "%s%s%s%s%s", verb->object, verb->name ? " " : "",
+                   verb->name ? verb->name : "", verb->operands[0] ? " " : "",
+                   verb->operands);
+}
+
+static void print_options(const struct msp_opt *const *options, FILE *out)
+{
+    for (; options && *options; options++) {
+        int n = fprintf(out, "  --%s%s%s", (*options)->name,
+                        (*options)->value ? " " : "",
+                        (*options)->value ? (*options)->value : "");
+
+        (void)fprintf(out, "%*s%s\n", n < 26 ? 26 - n : 1, "",
+                      (*options)->help);
+    }
+}
+
+static void print_overview(const struct msp_verbs *verbs, FILE *out)
+{
+    (void)fputs("Usage: mspctl [OPTION]... COMMAND\n\nCommands:\n", out);
+    for (size_t i = 0; i < verbs->n; i++) {
+        int n = fputs("  ", out) < 0 ? 0 : 2;
+
+        n += print_name(&verbs->verb[i], out);
+        (void)fprintf(out, "%*s%s\n", n < 26 ? 26 - n : 1, "",
+                      verbs->verb[i].help);
+    }
+}
+
+void msp_opts_help(const struct msp_verbs *verbs, const struct msp_verb *verb,
+                   FILE *out)
+{
+    if (verb) {
+        (void)fputs("Usage: mspctl [OPTION]... ", out);
+        (void)print_name(verb, out);
+        (void)fprintf(out, "\n\n%s.\n", verb->help);
+        if (verb->detail[0])
+            (void)fprintf(out, "\n%s\n", verb->detail);
+    } else {
+        print_overview(verbs, out);
+    }
+    (void)fputs("\nOptions:\n", out);
+    if (verb)
+        print_options(verb->options, out);
+    print_options(verbs->options, out);
+    (void)fputs("\nExit codes: 0 ok, 1 refused, 2 usage or bad input, "
+                "3 mspd does not answer,\n4 degraded, 5 internal error.\n",
+                out);
+}

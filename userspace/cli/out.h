@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Prints the records of a reply: tables for people, one JSON object for
+ * programs. It knows the grammar of include/msp/ctl.h, not the meaning of
+ * any field, so a field the daemon adds appears in --json by itself.
+ *
+ * JSON: {"schema":1, ...}. A dotted name nests ("proxy.pid" is member pid of
+ * object proxy), the record gives the type, list items are collected in an
+ * array named after their list. Text: `name  value` lines, then one table a
+ * list. Bytes that could drive a terminal never leave as themselves.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* Which columns of a list people see, in order; JSON shows all of them. */
+struct msp_out_view {
+    const char *list;           /* name of the list the columns are for */
+    const char *const *columns; /* ends in NULL; NULL = all of them */
+    const char *empty;          /* printed when the list has no item */
+};
+
+/* One more member of the JSON object; `json` is a complete JSON value. */
+struct msp_out_extra {
+    const char *name;
+    const char *json;
+};
+
+/*
+ * @param payload [len] records; written to (unescaped in place)
+ * @param view NULL = every column
+ * @return 0; -EBADMSG not records, a wrong value for its type or two fields
+ *         of one name; -ENOMEM; -EIO writing failed
+ */
+int msp_out_text(char *payload, size_t len, const struct msp_out_view *view,
+                 FILE *out);
+
+/*
+ * @param result member "result" of the object: "ok", "refused" ...
+ * @param view its list is a member even when it has no item; NULL = none
+ * @param extra NULL = none
+ * @return as msp_out_text
+ */
+int msp_out_json(char *payload, size_t len, const char *result,
+                 const struct msp_out_view *view,
+                 const struct msp_out_extra *extra, FILE *out);

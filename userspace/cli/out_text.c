@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <msp/cleanup.h>
+
+#include "cli/escape.h"
+#include "cli/model.h"
+#include "cli/out.h"
+
+/* Columns of one table; a view names some, a list without one shows all. */
+#define COLUMNS_MAX 64
+#define GAP         2
+
+struct column {
+    const char *name;
+    size_t width;
+    bool is_number; /* all cells are: align right */
+};
+
+struct table {
+    struct column column[COLUMNS_MAX];
+    size_t n;
+};
+
+static void pad(size_t n, FILE *out)
+{
+    while (n-- > 0)
+        (void)fputc(' ', out);
+}
+
+static void print_fields(const struct msp_model_row *row, FILE *out)
+{
+    size_t width = 0;
+
+    for (size_t i = 0; i < row->n; i++) {
+        size_t n = msp_out_escaped(row->field[i].name, NULL);
+
+        width = n > width ? n : width;
+    }
+    for (size_t i = 0; i < row->n; i++) {
+        size_t n = msp_out_escaped(row->field[i].name, out);
+
+        pad(width - n + GAP, out);
+        (void)msp_out_escaped(row->field[i].value, out);
+        (void)fputc('\n', out);
+    }
+}
+
+static bool is_shown(const char *name, const char *list,
+                     const struct msp_out_view *view)
+{
+    if (!view || !view->columns || !msp_streq(view->list, list))
+        return true;
+    for (size_t i = 0; view->columns[i]; i++)
+        if (msp_streq(view->columns[i], name))
+            return true;
+    return false;
+}
+
+static struct column *column_of(struct table *table, const char *name)
+{
+    for (size_t i = 0; i < table->n; i++)
+        if (msp_streq(table->column[i].name, name))
+            return &table->column[i];
+    if (table->n == COLUMNS_MAX)
+        return NULL;
+    table->column[table->n] = (struct column){
+        .name = name,
+        .width = msp_out_escaped(name, NULL),
+        .is_number = true,
+    };
+    return &table->column[table->n++];
+}
+
+/* Widths and kinds over all rows of the list, in the order of the view. */
+static void measure(const struct msp_model *model, const char *list,
+                    const struct msp_out_view *view, struct table *table)
+{
+    bool has_view = view && view->columns && msp_streq(view->list, list);
+
+    for (size_t i = 0; has_view && view->columns[i]; i++)
+        for (size_t r = 1; r < model->n; r++)
+            if (msp_streq(model->row[r].list, list) &&
+                msp_model_get(&model->row[r], view->columns[i]))
+                (void)column_of(table, view->columns[i]);
+    for (size_t r = 1; r < model->n; r++) {
+        const struct msp_model_row *row = &model->row[r];
+
+        for (size_t i = 0; msp_streq(row->list, list) && i < row->n; i++) {
+            const struct msp_model_field *field = &row->field[i];
+            struct column *column;
+            size_t n;
+
+            if (!is_shown(field->name, list, view))
+                continue;
+            column = column_of(table, field->name);
+            if (!column)
+                continue;
+            n = msp_out_escaped(field->value, NULL);
+            column->width = n > column->width ? n : column->width;
+            column->is_number &= field->type == 'u';
+        }
+    }
+}
+
+static void print_head(const struct table *table, FILE *out)
+{
+    for (size_t i = 0; i < table->n; i++) {
+        const struct column *column = &table->column[i];
+        size_t rest = column->width - msp_out_escaped(column->name, NULL);
+
+        pad(i ? GAP : 0, out);
+        pad(column->is_number ? rest : 0, out);
+        for (const char *c = column->name; *c; c++) {
+            char one[2] = {(char)toupper((unsigned char)*c), '\0'};
+
+            (void)msp_out_escaped(one, out);
+        }
+        if (i + 1 < table->n)
+            pad(column->is_number ? 0 : rest, out);
+    }
+    (void)fputc('\n', out);
+}
+
+static void print_row(const struct table *table,
+                      const struct msp_model_row *row, FILE *out)
+{
+    for (size_t i = 0; i < table->n; i++) {
+        const struct column *column = &table->column[i];
+        const struct msp_model_field *field = msp_model_get(row, column->name);
+        const char *value = field ? field->value : "";
+        size_t rest;
+
+        value = value[0] ? value : "-";
+        rest = column->width - msp_out_escaped(value, NULL);
+        pad(i ? GAP : 0, out);
+        pad(column->is_number ? rest : 0, out);
+        (void)msp_out_escaped(value, out);
+        if (i + 1 < table->n)
+            pad(column->is_number ? 0 : rest, out);
+    }
+    (void)fputc('\n', out);
+}
+
+static void print_list(const struct msp_model *model, const char *list,
+                       const struct msp_out_view *view, FILE *out)
+{
+    struct table table = {.n = 0};
+
+    measure(model, list, view, &table);
+    print_head(&table, out);
+    for (size_t r = 1; r < model->n; r++)
+        if (msp_streq(model->row[r].list, list))
+            print_row(&table, &model->row[r], out);
+}
+
+static bool is_first_of_list(const struct msp_model *model, size_t at)
+{
+    for (size_t r = 1; r < at; r++)
+        if (msp_streq(model->row[r].list, model->row[at].list))
+            return false;
+    return true;
+}
+
+static void print_lists(const struct msp_model *model,
+                        const struct msp_out_view *view, FILE *out)
+{
+    bool is_first = !model->n || !model->row[0].n;
+    bool is_found = false;
+
+    for (size_t r = 1; r < model->n; r++) {
+        if (!is_first_of_list(model, r))
+            continue;
+        if (!is_first)
+            (void)fputc('\n', out);
+        is_first = false;
+        is_found |= view && msp_streq(view->list, model->row[r].list);
+        print_list(model, model->row[r].list, view, out);
+    }
+    if (view && view->empty && !is_found)
+        (void)fprintf(out, "%s\n", view->empty);
+}
+
+int msp_out_text(char *payload, size_t len, const struct msp_out_view *view,
+                 FILE *out)
+{
+    msp_cleanup(msp_model_done) struct msp_model model = {0};
+    int r = msp_model_read(payload, len, &model);
+
+    if (r < 0)
+        return r;
+    if (model.n > 0)
+        print_fields(&model.row[0], out);
+    print_lists(&model, view, out);
+    return ferror(out) ? -EIO : 0;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Every verb and option of mspctl; help and parsing follow from these rows. */
+#include <stddef.h>
+
+#include <msp/cleanup.h>
+
+#include "cli/cli.h"
+#include "cli/opts.h"
+
+#define OPTION(id, opt_name, opt_value, opt_help, field) \
+    static const struct msp_opt id = {                   \
+        .name = (opt_name),                              \
+        .value = (opt_value),                            \
+        .help = (opt_help),                              \
+        .offset = offsetof(struct msp_cli, field),       \
+    }
+
+OPTION(opt_socket, "socket", "PATH", "control socket (" MSP_CTL_PATH ")",
+       socket);
+OPTION(opt_json, "json", NULL, "one JSON object for programs", is_json);
+OPTION(opt_help, "help", NULL, "this text", is_help);
+OPTION(opt_version, "version", NULL, "versions of mspctl and its protocol",
+       is_version);
+OPTION(opt_dry_run, "dry-run", NULL,
+       "let mspd check everything, change nothing", is_dry_run);
+OPTION(opt_expect, "expect-digest", "D",
+       "refuse unless the live digest is D (or none)", expect_digest);
+
+static const struct msp_opt *const every_verb[] = {
+    &opt_socket, &opt_json, &opt_help, &opt_version, NULL,
+};
+static const struct msp_opt *const push_options[] = {
+    &opt_dry_run,
+    &opt_expect,
+    NULL,
+};
+static const struct msp_opt *const no_options[] = {NULL};
+
+static const struct msp_verb verb_table[] = {
+    {
+        .object = "policy",
+        .name = "check",
+        .operands = "FILE|-",
+        .n_operands = 1,
+        .help = "compile a policy here and say what is wrong with it",
+        .detail = "Needs no daemon and no privilege. All errors are listed at "
+                  "once,\neach with a JSON pointer.",
+        .options = no_options,
+        .run = msp_cmd_policy_check,
+    },
+    {
+        .object = "policy",
+        .name = "push",
+        .operands = "FILE|-",
+        .n_operands = 1,
+        .help = "compile a policy and put it in force",
+        .detail = "FILE is a policy document or an image written by mspc "
+                  "compile;\n- is standard input. A refused policy "
+                  "changes nothing.",
+        .options = push_options,
+        .run = msp_cmd_policy_push,
+    },
+    {
+        .object = "policy",
+        .name = "show",
+        .operands = "",
+        .help = "print the policy in force, as the kernel has it",
+        .detail = "",
+        .options = no_options,
+        .run = msp_cmd_policy_show,
+    },
+    {
+        .object = "status",
+        .operands = "",
+        .help = "what runs, what is enforced and what is not covered",
+        .detail = "",
+        .options = no_options,
+        .run = msp_cmd_status,
+    },
+    {
+        .object = "audit",
+        .operands = "",
+        .help = "verdicts of the kernel, by kind of caller",
+        .detail = "The same rows: bpftool map dump pinned "
+                  "/sys/fs/bpf/mspd/layout-1/maps/msp_audit",
+        .options = no_options,
+        .run = msp_cmd_audit,
+    },
+    {
+        .object = "netns",
+        .name = "add",
+        .operands = "PATH",
+        .n_operands = 1,
+        .help = "give a network namespace its listener",
+        .detail = "PATH names a namespace: /run/netns/NAME, /proc/PID/ns/net.",
+        .options = no_options,
+        .run = msp_cmd_netns_add,
+    },
+    {
+        .object = "netns",
+        .name = "list",
+        .operands = "",
+        .help = "network namespaces that have a listener",
+        .detail = "",
+        .options = no_options,
+        .run = msp_cmd_netns_list,
+    },
+};
+const struct msp_verbs msp_cli_verbs = {
+    .verb = verb_table,
+    .n = ARRAY_SIZE(verb_table),
+    .options = every_verb,
+};
