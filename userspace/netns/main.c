@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * mspd-netns: the only process that enters other network namespaces. It makes
+ * listeners on request of mspd and does nothing else; it ends when mspd does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <msp/child.h>
+#include <msp/cleanup.h>
+#include <msp/ctl.h>
+
+#include "base/caps.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "netns/listener.h"
+
+/* The same three stand in the table of daemon/privs.c. */
+static const int keep[] = {CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH};
+
+static int answer(struct msp_child_netns *request,
+                  const struct msp_netns_home *home)
+{
+    struct msp_netns_listener listener = {.fd = -1};
+    msp_autoclose int netns_fd = -1;
+    msp_autoclose int fd = -1;
+    int r = 0;
+
+    if (request->head.type == MSP_CHILD_NETNS_PATH) {
+        request->path[sizeof(request->path) - 1] = '\0';
+        netns_fd = msp_netns_open(request->path);
+        r = netns_fd < 0 ? netns_fd : 0;
+    }
+    if (r == 0)
+        r = msp_netns_listen(home, netns_fd, request->netns_cookie, &listener);
+    if (r == MSP_NETNS_LOST)
+        return r;
+    fd = listener.fd;
+    request->status = r;
+    request->port = listener.port;
+    request->netns_cookie = listener.cookie;
+    return msp_io_send(MSP_FD_CONTROL, request, sizeof(*request), fd);
+}
+
+/* @return 0; negative errno: the process must end */
+static int serve(struct msp_netns_home *home)
+{
+    static struct msp_child_netns request;
+    msp_autoclose int fd = -1;
+    ssize_t n;
+
+    n = msp_io_recv(MSP_FD_CONTROL, &request, sizeof(request), &fd);
+    if (n == -EAGAIN)
+        return 0;
+    if (n == 0)
+        return -EPIPE;
+    if (n < 0)
+        return (int)n;
+    if ((size_t)n == sizeof(struct msp_child_head) && fd >= 0 &&
+        request.head.type == MSP_CHILD_OWN_SK) {
+        if (home->own_sk_fd >= 0)
+            (void)close(home->own_sk_fd);
+        home->own_sk_fd = TAKE_FD(fd);
+        return 0;
+    }
+    if ((size_t)n != sizeof(request) || fd >= 0 ||
+        (request.head.type != MSP_CHILD_NETNS_PATH &&
+         request.head.type != MSP_CHILD_NETNS_ROOT))
+        return -EPROTO;
+    return answer(&request, home);
+}
+
+int main(void)
+{
+    struct msp_netns_home home = {.netns_fd = -1, .own_sk_fd = -1};
+    struct pollfd poll_fd = {.fd = MSP_FD_CONTROL, .events = POLLIN};
+    int r;
+
+    (void)signal(SIGINT, SIG_IGN); /* mspd decides when to stop */
+    home.netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (home.netns_fd < 0) {
+        msp_log_errno(MSP_LOG_ERR, "netns.home", -errno);
+        return MSP_EXIT_INTERNAL;
+    }
+    r = msp_caps_reduce(keep, ARRAY_SIZE(keep));
+    if (r < 0) {
+        /* fail closed: not with more privilege than stated */
+        msp_log_errno(MSP_LOG_ERR, "netns.privileges", r);
+        return MSP_EXIT_INTERNAL;
+    }
+    for (;;) {
+        if (poll(&poll_fd, 1, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            r = -errno;
+            break;
+        }
+        r = serve(&home);
+        if (r < 0)
+            break;
+    }
+    if (r == -EPIPE)
+        return MSP_EXIT_OK;
+    msp_log_errno(MSP_LOG_ERR, "netns.failed", r);
+    return MSP_EXIT_INTERNAL;
+}
