@@ -112,37 +112,29 @@ static __noinline int connect_service(struct attempt *a)
     return CONNECT_DENY;
 }
 
-/* Leaves mark and owner on the socket. @return 0; -1 nothing was left */
-static __noinline int connect_store(struct attempt *a, struct msp_mark *mark,
-                                    __u32 kind)
+/*
+ * Notes on the socket whose connection this is; a direct one needs no mark.
+ * @return 0; -1 nothing was left
+ */
+static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
+                                  __u32 kind)
 {
-    struct msp_owner owner = {};
-    struct msp_owner *o;
-    struct msp_mark *m;
+    struct msp_owner *o = bpf_sk_storage_get(&msp_sk_owner, a->sk, NULL,
+                                             BPF_SK_STORAGE_GET_F_CREATE);
 
-    owner.kind = kind;
-    owner.endpoint = mark->endpoint;
-    owner.uid = mark->uid;
-    owner.flags = mark->flags;
-    owner.cgroup_id = mark->cgroup_id;
-    owner.port = mark->port;
-    __builtin_memcpy(owner.addr, mark->addr, 16);
-    o = bpf_sk_storage_get(&msp_sk_owner, a->sk, NULL,
-                           BPF_SK_STORAGE_GET_F_CREATE);
-    if (!o)
-        goto failed;
-    *o = owner;
-    if (kind == MSP_OWNER_DIRECT)
-        return 0;
-    m = bpf_sk_storage_get(&msp_sk_verdict, a->sk, NULL,
-                           BPF_SK_STORAGE_GET_F_CREATE);
-    if (!m)
-        goto failed;
-    *m = *mark;
+    if (!o) {
+        event_stat(MSP_STAT_STORAGE_FAILED);
+        return -1;
+    }
+    o->kind = kind;
+    o->endpoint = mark->endpoint;
+    o->uid = mark->uid;
+    o->flags = mark->flags;
+    o->cgroup_id = mark->cgroup_id;
+    o->port = mark->port;
+    o->isn = 0;
+    __builtin_memcpy(o->addr, mark->addr, 16);
     return 0;
-failed:
-    event_stat(MSP_STAT_STORAGE_FAILED);
-    return -1;
 }
 
 /* Record and counter of a decision; a ring record unless it was allowed. */
@@ -179,7 +171,7 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     *ret_port = ns ? ns->port : 0;
     f.has_listener = *ret_port != 0;
     f.is_agent_fresh = now - a->meta->heartbeat_ns < MSP_HEARTBEAT_STALE_NS;
-    f.has_identity = subject_fill(mark, a->meta, a->slot, slot_flags);
+    f.has_identity = subject_fill(mark, a->meta, &a->slot, slot_flags);
     f.mode = ep->mode;
     f.ep_flags = ep->flags;
     f.slot_flags = slot_flags;
@@ -195,7 +187,10 @@ static __always_inline void connect_redirect(struct attempt *a, __u32 port)
     a->ctx->user_port = bpf_htons(port);
 }
 
-/* Carries out a denial. @return as the hook */
+/*
+ * Carries out a denial; the mark is gone or empty afterwards.
+ * @return as the hook
+ */
 static __always_inline int connect_deny(struct attempt *a,
                                         struct msp_mark *mark,
                                         struct msp_endpoint *ep, __u32 port)
@@ -204,53 +199,67 @@ static __always_inline int connect_deny(struct attempt *a,
         subject_clear(&mark->ids);
         mark->flags |= MSP_MARK_EMPTY;
         mark->flags &= ~(MSP_MARK_ROOT | MSP_MARK_BOOTSTRAP);
-        if (!connect_store(a, mark, MSP_OWNER_REDIRECT)) {
+        if (!connect_own(a, mark, MSP_OWNER_REDIRECT)) {
             connect_redirect(a, port);
             return CONNECT_PASS; /* to the proxy, which says 403 */
         }
     }
+    bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
     if (ep->on_deny == MSP_ON_DENY_REFUSE || ep->on_deny == MSP_ON_DENY_HTTP)
         bpf_set_retval(-ECONNREFUSED);
     return CONNECT_DENY;
 }
 
-/* The target is an endpoint: classify, decide, mark. */
+/*
+ * The target is an endpoint: classify, decide, mark. The mark is built in the
+ * socket's own storage, which the socket lock keeps for us alone: no per-CPU
+ * scratch (connect is preemptible), no 192 bytes of stack.
+ */
 static __noinline int connect_endpoint(struct attempt *a,
                                        struct msp_endpoint *ep)
 {
     const struct msp_slot_meta *sm = &a->meta->slot[a->slot & (MSP_SLOTS - 1)];
-    struct msp_mark mark = {};
     struct msp_decision d;
+    struct msp_mark *mark;
     __u32 port = 0;
 
-    mark.endpoint = a->endpoint;
-    mark.identity_epoch = sm->identity_epoch;
-    mark.port = a->port;
-    target_map_v4(mark.addr, a->ctx->user_ip4);
-    d = connect_decide(a, &mark, ep, sm->flags, &port);
+    mark = bpf_sk_storage_get(&msp_sk_verdict, a->sk, NULL,
+                              BPF_SK_STORAGE_GET_F_CREATE);
+    if (!mark) {
+        /* fail closed: a connection without a mark would be closed anyway */
+        event_stat(MSP_STAT_STORAGE_FAILED);
+        connect_refusal(a, MSP_REASON_HELPER_FAILED, a->endpoint);
+        return CONNECT_DENY;
+    }
+    __builtin_memset(mark, 0, sizeof(*mark));
+    mark->endpoint = a->endpoint;
+    mark->identity_epoch = sm->identity_epoch;
+    mark->port = a->port;
+    target_map_v4(mark->addr, a->ctx->user_ip4);
+    d = connect_decide(a, mark, ep, sm->flags, &port);
     if (d.reason == MSP_REASON_BOOTSTRAP)
-        mark.flags |= MSP_MARK_BOOTSTRAP;
+        mark->flags |= MSP_MARK_BOOTSTRAP;
     /* fail closed: the slot was refilled while we looked */
-    if (*(volatile __u64 *)&sm->generation != a->generation) {
+    if (*(const volatile __u64 *)&sm->generation != a->generation) {
         event_stat(MSP_STAT_GENERATION_MOVED);
         d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_STALE_POLICY);
     }
-    if (d.verdict != MSP_VERDICT_DENY &&
-        connect_store(a, &mark,
-                      d.verdict == MSP_VERDICT_ALLOW ? MSP_OWNER_REDIRECT
-                                                     : MSP_OWNER_DIRECT)) {
-        /* fail closed: a connection without its mark would be closed anyway */
+    /* fail closed: without an owner the mark could outlive its connect */
+    if (d.verdict == MSP_VERDICT_ALLOW &&
+        connect_own(a, mark, MSP_OWNER_REDIRECT))
         d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_HELPER_FAILED);
-    }
-    connect_record(a, &mark, ep, d.verdict, d.reason);
+    connect_record(a, mark, ep, d.verdict, d.reason);
     switch (d.verdict) {
     case MSP_VERDICT_ALLOW:
         connect_redirect(a, port);
         return CONNECT_PASS;
     case MSP_VERDICT_DIRECT:
+        /* failing to note it only takes the egress guard's leave away */
+        (void)connect_own(a, mark, MSP_OWNER_DIRECT);
+        bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
         return CONNECT_PASS;
     default:
-        return connect_deny(a, &mark, ep, port);
+        return connect_deny(a, mark, ep, port);
     }
 }
 

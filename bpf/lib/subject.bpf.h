@@ -41,12 +41,12 @@ static __always_inline bool subject_is_root(struct task_struct *task)
 
 /* The row of an id, or the wildcard row of its dimension. */
 static __always_inline const struct msp_idset *
-subject_row(void *rows, void *wild, __u32 id, __u32 dim)
+subject_row(void *rows, void *wild, const __u32 *id, __u32 dim)
 {
     const struct msp_idset *row = NULL;
 
     if (rows)
-        row = bpf_map_lookup_elem(rows, &id);
+        row = bpf_map_lookup_elem(rows, id);
     if (!row && wild)
         row = bpf_map_lookup_elem(wild, &dim);
     return row;
@@ -55,7 +55,7 @@ subject_row(void *rows, void *wild, __u32 id, __u32 dim)
 static __always_inline void subject_clear(struct msp_idset *ids)
 {
     MSP_EACH_WORD(i)
-    ids->word[i] = 0;
+        ids->word[i] = 0;
 }
 
 /* State of the walk over the caller's supplementary groups. */
@@ -92,10 +92,11 @@ static __noinline int subject_and_groups(struct msp_idset *ids, void *rows,
     struct task_struct *task = bpf_get_current_task_btf();
     const struct cred *cred = task->cred;
     const struct msp_idset *row;
+    __u32 egid = cred->egid.val;
     struct subject_groups g;
     __u32 n;
 
-    row = subject_row(rows, wild, cred->egid.val, dim);
+    row = subject_row(rows, wild, &egid, dim);
     if (!row) {
         /* fail closed: no wildcard row, the table is not filled */
         subject_clear(ids);
@@ -107,21 +108,21 @@ static __noinline int subject_and_groups(struct msp_idset *ids, void *rows,
     n = g.groups->ngroups;
     bpf_loop(n > MSP_GROUPS_MAX ? MSP_GROUPS_MAX : n, subject_group, &g, 0);
     MSP_EACH_WORD(w)
-    ids->word[w] &= g.any.word[w];
+        ids->word[w] &= g.any.word[w];
     return n > MSP_GROUPS_MAX;
 }
 
 /* Computes mark->ids from the slot's rows. */
-static __always_inline void subject_ids(struct msp_mark *mark, __u32 slot,
-                                        __u32 slot_flags)
+static __always_inline void subject_ids(struct msp_mark *mark,
+                                        const __u32 *slot, __u32 slot_flags)
 {
-    void *uids = bpf_map_lookup_elem(&msp_uid, &slot);
-    void *gids = bpf_map_lookup_elem(&msp_gid, &slot);
-    void *wild = bpf_map_lookup_elem(&msp_wild, &slot);
+    void *uids = bpf_map_lookup_elem(&msp_uid, slot);
+    void *gids = bpf_map_lookup_elem(&msp_gid, slot);
+    void *wild = bpf_map_lookup_elem(&msp_wild, slot);
     const struct msp_idset *row;
     __u32 dim = MSP_DIM_HOST_ONLY;
 
-    row = subject_row(uids, wild, mark->uid, MSP_DIM_UID);
+    row = subject_row(uids, wild, &mark->uid, MSP_DIM_UID);
     if (!row || !gids || !wild) {
         /* fail closed: an unfilled slot knows nobody */
         subject_clear(&mark->ids);
@@ -133,7 +134,7 @@ static __always_inline void subject_ids(struct msp_mark *mark, __u32 slot,
         event_stat(MSP_STAT_GROUPS_CUT);
     }
     if (slot_flags & MSP_SLOT_GROUP_DIM) {
-        void *names = bpf_map_lookup_elem(&msp_group, &slot);
+        void *names = bpf_map_lookup_elem(&msp_group, slot);
 
         if (!names)
             subject_clear(&mark->ids); /* fail closed: as above */
@@ -144,7 +145,7 @@ static __always_inline void subject_ids(struct msp_mark *mark, __u32 slot,
         return;
     row = bpf_map_lookup_elem(wild, &dim);
     MSP_EACH_WORD(w)
-    mark->ids.word[w] &= row ? ~row->word[w] : 0;
+        mark->ids.word[w] &= row ? ~row->word[w] : 0;
 }
 
 /*
@@ -154,7 +155,7 @@ static __always_inline void subject_ids(struct msp_mark *mark, __u32 slot,
  */
 static __always_inline bool subject_fill(struct msp_mark *mark,
                                          const struct msp_meta *meta,
-                                         __u32 slot, __u32 slot_flags)
+                                         const __u32 *slot, __u32 slot_flags)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct inode *exe;

@@ -46,7 +46,7 @@ MSP_PURE bool msp_idset_meets(const struct msp_idset *a,
     __u64 any = 0;
 
     MSP_EACH_WORD(i)
-    any |= a->word[i] & b->word[i];
+        any |= a->word[i] & b->word[i];
     return any != 0;
 }
 
@@ -71,8 +71,7 @@ MSP_PURE __u32 msp_lowest_bit(__u64 word)
 MSP_PURE __u32 msp_idset_first(const struct msp_idset *a,
                                const struct msp_idset *b)
 {
-    MSP_EACH_WORD(i)
-    {
+    MSP_EACH_WORD(i) {
         __u64 both = a->word[i] & b->word[i];
 
         if (both)
