@@ -9,6 +9,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <msp/abi.h>
+
 #include "harness/test.h"
 #include "msp.skel.h"
 
