@@ -27,8 +27,9 @@ struct attempt {
     __u64 generation;
     __u32 slot;
     __u32 port;
-    __u32 endpoint; /* once it is found */
+    __u32 endpoint; /* once it is found, */
     __u32 pad;
+    struct msp_endpoint *ep; /* and its row */
 };
 
 /* Forgets what an earlier connect left on this socket. */
@@ -40,18 +41,32 @@ static __always_inline void connect_forget(struct bpf_sock *sk)
     bpf_sk_storage_delete(&msp_sk_verdict, sk);
 }
 
-/* Row of the target's endpoint, its index in a->endpoint; NULL = none. */
-static __noinline struct msp_endpoint *connect_lookup(struct attempt *a)
+/*
+ * Lets a connection out that is no endpoint's business.
+ * @return as the hook
+ */
+static __always_inline int connect_pass(const struct attempt *a)
+{
+    const struct msp_slot_meta *sm = &a->meta->slot[a->slot & (MSP_SLOTS - 1)];
+
+    /* fail closed: the tables that said so were being refilled */
+    return *(const volatile __u64 *)&sm->generation == a->generation
+               ? CONNECT_PASS
+               : CONNECT_DENY;
+}
+
+/* Finds the endpoint of the target. @return enum target_found */
+static __noinline int connect_lookup(struct attempt *a)
 {
     __u8 addr[16];
 
     target_map_v4(addr, a->ctx->user_ip4);
-    return target_endpoint(a->slot, addr, a->port, &a->endpoint);
+    return target_endpoint(a->slot, addr, a->port, &a->endpoint, &a->ep);
 }
 
 /* A caller for the records of a path that has no mark. */
-static __always_inline void
-connect_refusal(const struct attempt *a, enum msp_reason reason, __u32 endpoint)
+static __noinline void connect_refusal(const struct attempt *a,
+                                       enum msp_reason reason, __u32 endpoint)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct msp_mark mark = {};
@@ -106,8 +121,8 @@ static __noinline int connect_service(struct attempt *a)
         connect_refusal(a, MSP_REASON_SERVICE_UID, MSP_EP_BUILTINS);
         return CONNECT_DENY;
     }
-    if (connect_lookup(a))
-        return CONNECT_PASS;
+    if (connect_lookup(a) == TARGET_ENDPOINT)
+        return connect_pass(a);
     connect_refusal(a, MSP_REASON_UPSTREAM_ONLY, MSP_EP_BUILTINS);
     return CONNECT_DENY;
 }
@@ -268,7 +283,6 @@ SEC("cgroup/connect4")
 int msp_connect4(struct bpf_sock_addr *ctx)
 {
     struct attempt a = {.ctx = ctx};
-    struct msp_endpoint *ep;
     __u32 zero = 0, uid;
     int r;
 
@@ -297,16 +311,16 @@ int msp_connect4(struct bpf_sock_addr *ctx)
                                                          : CONNECT_PASS;
     }
     if (!target_has_port(a.slot, a.port))
-        return CONNECT_PASS;
-    ep = connect_lookup(&a);
-    if (!ep) {
-        /* fail closed: the table may have been emptied under us */
-        if (*(volatile const __u64 *)&a.meta->slot[a.slot].generation !=
-            a.generation)
-            return CONNECT_DENY;
-        return CONNECT_PASS;
+        return connect_pass(&a);
+    r = connect_lookup(&a);
+    if (r == TARGET_NONE)
+        return connect_pass(&a);
+    if (r != TARGET_ENDPOINT || !a.ep) {
+        /* fail closed: cannot tell whose address this is */
+        connect_refusal(&a, MSP_REASON_TABLE_MISSING, MSP_EP_BUILTINS);
+        return CONNECT_DENY;
     }
-    if (ep->mode == MSP_MODE_DISABLED)
-        return CONNECT_PASS;
-    return connect_endpoint(&a, ep);
+    if (a.ep->mode == MSP_MODE_DISABLED)
+        return connect_pass(&a);
+    return connect_endpoint(&a, a.ep);
 }

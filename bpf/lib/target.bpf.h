@@ -46,21 +46,32 @@ static __always_inline bool target_has_port(__u32 slot, __u32 port)
     return ports->word[(port / 64) & (MSP_PORTS / 64 - 1)] >> (port % 64) & 1;
 }
 
-/* @return row of the endpoint; NULL if the target is none */
-static __always_inline struct msp_endpoint *
-target_endpoint(__u32 slot, const __u8 addr[16], __u16 port, __u32 *ret_index)
+enum target_found {
+    TARGET_NONE = 0, /* not an endpoint */
+    TARGET_ENDPOINT = 1,
+    TARGET_BROKEN = -1, /* a table that must exist does not: deny */
+};
+
+/* Looks the target up in the slot's tables. */
+static __always_inline int target_endpoint(__u32 slot, const __u8 addr[16],
+                                           __u16 port, __u32 *ret_index,
+                                           struct msp_endpoint **ret_ep)
 {
     struct msp_ep_key key = {.prefixlen = 160, .port = port};
-    struct msp_ep_ref *ref;
     void *lpm = bpf_map_lookup_elem(&msp_ep_lpm, &slot);
     void *eps = bpf_map_lookup_elem(&msp_eps, &slot);
+    struct msp_ep_ref *ref;
+    __u32 index;
 
     if (!lpm || !eps)
-        return NULL;
+        return TARGET_BROKEN; /* fail closed: a slot half made */
     __builtin_memcpy(key.addr, addr, 16);
     ref = bpf_map_lookup_elem(lpm, &key);
     if (!ref)
-        return NULL;
-    *ret_index = ref->endpoint;
-    return bpf_map_lookup_elem(eps, &ref->endpoint);
+        return TARGET_NONE;
+    index = ref->endpoint;
+    *ret_index = index;
+    *ret_ep = bpf_map_lookup_elem(eps, &index);
+    /* fail closed: as above */
+    return *ret_ep ? TARGET_ENDPOINT : TARGET_BROKEN;
 }
