@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <msp/canon.h>
+#include <msp/cleanup.h>
+#include <msp/image.h>
+
+#include "intern.h"
+
+#define msp_intern_auto msp_cleanup(msp_intern_done)
+
+/* One endpoint of the document, and what refers to what in it. */
+struct checker {
+    struct report *report;
+    const struct doc_endpoint *endpoint;
+    struct place at;                         /* of the endpoint's rules */
+    struct intern privilege, role, identity; /* name -> index */
+    bool *role_assigned;                     /* [n_roles] */
+    bool *privilege_granted;                 /* [n_privileges] */
+    bool *identity_used;                     /* [n_identities] */
+};
+
+static void checker_done(struct checker *c)
+{
+    msp_intern_done(&c->privilege);
+    msp_intern_done(&c->role);
+    msp_intern_done(&c->identity);
+    free(c->role_assigned);
+    free(c->privilege_granted);
+    free(c->identity_used);
+}
+
+/* "<rules>/<array>/<index><rest>" */
+static const char *where(struct checker *c, struct place *place,
+                         const char *array, size_t index, const char *rest)
+{
+    msp_place_set(place, "%s/%s/%zu%s", c->at.text, array, index, rest);
+    return place->text;
+}
+
+static void add_name(struct checker *c, struct intern *table, doc_text name,
+                     const char *array, size_t index)
+{
+    struct place place;
+
+    if (!name)
+        return;
+    if (msp_intern_add(table, name, strlen(name), (uint32_t)index) != index)
+        msp_report_error(c->report, MSP_DIAG_DUPLICATE_NAME,
+                         where(c, &place, array, index, "/name"),
+                         "a name of its own", "a second \"%.64s\"", name);
+}
+
+static int checker_init(struct checker *c)
+{
+    const struct doc_endpoint *e = c->endpoint;
+
+    if (msp_intern_init(&c->privilege, e->n_privileges) < 0 ||
+        msp_intern_init(&c->role, e->n_roles) < 0 ||
+        msp_intern_init(&c->identity, e->n_identities) < 0)
+        return -ENOMEM;
+    /* One more: a size of 0 may give NULL. */
+    c->role_assigned = calloc(e->n_roles + 1, sizeof(bool));
+    c->privilege_granted = calloc(e->n_privileges + 1, sizeof(bool));
+    c->identity_used = calloc(e->n_identities + 1, sizeof(bool));
+    if (!c->role_assigned || !c->privilege_granted || !c->identity_used)
+        return -ENOMEM;
+    for (size_t i = 0; i < e->n_privileges; i++)
+        add_name(c, &c->privilege, e->privilege[i].name, "privileges", i);
+    for (size_t i = 0; i < e->n_roles; i++)
+        add_name(c, &c->role, e->role[i].name, "roles", i);
+    for (size_t i = 0; i < e->n_identities; i++)
+        add_name(c, &c->identity, e->identity[i].name, "identities", i);
+    return 0;
+}
+
+/*
+ * A list of references.
+ * @param seen [names known], set where a reference hits
+ */
+static void check_names(struct checker *c, const struct doc_names *names,
+                        const struct intern *known, bool *seen,
+                        const char *pointer)
+{
+    msp_intern_auto struct intern once = {0};
+
+    if (msp_intern_init(&once, names->n) < 0) {
+        c->report->r = -ENOMEM;
+        return;
+    }
+    for (size_t i = 0; i < names->n; i++) {
+        doc_text name = names->item[i];
+        struct place place;
+        uint32_t index;
+
+        if (!name)
+            continue;
+        msp_place_set(&place, "%s/%zu", pointer, i);
+        if (msp_intern_add(&once, name, strlen(name), (uint32_t)i) != i)
+            msp_report_error(c->report, MSP_DIAG_DUPLICATE_NAME, place.text,
+                             "each name once", "a second \"%.64s\"", name);
+        if (msp_intern_find(known, name, strlen(name), &index))
+            seen[index] = true;
+        else
+            msp_report_error(c->report, MSP_DIAG_DANGLING, place.text,
+                             "a name defined here", "\"%.64s\"", name);
+    }
+}
+
+static void check_path(struct checker *c, const struct doc_privilege *p,
+                       size_t index)
+{
+    char path[MSP_PATH_KEY_BYTES];
+    enum msp_canon_code code;
+    struct place place;
+    size_t len;
+
+    if (!p->path)
+        return;
+    code = msp_canon_rule_path(p->path, strlen(p->path), path, &len);
+    if (code == MSP_CANON_OK)
+        return;
+    (void)where(c, &place, "privileges", index, "/path");
+    if (code == MSP_CANON_TOO_LONG)
+        msp_report_error(c->report, MSP_DIAG_LIMIT, place.text,
+                         "a path of at most 247 bytes", "%zu", strlen(p->path));
+    else
+        msp_report_error(c->report, MSP_DIAG_PATH, place.text,
+                         "a path that requests can have", "%s: \"%.128s\"",
+                         msp_canon_text_of(code), p->path);
+}
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+           (c >= 'A' && c <= 'F');
+}
+
+static bool has_escape(const char *text)
+{
+    for (; *text; text++)
+        if (text[0] == '%' && is_hex(text[1]) && is_hex(text[2]))
+            return true;
+    return false;
+}
+
+static bool is_ascii(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text >= 0x80)
+            return false;
+    return true;
+}
+
+/* A pair no request can ever have would be a rule that never matches. */
+static void check_pair(struct checker *c, const struct doc_pair *pair,
+                       const char *pointer)
+{
+    struct place place;
+
+    msp_place_set(&place, "%s", pointer);
+    msp_place_push(&place, pair->key);
+    if (has_escape(pair->key) || (pair->value && has_escape(pair->value)))
+        msp_report_error(c->report, MSP_DIAG_VALUE, place.text,
+                         "literal text, not percent-encoded", "\"%.64s\"",
+                         has_escape(pair->key) ? pair->key : pair->value);
+    else if (strpbrk(pair->key, "&=") || !is_ascii(pair->key))
+        msp_report_error(c->report, MSP_DIAG_VALUE, place.text,
+                         "an ASCII key without & and =", "\"%.64s\"",
+                         pair->key);
+}
+
+static void check_pairs(struct checker *c, const struct doc_privilege *p,
+                        size_t index)
+{
+    struct place place;
+
+    (void)where(c, &place, "privileges", index, "/queryParameters");
+    for (size_t i = 0; i < p->n_pairs; i++) {
+        check_pair(c, &p->pair[i], place.text);
+        for (size_t j = 0; j < i; j++) {
+            size_t before;
+
+            if (strcasecmp(p->pair[i].key, p->pair[j].key) != 0)
+                continue;
+            before = msp_place_push(&place, p->pair[i].key);
+            msp_report_error(c->report, MSP_DIAG_DUPLICATE_KEY, place.text,
+                             "each key once, whatever its case",
+                             "\"%.64s\" before it", p->pair[j].key);
+            msp_place_pop(&place, before);
+        }
+    }
+}
+
+static void check_references(struct checker *c)
+{
+    const struct doc_endpoint *e = c->endpoint;
+    struct place place;
+
+    for (size_t i = 0; i < e->n_assignments; i++) {
+        const struct doc_assignment *a = &e->assignment[i];
+        uint32_t role;
+
+        (void)where(c, &place, "roleAssignments", i, "/identities");
+        check_names(c, &a->identities, &c->identity, c->identity_used,
+                    place.text);
+        if (!a->role)
+            continue;
+        if (msp_intern_find(&c->role, a->role, strlen(a->role), &role))
+            c->role_assigned[role] = true;
+        else
+            msp_report_error(c->report, MSP_DIAG_DANGLING,
+                             where(c, &place, "roleAssignments", i, "/role"),
+                             "a name defined here", "\"%.64s\"", a->role);
+    }
+    for (size_t i = 0; i < e->n_roles; i++)
+        check_names(c, &e->role[i].privileges, &c->privilege,
+                    c->privilege_granted,
+                    where(c, &place, "roles", i, "/privileges"));
+}
+
+static void check_identities(struct checker *c)
+{
+    const struct doc_endpoint *e = c->endpoint;
+    struct place place;
+
+    for (size_t i = 0; i < e->n_identities; i++) {
+        const struct doc_identity *id = &e->identity[i];
+
+        if (!id->name || id->flags || id->has_unsupported)
+            continue;
+        msp_report_error(c->report, MSP_DIAG_NO_SELECTOR,
+                         where(c, &place, "identities", i, ""),
+                         "uid, gid, userName or groupName", "none");
+    }
+}
+
+/* Legal, but hardly meant. */
+static void warn_unused(struct checker *c)
+{
+    const struct doc_endpoint *e = c->endpoint;
+    struct place place;
+
+    for (size_t i = 0; i < e->n_privileges; i++)
+        if (e->privilege[i].name && !c->privilege_granted[i])
+            msp_report_warning(c->report, MSP_DIAG_UNUSED,
+                               where(c, &place, "privileges", i, ""),
+                               "a role with this privilege",
+                               "none: what it covers is denied to all");
+    for (size_t i = 0; i < e->n_roles; i++)
+        if (e->role[i].name && !c->role_assigned[i])
+            msp_report_warning(c->report, MSP_DIAG_UNUSED,
+                               where(c, &place, "roles", i, ""),
+                               "an assignment of this role", "none");
+    for (size_t i = 0; i < e->n_identities; i++)
+        if (e->identity[i].name && !c->identity_used[i])
+            msp_report_warning(c->report, MSP_DIAG_UNUSED,
+                               where(c, &place, "identities", i, ""),
+                               "an assignment to this identity", "none");
+}
+
+static int check_endpoint(const struct doc_endpoint *endpoint, const char *name,
+                          struct report *report)
+{
+    msp_cleanup(checker_done) struct checker c = {.report = report,
+                                                  .endpoint = endpoint};
+    int r;
+
+    msp_place_set(&c.at, "/endpoints/%s/rules", name);
+    r = checker_init(&c);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < endpoint->n_privileges; i++) {
+        check_path(&c, &endpoint->privilege[i], i);
+        check_pairs(&c, &endpoint->privilege[i], i);
+    }
+    check_identities(&c);
+    check_references(&c);
+    warn_unused(&c);
+    return report->r;
+}
+
+/* Adds to a sum over endpoints and reports where it goes over. */
+static void count(struct report *report, const char *endpoint,
+                  const char *array, size_t n, size_t max, size_t *sum)
+{
+    size_t before = *sum;
+    struct place place;
+    char expected[64];
+
+    *sum += n;
+    if (before > max || *sum <= max)
+        return;
+    msp_place_set(&place, "/endpoints/%s/rules/%s", endpoint, array);
+    (void)snprintf(expected, sizeof(expected), "at most %zu in all endpoints",
+                   max);
+    msp_report_error(report, MSP_DIAG_LIMIT, place.text, expected, "%zu", *sum);
+}
+
+static void check_counts(const struct policy_doc *doc, struct report *report)
+{
+    size_t privileges = 0, roles = 0, identities = 0, assignments = 0;
+
+    for (size_t i = 0; i < MSP_EP_BUILTINS; i++) {
+        const struct doc_endpoint *e = &doc->endpoint[i];
+        const char *name = msp_doc_endpoint_name[i];
+
+        count(report, name, "privileges", e->n_privileges, MSP_PRIVILEGES_MAX,
+              &privileges);
+        count(report, name, "roles", e->n_roles, MSP_ROLES_MAX, &roles);
+        count(report, name, "identities", e->n_identities, MSP_IDENTITIES_MAX,
+              &identities);
+        count(report, name, "roleAssignments", e->n_assignments,
+              MSP_ASSIGNMENTS_MAX, &assignments);
+    }
+}
+
+int msp_check(const struct policy_doc *doc, struct report *report)
+{
+    check_counts(doc, report);
+    for (size_t i = 0; i < MSP_EP_BUILTINS; i++) {
+        int r =
+            check_endpoint(&doc->endpoint[i], msp_doc_endpoint_name[i], report);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}

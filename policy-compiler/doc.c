@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "doc.h"
+
+#include <stdlib.h>
+
+#include <msp/cleanup.h>
+
+#include "parse.h"
+
+const char *const msp_doc_endpoint_name[MSP_EP_BUILTINS] = {
+    [MSP_EP_IMDS] = "imds",
+    [MSP_EP_WIRESERVER] = "wireserver",
+    [MSP_EP_HOSTGA] = "hostga",
+};
+
+const char *const msp_doc_method_name[DOC_METHODS] = {
+    "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH",
+};
+_Static_assert(MSP_METHOD_ALL == (1 << DOC_METHODS) - 1, "a name a bit");
+
+static void endpoint_done(struct doc_endpoint *endpoint)
+{
+    for (size_t i = 0; i < endpoint->n_privileges; i++)
+        free(endpoint->privilege[i].pair);
+    for (size_t i = 0; i < endpoint->n_roles; i++)
+        free(endpoint->role[i].privileges.item);
+    for (size_t i = 0; i < endpoint->n_assignments; i++)
+        free(endpoint->assignment[i].identities.item);
+    free(endpoint->privilege);
+    free(endpoint->role);
+    free(endpoint->identity);
+    free(endpoint->assignment);
+    *endpoint = (struct doc_endpoint){0};
+}
+
+void msp_doc_done(struct policy_doc *doc)
+{
+    for (size_t i = 0; i < MSP_EP_BUILTINS; i++)
+        endpoint_done(&doc->endpoint[i]);
+    msp_parse_release(TAKE_PTR(doc->root));
+}

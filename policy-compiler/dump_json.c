@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "doc.h"
+#include "dump.h"
+#include "jsontext.h"
+
+/* The comma between rows. */
+static const char *comma(uint32_t i)
+{
+    return i ? ",\n" : "\n";
+}
+
+static void print_set(const struct msp_idset *set, FILE *out)
+{
+    const char *separator = "";
+
+    (void)fputc('[', out);
+    for (uint32_t bit = 0; msp_dump_next_bit(set, &bit); bit++) {
+        (void)fprintf(out, "%s%u", separator, bit);
+        separator = ",";
+    }
+    (void)fputc(']', out);
+}
+
+static void print_member(const struct msp_image *image, const char *name,
+                         uint32_t off, FILE *out)
+{
+    (void)fprintf(out, ",\"%s\":", name);
+    msp_json_string(out, msp_image_string(image, off));
+}
+
+static void print_endpoint_name(const struct msp_image *image,
+                                uint32_t endpoint, FILE *out)
+{
+    (void)fputs("\"endpoint\":", out);
+    msp_json_string(out, image->endpoints[endpoint].ep.name);
+}
+
+static const char *truth(uint32_t bits)
+{
+    return bits ? "true" : "false";
+}
+
+static void print_endpoints(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"endpoints\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_ENDPOINTS]; i++) {
+        const struct msp_endpoint *ep = &image->endpoints[i].ep;
+
+        (void)fprintf(out, "%s{\"name\":", comma(i));
+        msp_json_string(out, ep->name);
+        (void)fprintf(out, ",\"mode\":\"%s\",\"defaultAccess\":\"%s\"",
+                      msp_dump_mode(ep),
+                      ep->flags & MSP_EP_DEFAULT_ALLOW ? "allow" : "deny");
+        (void)fprintf(out, ",\"onDeny\":\"%s\",\"sign\":%s,\"rootGate\":%s",
+                      msp_dump_on_deny(ep), truth(ep->flags & MSP_EP_SIGN),
+                      truth(ep->flags & MSP_EP_ROOT_GATE));
+        (void)fputs(",\"reach\":", out);
+        print_set(&ep->reach, out);
+        (void)fputs(",\"liftsRootGate\":", out);
+        print_set(&ep->lifts_root_gate, out);
+        print_member(image, "id", image->endpoints[i].id_off, out);
+        (void)fputc('}', out);
+    }
+    (void)fputc(']', out);
+}
+
+static void print_prefixes(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"prefixes\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PREFIXES]; i++) {
+        const struct msp_image_prefix *row = &image->prefixes[i];
+        char text[DUMP_ADDRESS_BYTES];
+
+        msp_dump_address(&row->key, text, sizeof(text));
+        (void)fprintf(out, "%s{", comma(i));
+        print_endpoint_name(image, row->endpoint, out);
+        (void)fprintf(out, ",\"address\":\"%s\"}", text);
+    }
+    (void)fputc(']', out);
+}
+
+static void print_identities(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"identities\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++) {
+        const struct msp_image_identity *id = &image->identities[i];
+
+        (void)fprintf(out, "%s{\"bit\":%u", comma(i), i);
+        print_member(image, "name", id->name_off, out);
+        if (id->flags & MSP_ID_UID)
+            (void)fprintf(out, ",\"uid\":%u", id->uid);
+        if (id->flags & MSP_ID_GID)
+            (void)fprintf(out, ",\"gid\":%u", id->gid);
+        if (id->flags & MSP_ID_USER)
+            print_member(image, "userName", id->user_off, out);
+        if (id->flags & MSP_ID_GROUP)
+            print_member(image, "groupName", id->group_off, out);
+        (void)fprintf(out, ",\"hostOnly\":%s}",
+                      truth(id->flags & MSP_ID_HOST_ONLY));
+    }
+    (void)fputc(']', out);
+}
+
+static void print_privileges(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"privileges\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PRIVILEGES]; i++) {
+        const struct msp_image_privilege *p = &image->privileges[i];
+
+        (void)fprintf(out, "%s{", comma(i));
+        print_endpoint_name(image, p->endpoint, out);
+        print_member(image, "name", p->name_off, out);
+        (void)fputc('}', out);
+    }
+    (void)fputc(']', out);
+}
+
+static void print_paths(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"paths\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PATHS]; i++) {
+        const struct msp_image_path *row = &image->paths[i];
+        char text[MSP_PATH_KEY_BYTES + 1];
+
+        msp_dump_path(&row->key, text);
+        (void)fprintf(out, "%s{", comma(i));
+        print_endpoint_name(image, row->key.endpoint, out);
+        (void)fprintf(out, ",\"exact\":%s,\"path\":",
+                      truth(msp_dump_is_exact(&row->key)));
+        msp_json_string(out, text);
+        (void)fprintf(out,
+                      ",\"bits\":%u,\"set\":%u,\"firstCondition\":%u,"
+                      "\"conditions\":%u,\"grants\":%u}",
+                      row->key.prefixlen, row->node.set, row->node.first_cond,
+                      row->node.n_conds, row->node.n_grants);
+    }
+    (void)fputc(']', out);
+}
+
+static void print_sets(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"sets\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_SETS]; i++) {
+        (void)fputs(comma(i), out);
+        print_set(&image->sets[i], out);
+    }
+    (void)fputc(']', out);
+}
+
+static void print_conds(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"conditions\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_CONDS]; i++) {
+        const struct msp_cond *cond = &image->conds[i];
+        const char *separator = "";
+
+        (void)fprintf(out, "%s{\"privilege\":%u,\"set\":%u,\"pairs\":[",
+                      comma(i), cond->privilege, cond->set);
+        for (uint32_t j = 0; j < cond->n_pairs; j++)
+            (void)fprintf(out, "%s%u", j ? "," : "", cond->pair[j]);
+        (void)fputs("],\"methods\":[", out);
+        for (uint32_t bit = 0; bit < DOC_METHODS; bit++) {
+            if (!(cond->methods >> bit & 1))
+                continue;
+            (void)fprintf(out, "%s\"%s\"", separator, msp_doc_method_name[bit]);
+            separator = ",";
+        }
+        (void)fputs("]}", out);
+    }
+    (void)fputc(']', out);
+}
+
+static void print_pairs(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"pairs\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PAIRS]; i++) {
+        char text[2 * MSP_PAIR_HASH_BYTES + 1];
+
+        msp_dump_hash(&image->pairs[i], text);
+        (void)fprintf(out, "%s{", comma(i));
+        print_endpoint_name(image, image->pairs[i].endpoint, out);
+        (void)fprintf(out, ",\"hash\":\"%s\"}", text);
+    }
+    (void)fputc(']', out);
+}
+
+void msp_dump_json(const struct msp_image *image, FILE *out)
+{
+    char digest[2 * MSP_DIGEST_BYTES + 1];
+
+    msp_digest_hex(image->header->digest, digest);
+    (void)fprintf(out,
+                  "{\"schema\":%d,\"imageVersion\":%u,\"digest\":\"%s\","
+                  "\"bytes\":%llu",
+                  MSP_JSON_SCHEMA, image->header->version, digest,
+                  (unsigned long long)image->header->total_bytes);
+    print_endpoints(image, out);
+    print_prefixes(image, out);
+    print_identities(image, out);
+    print_privileges(image, out);
+    print_paths(image, out);
+    print_sets(image, out);
+    print_conds(image, out);
+    print_pairs(image, out);
+    (void)fputs("}\n", out);
+}

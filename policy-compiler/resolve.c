@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "resolve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <msp/canon.h>
+#include <msp/cleanup.h>
+#include <msp/image.h>
+
+#include "intern.h"
+
+#define msp_intern_auto msp_cleanup(msp_intern_done)
+
+/* One endpoint: its rows of the rules, and its names. */
+struct scope {
+    const struct doc_endpoint *doc;
+    struct rule_privilege *privilege; /* [doc->n_privileges] */
+    size_t first_identity;            /* bit of its first identity */
+    struct intern privilege_by_name;  /* to an index in the document */
+    struct intern role_by_name;
+    struct intern identity_by_name;
+};
+
+static void scope_done(struct scope *scope)
+{
+    msp_intern_done(&scope->privilege_by_name);
+    msp_intern_done(&scope->role_by_name);
+    msp_intern_done(&scope->identity_by_name);
+}
+
+void msp_rules_done(struct policy_rules *rules)
+{
+    free(rules->identity);
+    free(rules->privilege);
+    *rules = (struct policy_rules){0};
+}
+
+static int scope_init(struct scope *scope)
+{
+    const struct doc_endpoint *doc = scope->doc;
+
+    if (msp_intern_init(&scope->privilege_by_name, doc->n_privileges) < 0 ||
+        msp_intern_init(&scope->role_by_name, doc->n_roles) < 0 ||
+        msp_intern_init(&scope->identity_by_name, doc->n_identities) < 0)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < doc->n_privileges; i++)
+        msp_intern_add(&scope->privilege_by_name, doc->privilege[i].name,
+                       strlen(doc->privilege[i].name), i);
+    for (uint32_t i = 0; i < doc->n_roles; i++)
+        msp_intern_add(&scope->role_by_name, doc->role[i].name,
+                       strlen(doc->role[i].name), i);
+    for (uint32_t i = 0; i < doc->n_identities; i++)
+        msp_intern_add(&scope->identity_by_name, doc->identity[i].name,
+                       strlen(doc->identity[i].name), i);
+    return 0;
+}
+
+static int resolve_pair(const struct doc_pair *doc, uint32_t endpoint,
+                        struct msp_pair_key *ret)
+{
+    msp_autofree char *key = strdup(doc->key);
+    msp_autofree char *value = strdup(doc->value);
+
+    if (!key || !value)
+        return -ENOMEM;
+    msp_canon_fold(key, strlen(key));
+    msp_canon_fold(value, strlen(value));
+    ret->endpoint = endpoint;
+    return msp_canon_pair_hash(key, strlen(key), value, strlen(value),
+                               ret->hash);
+}
+
+static int resolve_privilege(const struct doc_privilege *doc, uint32_t endpoint,
+                             uint32_t index, struct rule_privilege *ret)
+{
+    size_t len;
+
+    ret->name = doc->name;
+    ret->endpoint = endpoint;
+    ret->doc_index = index;
+    ret->methods = doc->methods;
+    if (msp_canon_rule_path(doc->path, strlen(doc->path), ret->path, &len) !=
+            MSP_CANON_OK ||
+        doc->n_pairs > MSP_PRIV_PAIRS_MAX)
+        return -EINVAL;
+    ret->path_len = (uint32_t)len;
+    for (size_t i = 0; i < doc->n_pairs; i++) {
+        int r = resolve_pair(&doc->pair[i], endpoint, &ret->pair[i]);
+
+        if (r < 0)
+            return r;
+    }
+    ret->n_pairs = (uint32_t)doc->n_pairs;
+    return 0;
+}
+
+static void resolve_identity(const struct doc_identity *doc,
+                             struct rule_identity *ret)
+{
+    *ret = (struct rule_identity){.name = doc->name,
+                                  .flags = doc->flags,
+                                  .uid = doc->uid,
+                                  .gid = doc->gid,
+                                  .user = doc->user,
+                                  .group = doc->group};
+    /* A name of the host's database means nothing inside a container. */
+    if (doc->flags & (MSP_ID_USER | MSP_ID_GROUP))
+        ret->flags |= MSP_ID_HOST_ONLY;
+}
+
+/* The identities assigned to each role, over all its assignments. */
+static int collect_roles(const struct scope *scope, struct msp_idset *role_set)
+{
+    for (size_t i = 0; i < scope->doc->n_assignments; i++) {
+        const struct doc_assignment *a = &scope->doc->assignment[i];
+        uint32_t role, identity;
+
+        if (!msp_intern_find(&scope->role_by_name, a->role, strlen(a->role),
+                             &role))
+            return -EINVAL;
+        for (size_t j = 0; j < a->identities.n; j++) {
+            doc_text name = a->identities.item[j];
+            size_t bit;
+
+            if (!msp_intern_find(&scope->identity_by_name, name, strlen(name),
+                                 &identity))
+                return -EINVAL;
+            bit = scope->first_identity + identity;
+            role_set[role].word[bit / 64] |= 1ull << (bit % 64);
+        }
+    }
+    return 0;
+}
+
+static int bind_roles(const struct scope *scope, struct msp_idset *reach)
+{
+    const struct doc_endpoint *doc = scope->doc;
+    msp_autofree struct msp_idset *role_set =
+        calloc(doc->n_roles + 1, sizeof(*role_set));
+    int r;
+
+    if (!role_set)
+        return -ENOMEM;
+    r = collect_roles(scope, role_set);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < doc->n_roles; i++) {
+        const struct doc_names *names = &doc->role[i].privileges;
+
+        for (size_t j = 0; j < names->n; j++) {
+            uint32_t index;
+
+            if (!msp_intern_find(&scope->privilege_by_name, names->item[j],
+                                 strlen(names->item[j]), &index))
+                return -EINVAL;
+            msp_idset_add_all(&scope->privilege[index].set, &role_set[i]);
+            msp_idset_add_all(reach, &role_set[i]);
+        }
+    }
+    return 0;
+}
+
+static int resolve_endpoint(const struct doc_endpoint *doc, uint32_t index,
+                            struct policy_rules *rules)
+{
+    struct rule_endpoint *ret = &rules->endpoint[index];
+    msp_cleanup(scope_done) struct scope scope = {
+        .doc = doc,
+        .privilege = rules->privilege + rules->n_privileges,
+        .first_identity = rules->n_identities};
+    int r;
+
+    *ret = (struct rule_endpoint){
+        .mode = MSP_MODE_DISABLED, .on_deny = MSP_ON_DENY_EPERM, .id = ""};
+    if (!doc->is_present)
+        return 0;
+    ret->mode = doc->mode;
+    ret->default_allow = doc->default_allow;
+    ret->id = doc->id;
+    if (doc->on_deny != MSP_ON_DENY_NONE)
+        ret->on_deny = doc->on_deny;
+    r = scope_init(&scope);
+    if (r < 0)
+        return r;
+    for (uint32_t i = 0; i < doc->n_privileges; i++) {
+        r = resolve_privilege(&doc->privilege[i], index, i,
+                              &scope.privilege[i]);
+        if (r < 0)
+            return r;
+    }
+    for (size_t i = 0; i < doc->n_identities; i++)
+        resolve_identity(&doc->identity[i],
+                         &rules->identity[rules->n_identities + i]);
+    rules->n_privileges += doc->n_privileges;
+    rules->n_identities += doc->n_identities;
+    return bind_roles(&scope, &ret->reach);
+}
+
+int msp_resolve(const struct policy_doc *doc, struct policy_rules *ret_rules)
+{
+    size_t n_privileges = 0, n_identities = 0;
+
+    *ret_rules = (struct policy_rules){0};
+    for (size_t i = 0; i < MSP_EP_BUILTINS; i++) {
+        n_privileges += doc->endpoint[i].n_privileges;
+        n_identities += doc->endpoint[i].n_identities;
+    }
+    if (n_identities > MSP_IDENTITIES_MAX || n_privileges > MSP_PRIVILEGES_MAX)
+        return -EINVAL;
+    /* One more: a size of 0 may give NULL. */
+    ret_rules->privilege =
+        calloc(n_privileges + 1, sizeof(*ret_rules->privilege));
+    ret_rules->identity =
+        calloc(n_identities + 1, sizeof(*ret_rules->identity));
+    if (!ret_rules->privilege || !ret_rules->identity)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < MSP_EP_BUILTINS; i++) {
+        int r = resolve_endpoint(&doc->endpoint[i], i, ret_rules);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
