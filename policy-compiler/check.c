@@ -120,7 +120,8 @@ static void check_path(struct checker *c, const struct doc_privilege *p,
     struct place place;
     size_t len;
 
-    if (!p->path)
+    /* One that is no text or too long for one was reported already. */
+    if (!p->path || strlen(p->path) > MSP_STRING_BYTES_MAX)
         return;
     code = msp_canon_rule_path(p->path, strlen(p->path), path, &len);
     if (code == MSP_CANON_OK)
@@ -251,7 +252,7 @@ static void warn_unused(struct checker *c)
             msp_report_warning(c->report, MSP_DIAG_UNUSED,
                                where(c, &place, "privileges", i, ""),
                                "a role with this privilege",
-                               "none: what it covers is denied to all");
+                               "none: it only denies");
     for (size_t i = 0; i < e->n_roles; i++)
         if (e->role[i].name && !c->role_assigned[i])
             msp_report_warning(c->report, MSP_DIAG_UNUSED,
