@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "loader/attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <msp/cleanup.h>
+
+#include "msp.skel.h"
+
+static const enum bpf_attach_type attach_types[MSP_PROG_LINKS] = {
+    [MSP_PROG_SOCKOPS] = BPF_CGROUP_SOCK_OPS,
+    [MSP_PROG_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
+};
+
+static int pin_programs(struct msp_loader *loader, bool is_new)
+{
+    char path[MSP_PIN_PATH_BYTES];
+
+    for (int i = 0; i < MSP_PROG_COUNT; i++) {
+        msp_pins_path(&loader->pins, "progs", msp_prog_names[i], is_new, path);
+        (void)unlink(path);
+        if (bpf_obj_pin(msp_loader_prog_fd(loader, i), path) < 0)
+            return msp_loader_fail(loader, -errno, "pinning %s", path);
+    }
+    return 0;
+}
+
+/* --- first start -------------------------------------------------------- */
+
+static void unpin_links(struct msp_loader *loader)
+{
+    char path[MSP_PIN_PATH_BYTES];
+
+    for (int i = MSP_PROG_LINKS - 1; i >= 0; i--) {
+        msp_pins_path(&loader->pins, "links", msp_link_names[i], false, path);
+        (void)unlink(path);
+        if (loader->link_fd[i] >= 0)
+            (void)close(loader->link_fd[i]);
+        loader->link_fd[i] = -1;
+    }
+}
+
+static int attach_new(struct msp_loader *loader, int cgroup_fd)
+{
+    char path[MSP_PIN_PATH_BYTES];
+    int r;
+
+    r = pin_programs(loader, false);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < MSP_PROG_LINKS; i++) {
+        int fd = bpf_link_create(msp_loader_prog_fd(loader, i), cgroup_fd,
+                                 attach_types[i], NULL);
+
+        if (fd < 0) {
+            r = msp_loader_fail(loader, -errno, "attaching %s",
+                                msp_prog_names[i]);
+            unpin_links(loader);
+            return r;
+        }
+        loader->link_fd[i] = fd;
+        msp_pins_path(&loader->pins, "links", msp_link_names[i], false, path);
+        if (bpf_obj_pin(fd, path) < 0) {
+            r = msp_loader_fail(loader, -errno, "pinning %s", path);
+            unpin_links(loader);
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* --- later starts ------------------------------------------------------- */
+
+static int prog_id_of(int fd, __u32 *ret_id)
+{
+    struct bpf_prog_info info = {0};
+    __u32 len = sizeof(info);
+
+    if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+        return -errno;
+    *ret_id = info.id;
+    return 0;
+}
+
+/*
+ * The program a link runs now, among its two pins: an mspd that died between
+ * the exchange and the rename left it under the new name.
+ */
+static int open_current(struct msp_loader *loader, int i, __u32 wanted)
+{
+    char path[MSP_PIN_PATH_BYTES], name[MSP_PIN_PATH_BYTES];
+
+    msp_pins_path(&loader->pins, "progs", msp_prog_names[i], false, name);
+    for (int is_new = 0; is_new < 2; is_new++) {
+        msp_autoclose int fd = -1;
+        __u32 id = 0;
+
+        msp_pins_path(&loader->pins, "progs", msp_prog_names[i], is_new, path);
+        fd = bpf_obj_get(path);
+        if (fd < 0 || prog_id_of(fd, &id) < 0 || id != wanted)
+            continue;
+        if (is_new && rename(path, name) < 0)
+            return msp_loader_fail(loader, -errno, "renaming %s", path);
+        return TAKE_FD(fd);
+    }
+    return msp_loader_fail(loader, -EUCLEAN,
+                           "link %s runs a program that is not pinned",
+                           msp_link_names[i]);
+}
+
+/* Opens link i and its program; checks the cgroup. */
+static int open_link(struct msp_loader *loader, int i, uint64_t cgroup_id,
+                     int *ret_prog_fd)
+{
+    char path[MSP_PIN_PATH_BYTES];
+    struct bpf_link_info info = {0};
+    __u32 len = sizeof(info);
+
+    msp_pins_path(&loader->pins, "links", msp_link_names[i], false, path);
+    loader->link_fd[i] = bpf_obj_get(path);
+    if (loader->link_fd[i] < 0)
+        return msp_loader_fail(loader, -errno, "opening %s", path);
+    if (bpf_obj_get_info_by_fd(loader->link_fd[i], &info, &len) < 0)
+        return msp_loader_fail(loader, -errno, "reading %s", path);
+    if (info.cgroup.cgroup_id == 0)
+        return msp_loader_fail(loader, -EUCLEAN,
+                               "the cgroup of %s was removed; remove the pin "
+                               "tree to start anew",
+                               path);
+    if (info.cgroup.cgroup_id != cgroup_id)
+        return msp_loader_fail(loader, -EUCLEAN,
+                               "%s is attached at another cgroup than "
+                               "--cgroup",
+                               path);
+    *ret_prog_fd = open_current(loader, i, info.prog_id);
+    return *ret_prog_fd < 0 ? *ret_prog_fd : 0;
+}
+
+static int exchange(int link_fd, int new_fd, int old_fd)
+{
+    LIBBPF_OPTS(bpf_link_update_opts, opts, .flags = BPF_F_REPLACE,
+                .old_prog_fd = (__u32)old_fd);
+
+    return bpf_link_update(link_fd, new_fd, &opts) < 0 ? -errno : 0;
+}
+
+static int exchange_all(struct msp_loader *loader, const int *old_fd)
+{
+    for (int i = 0; i < MSP_PROG_LINKS; i++) {
+        int new_fd = msp_loader_prog_fd(loader, i);
+        int r = exchange(loader->link_fd[i], new_fd, old_fd[i]);
+
+        if (r == 0)
+            continue;
+        while (--i >= 0) /* back to what was in force */
+            (void)exchange(loader->link_fd[i], old_fd[i],
+                           msp_loader_prog_fd(loader, i));
+        return msp_loader_fail(loader, r, "exchanging a program");
+    }
+    return 0;
+}
+
+static int attach_again(struct msp_loader *loader, uint64_t cgroup_id)
+{
+    int old_fd[MSP_PROG_LINKS] = {-1, -1};
+    char from[MSP_PIN_PATH_BYTES], to[MSP_PIN_PATH_BYTES];
+    int r = 0;
+
+    for (int i = 0; i < MSP_PROG_LINKS && r == 0; i++)
+        r = open_link(loader, i, cgroup_id, &old_fd[i]);
+    if (r == 0)
+        r = pin_programs(loader, true);
+    if (r == 0)
+        r = exchange_all(loader, old_fd);
+    for (int i = 0; i < MSP_PROG_LINKS; i++)
+        if (old_fd[i] >= 0)
+            (void)close(old_fd[i]);
+    for (int i = 0; i < MSP_PROG_COUNT && r == 0; i++) {
+        msp_pins_path(&loader->pins, "progs", msp_prog_names[i], true, from);
+        msp_pins_path(&loader->pins, "progs", msp_prog_names[i], false, to);
+        if (rename(from, to) < 0)
+            r = msp_loader_fail(loader, -errno, "renaming %s", from);
+    }
+    return r;
+}
+
+int msp_attach(struct msp_loader *loader, int cgroup_fd)
+{
+    struct stat st;
+
+    if (!loader->is_reused)
+        return attach_new(loader, cgroup_fd);
+    /* the inode number of a cgroup v2 directory is its id */
+    if (fstat(cgroup_fd, &st) < 0)
+        return msp_loader_fail(loader, -errno, "reading the cgroup");
+    return attach_again(loader, st.st_ino);
+}

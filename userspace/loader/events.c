@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "loader/events.h"
+
+#include <errno.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <msp/cleanup.h>
+
+/* The consumer of the ring; one a process. */
+static struct {
+    msp_event_fn fn;
+    void *data;
+} consumer;
+
+static int on_record(void *ctx, void *record, size_t len)
+{
+    (void)ctx;
+    if (len >= sizeof(struct msp_event))
+        consumer.fn(consumer.data, record);
+    return 0;
+}
+
+int msp_events_open(struct msp_loader *loader, msp_event_fn fn, void *data)
+{
+    int fd = msp_loader_map_fd(loader, "msp_ring");
+
+    consumer.fn = fn;
+    consumer.data = data;
+    loader->ring = ring_buffer__new(fd, on_record, NULL, NULL);
+    if (!loader->ring)
+        return msp_loader_fail(loader, -errno, "opening the event ring");
+    return 0;
+}
+
+int msp_events_drain(struct msp_loader *loader)
+{
+    int n = ring_buffer__consume(loader->ring);
+
+    return n < 0 ? n : 0;
+}
+
+/* A copy of a hash map, keys and values side by side. */
+struct copy {
+    char *keys;   /* owned */
+    char *values; /* owned */
+    __u32 n;
+};
+
+static void copy_done(struct copy *copy)
+{
+    free(copy->keys);
+    free(copy->values);
+}
+
+/*
+ * In one call, bucket by bucket: going from key to key would start over, and
+ * show rows twice, whenever the row it stands on is evicted.
+ */
+static int copy_map(int fd, size_t key_bytes, size_t value_bytes, __u32 max,
+                    struct copy *ret)
+{
+    msp_autofree char *cursor = calloc(1, key_bytes + sizeof(__u32));
+
+    ret->n = max;
+    ret->keys = calloc(max, key_bytes);
+    ret->values = calloc(max, value_bytes);
+    if (!cursor || !ret->keys || !ret->values)
+        return -ENOMEM;
+    if (bpf_map_lookup_batch(fd, NULL, cursor, ret->keys, ret->values, &ret->n,
+                             NULL) < 0 &&
+        errno != ENOENT)
+        return -errno;
+    return 0;
+}
+
+int msp_events_audit(const struct msp_loader *loader, msp_audit_fn fn,
+                     void *data)
+{
+    int fd = msp_loader_map_fd(loader, "msp_audit");
+    msp_cleanup(copy_done) struct copy copy = {0};
+    int r;
+
+    r = copy_map(fd, sizeof(struct msp_audit_key), sizeof(struct msp_audit),
+                 MSP_AUDIT_MAX, &copy);
+    for (__u32 i = 0; r == 0 && i < copy.n; i++) {
+        struct msp_audit_key key;
+        struct msp_audit audit;
+
+        memcpy(&key, copy.keys + i * sizeof(key), sizeof(key));
+        memcpy(&audit, copy.values + i * sizeof(audit), sizeof(audit));
+        fn(data, &key, &audit);
+    }
+    return r;
+}
+
+int msp_events_counters(const struct msp_loader *loader, msp_counter_fn fn,
+                        void *data)
+{
+    int fd = msp_loader_map_fd(loader, "msp_counters");
+    msp_cleanup(copy_done) struct copy copy = {0};
+    int r;
+
+    r = copy_map(fd, sizeof(struct msp_counter_key), sizeof(__u64),
+                 MSP_COUNTERS_MAX, &copy);
+    for (__u32 i = 0; r == 0 && i < copy.n; i++) {
+        struct msp_counter_key key;
+        __u64 count;
+
+        memcpy(&key, copy.keys + i * sizeof(key), sizeof(key));
+        memcpy(&count, copy.values + i * sizeof(count), sizeof(count));
+        fn(data, &key, count);
+    }
+    return r;
+}
+
+int msp_events_stat(const struct msp_loader *loader, enum msp_stat stat,
+                    uint64_t *ret_value)
+{
+    __u32 key = stat;
+    __u64 value = 0;
+
+    if (bpf_map_lookup_elem(msp_loader_map_fd(loader, "msp_stats"), &key,
+                            &value) < 0)
+        return -errno;
+    *ret_value = value;
+    return 0;
+}
+
+int msp_netns_row_set(const struct msp_loader *loader, uint64_t cookie,
+                      const struct msp_netns *row)
+{
+    int fd = msp_loader_map_fd(loader, "msp_netns");
+
+    return bpf_map_update_elem(fd, &cookie, row, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int msp_netns_row_delete(const struct msp_loader *loader, uint64_t cookie)
+{
+    int fd = msp_loader_map_fd(loader, "msp_netns");
+
+    return bpf_map_delete_elem(fd, &cookie) < 0 ? -errno : 0;
+}
+
+int msp_netns_row_each(const struct msp_loader *loader, msp_listener_fn fn,
+                       void *data)
+{
+    int fd = msp_loader_map_fd(loader, "msp_netns");
+    msp_cleanup(copy_done) struct copy copy = {0};
+    int r;
+
+    r = copy_map(fd, sizeof(uint64_t), sizeof(struct msp_netns), MSP_NETNS_MAX,
+                 &copy);
+    for (__u32 i = 0; r == 0 && i < copy.n; i++) {
+        struct msp_netns row;
+        uint64_t cookie;
+
+        memcpy(&cookie, copy.keys + i * sizeof(cookie), sizeof(cookie));
+        memcpy(&row, copy.values + i * sizeof(row), sizeof(row));
+        fn(data, cookie, &row);
+    }
+    return r;
+}

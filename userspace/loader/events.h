@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Reading what the programs wrote: ring records, audit rows, counters. */
+#pragma once
+
+#include "loader/load.h"
+
+typedef void (*msp_event_fn)(void *data, const struct msp_event *event);
+typedef void (*msp_audit_fn)(void *data, const struct msp_audit_key *key,
+                             const struct msp_audit *audit);
+typedef void (*msp_counter_fn)(void *data, const struct msp_counter_key *key,
+                               uint64_t count);
+typedef void (*msp_listener_fn)(void *data, uint64_t cookie,
+                                const struct msp_netns *netns);
+
+/* Opens the ring. @return 0; negative errno, `why` set */
+int msp_events_open(struct msp_loader *loader, msp_event_fn fn, void *data);
+
+/* Calls the function of msp_events_open for what is there; never waits. */
+int msp_events_drain(struct msp_loader *loader);
+
+/* Rows may change meanwhile; each one is a copy. @return 0; negative errno */
+int msp_events_audit(const struct msp_loader *loader, msp_audit_fn fn,
+                     void *data);
+int msp_events_counters(const struct msp_loader *loader, msp_counter_fn fn,
+                        void *data);
+
+/* @return 0; negative errno */
+int msp_events_stat(const struct msp_loader *loader, enum msp_stat stat,
+                    uint64_t *ret_value);
+
+/* --- rows of msp_netns (cookie -> listener) ----------------------------- */
+
+int msp_netns_row_set(const struct msp_loader *loader, uint64_t cookie,
+                      const struct msp_netns *row);
+int msp_netns_row_delete(const struct msp_loader *loader, uint64_t cookie);
+/* fn may delete the row it is called for. */
+int msp_netns_row_each(const struct msp_loader *loader, msp_listener_fn fn,
+                       void *data);

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "loader/load.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <msp/cleanup.h>
+
+#include "msp.skel.h"
+
+enum {
+    META_BYTES = 4096
+};
+
+_Static_assert(sizeof(struct msp_meta) <= META_BYTES, "meta");
+
+const char *const msp_prog_names[MSP_PROG_COUNT + 1] = {
+    [MSP_PROG_SOCKOPS] = "msp_sockops",
+    [MSP_PROG_CONNECT4] = "msp_connect4",
+    [MSP_PROG_AUTHORIZE] = "msp_authorize",
+};
+
+const char *const msp_link_names[MSP_PROG_LINKS + 1] = {
+    [MSP_PROG_SOCKOPS] = "msp_sockops",
+    [MSP_PROG_CONNECT4] = "msp_connect4",
+};
+
+int msp_loader_fail(struct msp_loader *loader, int r, const char *format, ...)
+{
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vsnprintf(loader->why, sizeof(loader->why), format, args);
+    va_end(args);
+    if (n >= 0 && (size_t)n < sizeof(loader->why))
+        (void)snprintf(loader->why + n, sizeof(loader->why) - (size_t)n, ": %s",
+                       strerror(-r));
+    return r;
+}
+
+/* Templates give BTF to inner maps and are needed by this process only. */
+static bool is_pinned_map(const struct bpf_map *map)
+{
+    const char *name = bpf_map__name(map);
+
+    return !bpf_map__is_internal(map) && strncmp(name, "msp_t_", 6) != 0;
+}
+
+/* What a pinned map would have to be; libbpf's own message is a warning. */
+static int check_map(struct msp_loader *loader, const struct bpf_map *map,
+                     const char *path)
+{
+    msp_autoclose int fd = bpf_obj_get(path);
+    struct bpf_map_info info = {0};
+    __u32 len = sizeof(info);
+
+    if (fd < 0)
+        return msp_loader_fail(loader, -errno, "pin %s", path);
+    if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+        return msp_loader_fail(loader, -errno, "pin %s", path);
+    if (info.type != bpf_map__type(map) ||
+        info.key_size != bpf_map__key_size(map) ||
+        info.value_size != bpf_map__value_size(map) ||
+        info.max_entries != bpf_map__max_entries(map) ||
+        info.map_flags != bpf_map__map_flags(map))
+        return msp_loader_fail(loader, -EUCLEAN,
+                               "pinned map %s has another shape than this "
+                               "mspd's; nothing was changed",
+                               path);
+    return 0;
+}
+
+static int choose_pins(struct msp_loader *loader)
+{
+    char path[MSP_PIN_PATH_BYTES];
+    struct bpf_map *map;
+    int r;
+
+    bpf_object__for_each_map(map, loader->skel->obj) {
+        if (!is_pinned_map(map))
+            continue;
+        msp_pins_path(&loader->pins, "maps", bpf_map__name(map), false, path);
+        if (loader->is_reused) {
+            r = check_map(loader, map, path);
+            if (r < 0)
+                return r;
+        }
+        r = bpf_map__set_pin_path(map, path);
+        if (r < 0)
+            return msp_loader_fail(loader, r, "pin path %s", path);
+    }
+    return 0;
+}
+
+/* Which tree is there; a half-made one that denies is not ours to repair. */
+static int judge_pins(struct msp_loader *loader)
+{
+    const char *maps[64] = {NULL};
+    char missing[MSP_PIN_PATH_BYTES] = "";
+    struct bpf_map *map;
+    size_t n = 0;
+    int r;
+
+    bpf_object__for_each_map(map, loader->skel->obj) {
+        if (is_pinned_map(map) && n + 1 < ARRAY_SIZE(maps))
+            maps[n++] = bpf_map__name(map);
+    }
+    switch (msp_pins_state(&loader->pins, msp_link_names, msp_prog_names, maps,
+                           missing)) {
+    case MSP_PINS_LIVE:
+        loader->is_reused = true;
+        return 0;
+    case MSP_PINS_BROKEN:
+        return msp_loader_fail(loader, -EUCLEAN,
+                               "%s is enforced but %s is missing; remove the "
+                               "tree by hand to start anew",
+                               loader->pins.root, missing);
+    case MSP_PINS_LEFTOVER:
+        r = msp_pins_clear(&loader->pins);
+        if (r < 0)
+            return msp_loader_fail(loader, r, "clearing %s", loader->pins.root);
+        return 0;
+    case MSP_PINS_EMPTY:
+        return 0;
+    }
+    return -EINVAL;
+}
+
+static int map_meta(struct msp_loader *loader)
+{
+    int fd = bpf_map__fd(loader->skel->maps.msp_meta);
+    void *page;
+
+    page = mmap(NULL, META_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (page == MAP_FAILED)
+        return msp_loader_fail(loader, -errno, "mapping msp_meta");
+    loader->meta = page;
+    loader->old_epoch =
+        __atomic_load_n(&loader->meta->agent_epoch, __ATOMIC_ACQUIRE);
+    return 0;
+}
+
+static int find_root(struct msp_loader *loader)
+{
+    struct msp_find_root_ctx ctx = {0};
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx,
+                .ctx_size_in = sizeof(ctx));
+    int fd = bpf_program__fd(loader->skel->progs.msp_find_root);
+    int r;
+
+    r = bpf_prog_test_run_opts(fd, &opts);
+    if (r < 0)
+        return msp_loader_fail(loader, r, "running msp_find_root");
+    if (!ctx.found)
+        /* fail closed: nobody could be told from a container */
+        return msp_loader_fail(loader, -ENOENT,
+                               "the root directory of pid 1 was not found");
+    __atomic_store_n(&loader->meta->root_dev, ctx.dev, __ATOMIC_RELEASE);
+    __atomic_store_n(&loader->meta->root_ino, ctx.ino, __ATOMIC_RELEASE);
+    return 0;
+}
+
+int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
+                    uint32_t proxy_uid, uint32_t keeper_uid)
+{
+    int r;
+
+    *loader = (struct msp_loader){.link_fd = {-1, -1}};
+    _Static_assert(MSP_PROG_LINKS == 2, "link_fd initialiser");
+    r = msp_pins_open(&loader->pins, pin_dir);
+    if (r < 0)
+        return msp_loader_fail(loader, r, "pin directory %s%s", pin_dir,
+                               r == -EINVAL ? " (not on a bpf file system?)"
+                                            : "");
+    loader->skel = msp_bpf__open();
+    if (!loader->skel)
+        return msp_loader_fail(loader, -errno, "opening the BPF object");
+    r = judge_pins(loader);
+    if (r < 0)
+        return r;
+    r = choose_pins(loader);
+    if (r < 0)
+        return r;
+    r = msp_bpf__load(loader->skel);
+    if (r < 0)
+        return msp_loader_fail(loader, r, "loading the BPF object");
+    r = map_meta(loader);
+    if (r < 0)
+        return r;
+    __atomic_store_n(&loader->meta->proxy_uid, proxy_uid, __ATOMIC_RELEASE);
+    __atomic_store_n(&loader->meta->keeper_uid, keeper_uid, __ATOMIC_RELEASE);
+    return find_root(loader);
+}
+
+void msp_loader_done(struct msp_loader *loader)
+{
+    for (int i = 0; i < MSP_PROG_LINKS; i++)
+        if (loader->link_fd[i] >= 0)
+            (void)close(loader->link_fd[i]);
+    ring_buffer__free(loader->ring);
+    if (loader->meta)
+        (void)munmap(loader->meta, META_BYTES);
+    msp_bpf__destroy(loader->skel);
+    *loader = (struct msp_loader){.link_fd = {-1, -1}};
+}
+
+int msp_loader_map_fd(const struct msp_loader *loader, const char *name)
+{
+    const struct bpf_map *map =
+        bpf_object__find_map_by_name(loader->skel->obj, name);
+
+    return map ? bpf_map__fd(map) : -1;
+}
+
+int msp_loader_map_rdonly(const struct msp_loader *loader, const char *name)
+{
+    LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_RDONLY);
+    char path[MSP_PIN_PATH_BYTES];
+    int fd;
+
+    msp_pins_path(&loader->pins, "maps", name, false, path);
+    fd = bpf_obj_get_opts(path, &opts);
+    return fd < 0 ? -errno : fd;
+}
+
+int msp_loader_prog_fd(const struct msp_loader *loader, enum msp_prog prog)
+{
+    const struct bpf_program *found = bpf_object__find_program_by_name(
+        loader->skel->obj, msp_prog_names[prog]);
+
+    return found ? bpf_program__fd(found) : -1;
+}
+
+void msp_loader_set_epoch(struct msp_loader *loader, uint64_t epoch)
+{
+    __atomic_store_n(&loader->meta->agent_epoch, epoch, __ATOMIC_RELEASE);
+}
+
+void msp_loader_beat(struct msp_loader *loader, uint64_t now_ns)
+{
+    __atomic_store_n(&loader->meta->heartbeat_ns, now_ns, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The BPF object of mspd: loaded, its maps pinned or taken over from pins, its
+ * `meta` page mapped. Attaching is attach.h, policy is tables.h, reading is
+ * events.h. Nothing is ever opened by id: mspd lacks CAP_SYS_ADMIN.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <msp/abi.h>
+
+#include "loader/pins.h"
+
+enum {
+    MSP_WHY_BYTES = 768
+};
+
+/* Programs that stay: attached ones in order of attaching, then the others. */
+enum msp_prog {
+    MSP_PROG_SOCKOPS = 0,
+    MSP_PROG_CONNECT4, /* last link: it denies */
+    MSP_PROG_LINKS,    /* programs above have a link */
+    MSP_PROG_AUTHORIZE = MSP_PROG_LINKS,
+    MSP_PROG_COUNT,
+};
+
+struct msp_bpf; /* the skeleton */
+struct bpf_link;
+struct ring_buffer;
+
+struct msp_loader {
+    struct msp_pins pins;
+    struct msp_bpf *skel;  /* owned */
+    struct msp_meta *meta; /* the live page; stores are atomic */
+    bool is_reused;        /* links of an earlier mspd are in force */
+    uint64_t old_epoch;    /* agent_epoch found */
+    int link_fd[MSP_PROG_LINKS];
+    struct ring_buffer *ring;
+    char why[MSP_WHY_BYTES]; /* text of the last failure, for the log */
+};
+
+/* Names as pinned; NULL-terminated. */
+extern const char *const msp_prog_names[MSP_PROG_COUNT + 1];
+extern const char *const msp_link_names[MSP_PROG_LINKS + 1];
+
+/*
+ * Opens the pin tree, loads the object, reuses pinned maps when links are in
+ * force, otherwise clears leftovers and pins new ones. Writes root and service
+ * uids to meta; touches neither `live` nor the epoch.
+ * @return 0; -EUCLEAN half-made tree; negative errno. `why` is set. Release
+ *         with msp_loader_done in any case.
+ */
+int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
+                    uint32_t proxy_uid, uint32_t keeper_uid);
+
+/* Closes everything; what is pinned stays in force. */
+void msp_loader_done(struct msp_loader *loader);
+
+/* @return fd of a live map by its pin name, borrowed; -1 unknown */
+int msp_loader_map_fd(const struct msp_loader *loader, const char *name);
+
+/*
+ * A new read-only descriptor of a pinned map.
+ * @return descriptor; negative errno
+ */
+int msp_loader_map_rdonly(const struct msp_loader *loader, const char *name);
+
+/* @return fd of a program, borrowed */
+int msp_loader_prog_fd(const struct msp_loader *loader, enum msp_prog prog);
+
+void msp_loader_set_epoch(struct msp_loader *loader, uint64_t epoch);
+void msp_loader_beat(struct msp_loader *loader, uint64_t now_ns);
+
+/* Writes `why`. @return r */
+int msp_loader_fail(struct msp_loader *loader, int r, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));

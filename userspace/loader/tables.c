@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "loader/tables.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <msp/cleanup.h>
+
+#include "msp.skel.h"
+
+/* One table of a policy: where its entries are and which maps they fill. */
+struct table {
+    const char *outer;
+    const char *template;
+    const void *keys; /* NULL: the index */
+    size_t key_stride;
+    const void *values; /* NULL: the index, as struct msp_pair_ref */
+    size_t value_stride;
+    uint32_t n;
+};
+
+enum {
+    TABLES = 12
+};
+
+/* Everything of one apply; names are copied into fixed records. */
+struct job {
+    struct msp_loader *loader;
+    uint32_t slot;
+    uint64_t generation;
+    struct msp_name *identity_names;
+    struct msp_name *privilege_names;
+    struct table table[TABLES];
+    int fd[TABLES]; /* inner maps */
+};
+
+static void job_done(struct job *job)
+{
+    for (int i = 0; i < TABLES; i++)
+        if (job->fd[i] >= 0)
+            (void)close(job->fd[i]);
+    free(job->identity_names);
+    free(job->privilege_names);
+}
+
+static int take_names(struct job *job, const struct msp_image *image)
+{
+    uint32_t n_ids = image->n[MSP_SEC_IDENTITIES];
+    uint32_t n_privs = image->n[MSP_SEC_PRIVILEGES];
+
+    job->identity_names = calloc(n_ids + 1, sizeof(struct msp_name));
+    job->privilege_names = calloc(n_privs + 1, sizeof(struct msp_name));
+    if (!job->identity_names || !job->privilege_names)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n_ids; i++)
+        (void)snprintf(job->identity_names[i].text, MSP_NAME_BYTES, "%s",
+                       msp_image_string(image, image->identities[i].name_off));
+    for (uint32_t i = 0; i < n_privs; i++)
+        (void)snprintf(job->privilege_names[i].text, MSP_NAME_BYTES, "%s",
+                       msp_image_string(image, image->privileges[i].name_off));
+    return 0;
+}
+
+static struct table row_table(const char *outer,
+                              const struct msp_row_table *rows)
+{
+    const char *first = (const char *)rows->row;
+
+    return (struct table){outer,
+                          "msp_t_row",
+                          first + offsetof(struct msp_row, id),
+                          sizeof(struct msp_row),
+                          first + offsetof(struct msp_row, set),
+                          sizeof(struct msp_row),
+                          (uint32_t)rows->n};
+}
+
+static struct table array_table(const char *outer, const char *template,
+                                const void *values, size_t stride, uint32_t n)
+{
+    return (struct table){outer, template, NULL, 0, values, stride, n};
+}
+
+static void plan(struct job *job, const struct msp_apply *apply)
+{
+    const struct msp_image *image = apply->image;
+    const uint32_t *n = image->n;
+    const struct table tables[TABLES] = {
+        {"msp_ep_lpm", "msp_t_ep_lpm", &image->prefixes->key,
+         sizeof(*image->prefixes), &image->prefixes->endpoint,
+         sizeof(*image->prefixes), n[MSP_SEC_PREFIXES]},
+        array_table("msp_eps", "msp_t_eps", &image->endpoints->ep,
+                    sizeof(*image->endpoints), n[MSP_SEC_ENDPOINTS]),
+        row_table("msp_uid", &apply->rows->dim[MSP_DIM_UID]),
+        row_table("msp_gid", &apply->rows->dim[MSP_DIM_GID]),
+        row_table("msp_group", &apply->rows->dim[MSP_DIM_GROUP]),
+        array_table("msp_wild", "msp_t_set", apply->rows->wild,
+                    sizeof(struct msp_idset), MSP_DIM_COUNT),
+        array_table("msp_sets", "msp_t_set", image->sets,
+                    sizeof(struct msp_idset), n[MSP_SEC_SETS]),
+        {"msp_paths", "msp_t_path", &image->paths->key, sizeof(*image->paths),
+         &image->paths->node, sizeof(*image->paths), n[MSP_SEC_PATHS]},
+        array_table("msp_conds", "msp_t_cond", image->conds,
+                    sizeof(struct msp_cond), n[MSP_SEC_CONDS]),
+        {"msp_pairs", "msp_t_pair", image->pairs, sizeof(*image->pairs), NULL,
+         0, n[MSP_SEC_PAIRS]},
+        array_table("msp_id_names", "msp_t_name", job->identity_names,
+                    sizeof(struct msp_name), n[MSP_SEC_IDENTITIES]),
+        array_table("msp_pr_names", "msp_t_name", job->privilege_names,
+                    sizeof(struct msp_name), n[MSP_SEC_PRIVILEGES]),
+    };
+
+    memcpy(job->table, tables, sizeof(tables));
+}
+
+/* --- inner maps --------------------------------------------------------- */
+
+static int create(const struct job *job, const struct table *table)
+{
+    const struct bpf_object *obj = job->loader->skel->obj;
+    const struct bpf_map *map =
+        bpf_object__find_map_by_name(obj, table->template);
+    LIBBPF_OPTS(bpf_map_create_opts, opts,
+                .btf_fd = (__u32)bpf_object__btf_fd(obj));
+    int fd;
+
+    if (!map)
+        return -ENOENT;
+    opts.map_flags = bpf_map__map_flags(map);
+    opts.btf_key_type_id = bpf_map__btf_key_type_id(map);
+    opts.btf_value_type_id = bpf_map__btf_value_type_id(map);
+    fd = bpf_map_create(bpf_map__type(map), table->outer,
+                        bpf_map__key_size(map), bpf_map__value_size(map),
+                        table->n ? table->n : 1, &opts);
+    return fd < 0 ? -errno : fd;
+}
+
+static int fill(int fd, const struct table *table)
+{
+    for (uint32_t i = 0; i < table->n; i++) {
+        const char *keys = table->keys, *values = table->values;
+        const void *key = keys ? keys + i * table->key_stride : (void *)&i;
+        const void *value =
+            values ? values + i * table->value_stride : (void *)&i;
+
+        if (bpf_map_update_elem(fd, key, value, BPF_ANY) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+/* Makes, fills, freezes and pins; nothing is published. */
+static int build(struct job *job)
+{
+    char path[MSP_PIN_PATH_BYTES], to[MSP_PIN_PATH_BYTES];
+    const struct msp_pins *pins = &job->loader->pins;
+
+    msp_pins_gen_path(pins, job->generation, true, NULL, path);
+    (void)msp_pins_remove_dir(path);
+    if (mkdir(path, 0700) < 0)
+        return msp_loader_fail(job->loader, -errno, "making %s", path);
+    for (int i = 0; i < TABLES; i++) {
+        const struct table *table = &job->table[i];
+        int r;
+
+        job->fd[i] = create(job, table);
+        if (job->fd[i] < 0)
+            return msp_loader_fail(job->loader, job->fd[i], "making a map %s",
+                                   table->outer);
+        r = fill(job->fd[i], table);
+        if (r < 0)
+            return msp_loader_fail(job->loader, r, "filling %s", table->outer);
+        if (bpf_map_freeze(job->fd[i]) < 0)
+            return msp_loader_fail(job->loader, -errno, "freezing %s",
+                                   table->outer);
+        msp_pins_gen_path(pins, job->generation, true, table->outer, path);
+        if (bpf_obj_pin(job->fd[i], path) < 0)
+            return msp_loader_fail(job->loader, -errno, "pinning %s", path);
+    }
+    msp_pins_gen_path(pins, job->generation, true, NULL, path);
+    msp_pins_gen_path(pins, job->generation, false, NULL, to);
+    (void)msp_pins_remove_dir(to); /* of a try that was never published */
+    if (rename(path, to) < 0)
+        return msp_loader_fail(job->loader, -errno, "renaming %s", path);
+    return 0;
+}
+
+/* --- slots -------------------------------------------------------------- */
+
+static uint64_t slot_generation(const struct msp_loader *loader, uint32_t slot)
+{
+    return __atomic_load_n(&loader->meta->slot[slot].generation,
+                           __ATOMIC_ACQUIRE);
+}
+
+static uint32_t live_slot(const struct msp_loader *loader)
+{
+    return __atomic_load_n(&loader->meta->live, __ATOMIC_ACQUIRE) % MSP_SLOTS;
+}
+
+/* The oldest that is not live: never live or the one before it. */
+static uint32_t idle_slot(const struct msp_loader *loader)
+{
+    uint32_t live = live_slot(loader);
+    uint32_t best = (live + 1) % MSP_SLOTS;
+
+    for (uint32_t slot = 0; slot < MSP_SLOTS; slot++)
+        if (slot != live &&
+            slot_generation(loader, slot) < slot_generation(loader, best))
+            best = slot;
+    return best;
+}
+
+static int publish_maps(struct job *job)
+{
+    for (int i = 0; i < TABLES; i++) {
+        int outer = msp_loader_map_fd(job->loader, job->table[i].outer);
+
+        if (bpf_map_update_elem(outer, &job->slot, &job->fd[i], BPF_ANY) < 0)
+            return msp_loader_fail(job->loader, -errno, "publishing %s",
+                                   job->table[i].outer);
+    }
+    return 0;
+}
+
+static int publish_ports(struct job *job, const struct msp_image *image)
+{
+    msp_autofree struct msp_ports *ports = calloc(1, sizeof(*ports));
+    int fd = msp_loader_map_fd(job->loader, "msp_ports");
+
+    if (!ports)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PREFIXES]; i++) {
+        uint16_t port = image->prefixes[i].key.port;
+
+        ports->word[port / 64] |= 1ull << port % 64;
+    }
+    if (bpf_map_update_elem(fd, &job->slot, ports, BPF_ANY) < 0)
+        return msp_loader_fail(job->loader, -errno, "publishing msp_ports");
+    return 0;
+}
+
+static uint32_t next_epoch(const struct msp_loader *loader)
+{
+    uint32_t epoch = 0;
+
+    for (uint32_t slot = 0; slot < MSP_SLOTS; slot++)
+        if (loader->meta->slot[slot].identity_epoch > epoch)
+            epoch = loader->meta->slot[slot].identity_epoch;
+    return epoch + 1;
+}
+
+static void publish_slot(struct job *job, const struct msp_apply *apply,
+                         uint32_t epoch)
+{
+    struct msp_slot_meta *slot = &job->loader->meta->slot[job->slot];
+    uint32_t flags = apply->flags;
+
+    if (apply->rows->dim[MSP_DIM_GROUP].n)
+        flags |= MSP_SLOT_GROUP_DIM;
+    memcpy(slot->digest, apply->image->header->digest, sizeof(slot->digest));
+    __atomic_store_n(&slot->flags, flags, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->identity_epoch, epoch, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->generation, job->generation, __ATOMIC_RELEASE);
+}
+
+static int run(struct job *job, const struct msp_apply *apply)
+{
+    struct msp_meta *meta = job->loader->meta;
+    char path[MSP_PIN_PATH_BYTES];
+    uint32_t epoch;
+    int r;
+
+    r = take_names(job, apply->image);
+    if (r < 0)
+        return msp_loader_fail(job->loader, r, "names of the policy");
+    plan(job, apply);
+    /* before the slot's own epoch goes: it must never come again */
+    epoch = apply->is_same_identities
+                ? meta->slot[live_slot(job->loader)].identity_epoch
+                : next_epoch(job->loader);
+    r = build(job);
+    if (r < 0) {
+        msp_pins_gen_path(&job->loader->pins, job->generation, true, NULL,
+                          path);
+        (void)msp_pins_remove_dir(path);
+        return r;
+    }
+    __atomic_store_n(&meta->slot[job->slot].generation, 0, __ATOMIC_RELEASE);
+    r = publish_maps(job);
+    if (r == 0)
+        r = publish_ports(job, apply->image);
+    if (r < 0) {
+        /* fail closed: the idle slot stays at generation 0 */
+        msp_pins_gen_path(&job->loader->pins, job->generation, false, NULL,
+                          path);
+        (void)msp_pins_remove_dir(path);
+        return r;
+    }
+    publish_slot(job, apply, epoch);
+    __atomic_store_n(&meta->live, job->slot, __ATOMIC_RELEASE);
+    return 0;
+}
+
+int msp_tables_apply(struct msp_loader *loader, const struct msp_apply *apply)
+{
+    msp_cleanup(job_done) struct job job = {
+        .loader = loader,
+        .slot = idle_slot(loader),
+        .generation = slot_generation(loader, live_slot(loader)) + 1,
+    };
+
+    for (int i = 0; i < TABLES; i++)
+        job.fd[i] = -1;
+    return run(&job, apply);
+}
+
+struct msp_slot_meta msp_tables_live(const struct msp_loader *loader)
+{
+    return loader->meta->slot[live_slot(loader)];
+}
+
+struct sweep {
+    const struct msp_loader *loader;
+    uint64_t limit;
+};
+
+static void sweep_one(void *data, uint64_t generation)
+{
+    const struct sweep *sweep = data;
+    char path[MSP_PIN_PATH_BYTES];
+
+    if (generation > sweep->limit)
+        return;
+    for (uint32_t slot = 0; slot < MSP_SLOTS; slot++)
+        if (slot_generation(sweep->loader, slot) == generation)
+            return;
+    msp_pins_gen_path(&sweep->loader->pins, generation, false, NULL, path);
+    (void)msp_pins_remove_dir(path);
+}
+
+void msp_tables_sweep(struct msp_loader *loader, uint64_t limit)
+{
+    struct sweep sweep = {.loader = loader, .limit = limit};
+
+    (void)msp_pins_each_gen(&loader->pins, sweep_one, &sweep);
+}
+
+int msp_tables_endpoint(const struct msp_loader *loader, uint32_t index,
+                        struct msp_endpoint *ret)
+{
+    uint64_t generation = slot_generation(loader, live_slot(loader));
+    char path[MSP_PIN_PATH_BYTES];
+    msp_autoclose int fd = -1;
+
+    msp_pins_gen_path(&loader->pins, generation, false, "msp_eps", path);
+    fd = bpf_obj_get(path);
+    if (fd < 0)
+        return -errno;
+    return bpf_map_lookup_elem(fd, &index, ret) < 0 ? -errno : 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Putting a policy into force: fresh frozen maps in an idle slot, then one
+ * store of `live`. The only file that knows how policy is swapped. Up to that
+ * store nothing a running program reads has changed.
+ */
+#pragma once
+
+#include <msp/image.h>
+
+#include "loader/load.h"
+#include "loader/rows.h"
+
+struct msp_apply {
+    const struct msp_image *image;
+    const struct msp_rows *rows;
+    uint32_t flags; /* MSP_SLOT_BOOTSTRAP*; GROUP_DIM is found out here */
+    bool is_same_identities; /* keep the live identity epoch */
+};
+
+/*
+ * Applies and flips.
+ * @return 0; negative errno, `why` set and the live policy as it was
+ */
+int msp_tables_apply(struct msp_loader *loader, const struct msp_apply *apply);
+
+/* What is in force; generation 0 = nothing was ever applied. */
+struct msp_slot_meta msp_tables_live(const struct msp_loader *loader);
+
+/*
+ * Drops pinned generations up to `limit` that no slot holds. Call it some
+ * seconds after a flip, so that a program still running keeps its maps.
+ */
+void msp_tables_sweep(struct msp_loader *loader, uint64_t limit);
+
+/* Mode of a live endpoint, read from the live maps; MSP_MODE_NONE unknown. */
+int msp_tables_endpoint(const struct msp_loader *loader, uint32_t index,
+                        struct msp_endpoint *ret);
