@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "authorize.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include <msp/child.h>
+#include <msp/cleanup.h>
+
+#define RESERVED "secure-channel"
+
+static bool is_reserved(const char *path, size_t len)
+{
+    static const char prefix[] = "/" RESERVED;
+
+    return len >= sizeof(prefix) - 1 &&
+           memcmp(path, prefix, sizeof(prefix) - 1) == 0 &&
+           (len == sizeof(prefix) - 1 || path[sizeof(prefix) - 1] == '/');
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Percent-decodes in place, leaving what it cannot read. @return new length */
+static size_t decode(char *text, size_t len)
+{
+    size_t out = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '%' && len - i > 2 && hex_value(text[i + 1]) >= 0 &&
+            hex_value(text[i + 2]) >= 0) {
+            text[out++] =
+                (char)(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
+            i += 2;
+        } else {
+            text[out++] = text[i];
+        }
+    }
+    return out;
+}
+
+/*
+ * A target without a canonical form, which audit mode relays: does it mention
+ * the agent's own path in any spelling? Too many are found, none is missed.
+ */
+static bool mentions_reserved(const char *target, size_t len, char *scratch,
+                              size_t scratch_len)
+{
+    if (len > scratch_len)
+        return true; /* fail closed: cannot look */
+    memcpy(scratch, target, len);
+    for (int i = 0; i < 4; i++) {
+        size_t before = len;
+
+        len = decode(scratch, len);
+        if (len == before)
+            break;
+    }
+    msp_canon_fold(scratch, len);
+    return memmem(scratch, len, RESERVED, sizeof(RESERVED) - 1) != NULL;
+}
+
+static void fill_audit(struct msp_request *page, const char *text, size_t len)
+{
+    size_t n = 0;
+
+    for (; n < len && n < sizeof(page->audit_path) - 1; n++) {
+        char c = text[n];
+
+        if (c == '?')
+            break;
+        page->audit_path[n] = c >= ' ' && c <= '~' ? c : '?';
+    }
+    memset(page->audit_path + n, 0, sizeof(page->audit_path) - n);
+}
+
+static int fill_form(struct msp_request *page, const struct msp_canon *canon)
+{
+    size_t len = canon->path.len + 1; /* with its NUL */
+    int r;
+
+    if (len > sizeof(page->path.path))
+        len = sizeof(page->path.path);
+    memcpy(page->path.path, canon->path.ptr, len);
+    page->path_len = (uint32_t)len;
+    for (size_t i = 0; i < canon->n_pairs; i++) {
+        const struct msp_canon_pair *pair = &canon->pair[i];
+
+        r = msp_canon_pair_hash(pair->key.ptr, pair->key.len, pair->value.ptr,
+                                pair->value.len, page->pair[i].hash);
+        if (r < 0)
+            return r;
+    }
+    page->n_pairs = (uint32_t)canon->n_pairs;
+    return 0;
+}
+
+int msp_authorize_fill(struct msp_request *page, const struct msp_mark *mark,
+                       const struct msp_http_head *head, bool is_host_ok,
+                       struct msp_canon *canon, const char **ret_detail)
+{
+    enum msp_canon_code code =
+        msp_canon_target(head->target, head->target_len, canon);
+
+    page->mark = *mark;
+    memset(&page->path, 0, sizeof(page->path));
+    memset(page->pair, 0, sizeof(page->pair));
+    page->path_len = 0;
+    page->n_pairs = 0;
+    page->method = head->method_bit;
+    page->refusal = MSP_REFUSAL_NONE;
+    page->verdict = MSP_VERDICT_NONE;
+    page->reason = MSP_REASON_NONE;
+    page->mode = MSP_MODE_NONE;
+    *ret_detail = "";
+    if (code != MSP_CANON_OK) {
+        fill_audit(page, head->target, head->target_len);
+        page->refusal = mentions_reserved(head->target, head->target_len,
+                                          canon->buf, sizeof(canon->buf))
+                            ? MSP_REFUSAL_RESERVED
+                            : MSP_REFUSAL_SPELLING;
+        *ret_detail = msp_canon_text_of(code);
+        return 0;
+    }
+    fill_audit(page, canon->path.ptr, canon->path.len);
+    if (is_reserved(canon->path.ptr, canon->path.len)) {
+        page->refusal = MSP_REFUSAL_RESERVED;
+        return 0;
+    }
+    if (!is_host_ok) {
+        page->refusal = MSP_REFUSAL_SPELLING;
+        *ret_detail = "foreign or missing Host";
+        return 0;
+    }
+    return fill_form(page, canon);
+}
+
+int msp_authorize_run(uint32_t slot)
+{
+    struct msp_authorize_ctx ctx = {.slot = slot};
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx,
+                .ctx_size_in = sizeof(ctx));
+
+    if (bpf_prog_test_run_opts(MSP_FD_PROXY_AUTHORIZE, &opts) < 0)
+        return -errno;
+    return 0;
+}

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "conn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "upstream.h"
+#include "worker.h"
+
+#define STEPS_MAX 128 /* of one connection before others have their turn */
+
+static void on_client(void *data, uint32_t events);
+static void on_timer(void *data);
+
+/* --- life --------------------------------------------------------------- */
+
+int msp_conn_open(struct msp_worker *worker, int fd,
+                  const struct msp_mark *mark, bool is_rejected)
+{
+    struct msp_conn *conn = worker->free_conns;
+    int r;
+
+    if (conn)
+        worker->free_conns = conn->next;
+    else
+        conn = malloc(sizeof(*conn));
+    if (!conn)
+        return -ENOMEM;
+    *conn = (struct msp_conn){
+        .worker = worker,
+        .next = worker->conns,
+        .mark = *mark,
+        .born_ms = msp_loop_now(worker->loop),
+        .is_rejected = is_rejected,
+        .is_readable = true, /* the request often came with the ACK */
+    };
+    (void)snprintf(conn->addr, sizeof(conn->addr), "%u.%u.%u.%u",
+                   mark->addr[12], mark->addr[13], mark->addr[14],
+                   mark->addr[15]);
+    msp_timer_init(worker->loop, &conn->timer, on_timer, conn);
+    r = msp_loop_add(worker->loop, &conn->client, fd, EPOLLIN, on_client, conn);
+    if (r >= 0) {
+        r = msp_conn_deadline(conn, MSP_IDLE_MS);
+        if (r < 0)
+            msp_loop_remove(&conn->client);
+    }
+    if (r < 0) {
+        conn->next = worker->free_conns;
+        worker->free_conns = conn;
+        return r;
+    }
+    if (worker->conns)
+        worker->conns->prev = conn;
+    worker->conns = conn;
+    worker->n_conns++;
+    if (is_rejected)
+        worker->n_rejects++;
+    else
+        (void)msp_tally_add(worker->tally, mark->cgroup_id);
+    on_client(conn, 0);
+    return 0;
+}
+
+static void drop_exchange(struct msp_conn *conn)
+{
+    struct msp_worker *worker = conn->worker;
+
+    if (!conn->ex)
+        return;
+    conn->ex->next = worker->free_exchanges;
+    worker->free_exchanges = conn->ex;
+    conn->ex = NULL;
+}
+
+static bool take_exchange(struct msp_conn *conn)
+{
+    struct msp_worker *worker = conn->worker;
+    struct msp_exchange *ex = worker->free_exchanges;
+
+    if (ex)
+        worker->free_exchanges = ex->next;
+    else
+        ex = malloc(sizeof(*ex));
+    if (!ex)
+        return false;
+    ex->in_len = 0;
+    conn->ex = ex;
+    return true;
+}
+
+static void send_log(struct msp_conn *conn)
+{
+    struct msp_worker *worker = conn->worker;
+    struct msp_exchange *ex = conn->ex;
+
+    if (!conn->now.is_active)
+        return;
+    conn->now.is_active = false;
+    ex->log.bytes_in = conn->now.body_bytes;
+    ex->log.elapsed_us = (msp_io_now_ns() - ex->start_ns) / 1000;
+    worker->ops.log(worker->ops.data, &ex->log);
+}
+
+void msp_conn_close(struct msp_conn *conn)
+{
+    struct msp_worker *worker = conn->worker;
+    int fd = conn->client.fd;
+
+    if (conn->now.is_active)
+        msp_conn_detail(conn, "aborted");
+    send_log(conn);
+    if (conn->upstream)
+        msp_upstream_close(conn->upstream);
+    msp_buf_done(&conn->body);
+    drop_exchange(conn);
+    msp_timer_stop(&conn->timer);
+    msp_loop_remove(&conn->client);
+    (void)close(fd);
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        worker->conns = conn->next;
+    if (conn->next)
+        conn->next->prev = conn->prev;
+    worker->n_conns--;
+    if (conn->is_rejected)
+        worker->n_rejects--;
+    else
+        msp_tally_drop(worker->tally, conn->mark.cgroup_id);
+    conn->next = worker->free_conns;
+    worker->free_conns = conn;
+    if (worker->is_draining && worker->n_conns == 0)
+        msp_loop_quit(worker->loop, 0);
+}
+
+bool msp_conn_is_idle(const struct msp_conn *conn)
+{
+    return conn->state == MSP_CONN_HEAD && !conn->ex;
+}
+
+int msp_conn_deadline(struct msp_conn *conn, uint64_t ms)
+{
+    uint64_t age = msp_loop_now(conn->worker->loop) - conn->born_ms;
+    uint64_t left = age < MSP_CONN_MS ? MSP_CONN_MS - age : 1;
+
+    return msp_timer_set(&conn->timer, ms < left ? ms : left);
+}
+
+void msp_conn_detail(struct msp_conn *conn, const char *detail)
+{
+    (void)snprintf(conn->ex->log.detail, sizeof(conn->ex->log.detail), "%s",
+                   detail);
+}
+
+bool msp_conn_must_close(struct msp_conn *conn)
+{
+    const struct msp_worker *worker = conn->worker;
+
+    if (!conn->ex->head.keeps_alive || worker->is_draining ||
+        conn->n_requests >= MSP_CONN_REQUESTS ||
+        msp_loop_now(worker->loop) - conn->born_ms >= MSP_CONN_MS)
+        conn->closes = true;
+    return conn->closes;
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+int msp_conn_fill(struct msp_conn *conn)
+{
+    struct msp_exchange *ex = conn->ex;
+    size_t room = sizeof(ex->in) - ex->in_len;
+    ssize_t n;
+
+    if (!conn->is_readable || room == 0)
+        return 0;
+    n = recv(conn->client.fd, ex->in + ex->in_len, room, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        conn->is_readable = false;
+        return 0;
+    }
+    if (n <= 0)
+        return -1;
+    /* level-triggered: what is left, or the end, is reported again */
+    if ((size_t)n < room)
+        conn->is_readable = false;
+    ex->in_len += (size_t)n;
+    return (int)n;
+}
+
+static int refuse_head(struct msp_conn *conn, enum msp_http_code code)
+{
+    struct msp_exchange *ex = conn->ex;
+
+    memset(&ex->head, 0, offsetof(struct msp_http_head, header));
+    memset(&ex->log, 0, sizeof(ex->log));
+    ex->log.head.type = MSP_CHILD_LOG;
+    ex->log.mark = conn->mark;
+    ex->start_ns = msp_io_now_ns();
+    conn->now.is_active = true;
+    return msp_reply_http(conn, code);
+}
+
+static int step_head(struct msp_conn *conn)
+{
+    size_t head_len = 0;
+    int r;
+
+    if (!conn->ex) {
+        if (!conn->is_readable)
+            return 0;
+        if (!take_exchange(conn))
+            return -1; /* fail closed: no memory for a request */
+    }
+    for (;;) {
+        struct msp_exchange *ex = conn->ex;
+        struct msp_progress *now = &conn->now;
+
+        if (ex->in_len > now->n_scanned) {
+            enum msp_http_code code = msp_http_scan(
+                &now->scan, MSP_HTTP_REQUEST, ex->in, ex->in_len, &head_len);
+            bool is_first = now->n_scanned == 0;
+
+            now->n_scanned = ex->in_len;
+            if (code == MSP_HTTP_OK)
+                return msp_request_begin(conn, head_len, now->scan.n_lines);
+            if (code != MSP_HTTP_MORE)
+                return refuse_head(conn, code);
+            if (is_first && msp_conn_deadline(conn, MSP_HEAD_MS) < 0)
+                return -1;
+        }
+        r = msp_conn_fill(conn);
+        if (r > 0)
+            continue;
+        if (r == 0 && ex->in_len == 0)
+            drop_exchange(conn);
+        return r;
+    }
+}
+
+/* Reads on so that closing does not reset what the client has not read. */
+static int step_linger(struct msp_conn *conn)
+{
+    char trash[4096];
+    ssize_t n;
+
+    while (conn->is_readable && conn->linger_bytes < MSP_LINGER_BYTES) {
+        n = recv(conn->client.fd, trash, sizeof(trash), 0);
+        if (n < 0 && errno == EAGAIN) {
+            conn->is_readable = false;
+            return 0;
+        }
+        if (n <= 0)
+            return -1;
+        conn->linger_bytes += (uint32_t)n;
+    }
+    return conn->is_readable ? -1 : 0;
+}
+
+static int begin_linger(struct msp_conn *conn)
+{
+    drop_exchange(conn);
+    if (shutdown(conn->client.fd, SHUT_WR) < 0)
+        return -1;
+    conn->state = MSP_CONN_LINGER;
+    return msp_conn_deadline(conn, MSP_LINGER_MS) < 0 ? -1 : 1;
+}
+
+int msp_conn_finish(struct msp_conn *conn)
+{
+    struct msp_exchange *ex = conn->ex;
+    size_t used = ex->head.len + conn->now.body_in;
+    bool is_clean = conn->now.is_input_done;
+
+    send_log(conn);
+    if (conn->upstream) {
+        if (conn->now.is_upstream_reusable && conn->now.is_input_done)
+            msp_upstream_give(conn->upstream);
+        else
+            msp_upstream_close(conn->upstream);
+        conn->upstream = NULL;
+    }
+    msp_buf_done(&conn->body);
+    if (conn->closes) {
+        if (is_clean && ex->in_len <= used && !conn->is_readable)
+            return -1;
+        return begin_linger(conn);
+    }
+    ex->in_len -= used;
+    if (ex->in_len)
+        memmove(ex->in, ex->in + used, ex->in_len);
+    conn->now = (struct msp_progress){0};
+    conn->state = MSP_CONN_HEAD;
+    if (!ex->in_len)
+        drop_exchange(conn);
+    return msp_conn_deadline(conn, MSP_IDLE_MS) < 0 ? -1 : 1;
+}
+
+/* --- events ------------------------------------------------------------- */
+
+static int step(struct msp_conn *conn)
+{
+    switch ((enum msp_conn_state)conn->state) {
+    case MSP_CONN_HEAD:
+        return step_head(conn);
+    case MSP_CONN_BODY:
+        return msp_request_body(conn);
+    case MSP_CONN_CONNECT:
+        return msp_request_connect(conn);
+    case MSP_CONN_SEND:
+        return msp_request_send(conn);
+    case MSP_CONN_UPLOAD:
+        return msp_request_upload(conn);
+    case MSP_CONN_WAIT:
+        return msp_relay_wait(conn);
+    case MSP_CONN_RELAY:
+        return msp_relay_body(conn);
+    case MSP_CONN_REPLY:
+        return msp_reply_flush(conn);
+    case MSP_CONN_LINGER:
+        return step_linger(conn);
+    }
+    return -1;
+}
+
+static bool reads_client(const struct msp_conn *conn)
+{
+    return conn->state == MSP_CONN_HEAD || conn->state == MSP_CONN_BODY ||
+           conn->state == MSP_CONN_UPLOAD || conn->state == MSP_CONN_LINGER;
+}
+
+/*
+ * Asks epoll for what the state waits for. EPOLLIN stays armed while nobody
+ * reads: a request that fits the usual exchange then costs no epoll_ctl; an
+ * event that comes meanwhile takes it away (on_client).
+ */
+static int rearm(struct msp_conn *conn)
+{
+    uint32_t events = conn->client.events & EPOLLIN;
+
+    if (reads_client(conn) && !conn->is_readable)
+        events |= EPOLLIN;
+    if (conn->is_write_blocked)
+        events |= EPOLLOUT;
+    if (msp_loop_want(&conn->client, events) < 0)
+        return -1;
+    if (!conn->upstream || !conn->upstream->is_connected)
+        return 0;
+    events = conn->upstream->source.events & EPOLLIN;
+    if (!conn->upstream->is_readable)
+        events |= EPOLLIN;
+    if (conn->upstream->is_write_blocked)
+        events |= EPOLLOUT;
+    return msp_loop_want(&conn->upstream->source, events) < 0 ? -1 : 0;
+}
+
+static void drive(struct msp_conn *conn)
+{
+    int budget = STEPS_MAX;
+    int r;
+
+    if (conn->has_yielded) {
+        conn->has_yielded = false;
+        if (msp_conn_deadline(conn, MSP_IDLE_MS) < 0) {
+            msp_conn_close(conn);
+            return;
+        }
+    }
+    do
+        r = step(conn);
+    while (r > 0 && --budget > 0);
+    if (r > 0) {
+        /* a long pipeline: the timer brings us back after the others */
+        conn->has_yielded = true;
+        r = msp_timer_set(&conn->timer, 0);
+    }
+    if (r < 0 || rearm(conn) < 0)
+        msp_conn_close(conn);
+}
+
+static void on_client(void *data, uint32_t events)
+{
+    struct msp_conn *conn = data;
+
+    if (events & EPOLLERR) {
+        msp_conn_close(conn);
+        return;
+    }
+    if (events & (EPOLLIN | EPOLLHUP)) {
+        if (conn->is_readable &&
+            msp_loop_want(&conn->client,
+                          conn->client.events & ~(uint32_t)EPOLLIN) < 0) {
+            msp_conn_close(conn);
+            return;
+        }
+        conn->is_readable = true;
+    }
+    if (events & EPOLLOUT)
+        conn->is_write_blocked = false;
+    drive(conn);
+}
+
+void msp_conn_on_upstream(struct msp_conn *conn, uint32_t events)
+{
+    if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
+        conn->upstream->is_write_blocked = false;
+    drive(conn);
+}
+
+static void on_timer(void *data)
+{
+    struct msp_conn *conn = data;
+    int r = -1;
+
+    if (conn->has_yielded) {
+        drive(conn);
+        return;
+    }
+    switch ((enum msp_conn_state)conn->state) {
+    case MSP_CONN_HEAD:
+        if (conn->ex && conn->ex->in_len)
+            r = refuse_head(conn, MSP_HTTP_SLOW);
+        break;
+    case MSP_CONN_BODY:
+        r = msp_reply_http(conn, MSP_HTTP_SLOW);
+        break;
+    case MSP_CONN_CONNECT:
+    case MSP_CONN_SEND:
+    case MSP_CONN_WAIT:
+        r = msp_reply(conn, &(struct msp_reply){
+                                .status = 504,
+                                .reason = conn->state == MSP_CONN_CONNECT
+                                              ? "connect-timeout"
+                                              : "response-timeout",
+                            });
+        break;
+    case MSP_CONN_UPLOAD:
+    case MSP_CONN_RELAY:
+    case MSP_CONN_REPLY:
+    case MSP_CONN_LINGER:
+        break;
+    }
+    if (r < 0)
+        msp_conn_close(conn);
+    else
+        drive(conn);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "control.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <msp/cleanup.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "key.h"
+#include "worker.h"
+
+#define PACKETS_MAX 64 /* in one event */
+
+static int take_listener(struct msp_control *control, const void *packet,
+                         size_t len, int *fd)
+{
+    struct msp_child_listener listener;
+    int r;
+
+    if (len != sizeof(listener) || *fd < 0)
+        return -EPROTO;
+    memcpy(&listener, packet, sizeof(listener));
+    r = msp_worker_listen(control->worker, TAKE_FD(*fd), listener.netns_cookie,
+                          listener.port);
+    if (r < 0 && r != -ESHUTDOWN)
+        msp_log_errno(MSP_LOG_WARN, "proxy.listener", r);
+    return 0;
+}
+
+static int take_key(struct msp_control *control, const void *packet, size_t len)
+{
+    int r;
+
+    if (len != sizeof(struct msp_child_key))
+        return -EPROTO;
+    r = msp_key_set(control->key, packet);
+    if (r < 0)
+        msp_log_errno(MSP_LOG_ERR, "proxy.key", r);
+    else
+        msp_log(MSP_LOG_INFO, "proxy.key", "guid", msp_key_guid(control->key),
+                NULL);
+    return 0;
+}
+
+static int take(struct msp_control *control, const void *packet, size_t len,
+                int *fd)
+{
+    struct msp_child_head head;
+    struct msp_child_listener gone;
+
+    if (len < sizeof(head))
+        return -EPROTO;
+    memcpy(&head, packet, sizeof(head));
+    switch (head.type) {
+    case MSP_CHILD_LISTENER:
+        return take_listener(control, packet, len, fd);
+    case MSP_CHILD_KEY:
+        return take_key(control, packet, len);
+    case MSP_CHILD_LISTENER_GONE:
+        if (len != sizeof(gone))
+            return -EPROTO;
+        memcpy(&gone, packet, sizeof(gone));
+        msp_worker_unlisten(control->worker, gone.netns_cookie);
+        return 0;
+    default:
+        return -EPROTO;
+    }
+}
+
+static void hang_up(struct msp_control *control, int r)
+{
+    if (r == 0)
+        msp_log(MSP_LOG_WARN, "proxy.mspd-gone", NULL);
+    else
+        msp_log_errno(MSP_LOG_ERR, "proxy.control", r);
+    msp_control_done(control);
+}
+
+static void on_control(void *data, uint32_t events)
+{
+    struct msp_control *control = data;
+    size_t size;
+    void *packet = msp_key_packet(control->key, &size);
+
+    (void)events;
+    for (int i = 0; i < PACKETS_MAX; i++) {
+        msp_autoclose int fd = -1;
+        ssize_t n = msp_io_recv(control->fd, packet, size, &fd);
+        int r;
+
+        if (n == -EAGAIN)
+            return;
+        r = n > 0 ? take(control, packet, (size_t)n, &fd) : (int)n;
+        msp_key_wipe_packet(control->key);
+        if (n <= 0 || r < 0) {
+            hang_up(control, r);
+            return;
+        }
+    }
+}
+
+int msp_control_open(struct msp_control *control, struct msp_loop *loop, int fd)
+{
+    control->fd = fd;
+    return msp_loop_add(loop, &control->source, fd, EPOLLIN, on_control,
+                        control);
+}
+
+void msp_control_done(struct msp_control *control)
+{
+    if (control->fd < 0)
+        return;
+    msp_loop_remove(&control->source);
+    (void)close(control->fd);
+    control->fd = -1;
+}
+
+int msp_control_ready(struct msp_control *control)
+{
+    struct msp_child_head ready = {.type = MSP_CHILD_READY};
+
+    return msp_io_send(control->fd, &ready, sizeof(ready), -1);
+}
+
+int msp_control_log(struct msp_control *control,
+                    const struct msp_child_log *record)
+{
+    if (control->fd < 0)
+        return -EPIPE;
+    return msp_io_send(control->fd, record, sizeof(*record), -1);
+}

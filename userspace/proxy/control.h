@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The socket pair to mspd: listeners and keys come in, finished requests go
+ * out. A fault of the protocol, or mspd's end, closes it; the worker serves
+ * on with what it has until the agent epoch changes.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <msp/child.h>
+
+#include "base/loop.h"
+
+struct msp_key;
+struct msp_worker;
+
+struct msp_control {
+    struct msp_worker *worker; /* borrowed */
+    struct msp_key *key;       /* borrowed */
+    struct msp_source source;
+    int fd; /* -1 = mspd is gone */
+};
+
+/*
+ * Registers the socket. @param fd taken over. Log lines: see control.c.
+ * @return 0; negative errno
+ */
+int msp_control_open(struct msp_control *control, struct msp_loop *loop,
+                     int fd);
+void msp_control_done(struct msp_control *control);
+
+/* Tells mspd that we accept. @return 0; negative errno */
+int msp_control_ready(struct msp_control *control);
+
+/* Sends or drops a record. @return 0; -EPIPE no mspd; negative errno */
+int msp_control_log(struct msp_control *control,
+                    const struct msp_child_log *record);

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "worker.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "conn.h"
+#include "upstream.h"
+
+#define TICK_MS      1000
+#define ACCEPT_BATCH 32
+
+struct msp_listener {
+    struct msp_worker *worker;
+    struct msp_listener *next;
+    struct msp_source source;
+    uint64_t netns_cookie;
+    uint16_t port;
+};
+
+/* --- accepting ---------------------------------------------------------- */
+
+static bool is_agent_current(const struct msp_worker *worker)
+{
+    return __atomic_load_n(&worker->meta->agent_epoch, __ATOMIC_ACQUIRE) ==
+           worker->agent_epoch;
+}
+
+static void pause_accepting(struct msp_worker *worker)
+{
+    worker->is_paused = true;
+    for (struct msp_listener *l = worker->listeners; l; l = l->next)
+        (void)msp_loop_want(&l->source, 0);
+}
+
+static void resume_accepting(struct msp_worker *worker)
+{
+    worker->is_paused = false;
+    for (struct msp_listener *l = worker->listeners; l; l = l->next)
+        if (msp_loop_want(&l->source, EPOLLIN) < 0)
+            worker->is_paused = true; /* the next tick tries again */
+}
+
+/* One accepted socket; owns fd. */
+static void admit(struct msp_worker *worker, int fd)
+{
+    struct msp_mark mark = {0};
+    bool is_over;
+
+    worker->stats.n_accepted++;
+    if (worker->ops.mark(worker->ops.data, fd, &mark) < 0) {
+        /* fail closed: nobody decided about this connection */
+        worker->stats.n_unmarked++;
+        (void)close(fd);
+        return;
+    }
+    is_over = worker->n_conns - worker->n_rejects >= MSP_CONNS_MAX ||
+              msp_tally_count(worker->tally, mark.cgroup_id) >=
+                  MSP_CONNS_PER_CONTAINER;
+    if (is_over)
+        worker->stats.n_over_cap++;
+    if ((is_over && worker->n_rejects >= MSP_REJECTS_MAX) ||
+        msp_conn_open(worker, fd, &mark, is_over) < 0) {
+        msp_reply_overload(fd);
+        (void)close(fd);
+    }
+}
+
+static void on_listener(void *data, uint32_t events)
+{
+    struct msp_listener *listener = data;
+    struct msp_worker *worker = listener->worker;
+
+    (void)events;
+    if (!is_agent_current(worker)) {
+        msp_worker_drain(worker); /* frees the listener */
+        return;
+    }
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
+        int fd = accept4(listener->source.fd, NULL, NULL,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            admit(worker, fd);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+            errno == ENOMEM) {
+            pause_accepting(worker);
+            return;
+        }
+        if (errno == EAGAIN)
+            return;
+    }
+}
+
+static void close_listener(struct msp_listener *listener)
+{
+    int fd = listener->source.fd;
+
+    msp_loop_remove(&listener->source);
+    (void)close(fd);
+    free(listener);
+}
+
+int msp_worker_listen(struct msp_worker *worker, int fd, uint64_t netns_cookie,
+                      uint16_t port)
+{
+    struct msp_listener *listener;
+    const int one = 1;
+    int r = -ENOMEM;
+
+    if (worker->is_draining) {
+        (void)close(fd);
+        return -ESHUTDOWN;
+    }
+    msp_worker_unlisten(worker, netns_cookie); /* a newer one replaces it */
+    listener = calloc(1, sizeof(*listener));
+    if (listener) {
+        listener->worker = worker;
+        listener->netns_cookie = netns_cookie;
+        listener->port = port;
+        /* inherited by every accepted socket */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        r = msp_loop_add(worker->loop, &listener->source, fd, EPOLLIN,
+                         on_listener, listener);
+    }
+    if (r < 0) {
+        free(listener);
+        (void)close(fd);
+        return r;
+    }
+    listener->next = worker->listeners;
+    worker->listeners = listener;
+    return 0;
+}
+
+void msp_worker_unlisten(struct msp_worker *worker, uint64_t netns_cookie)
+{
+    for (struct msp_listener **l = &worker->listeners; *l; l = &(*l)->next) {
+        struct msp_listener *gone = *l;
+
+        if (gone->netns_cookie != netns_cookie)
+            continue;
+        *l = gone->next;
+        close_listener(gone);
+        return;
+    }
+}
+
+/* --- the way out -------------------------------------------------------- */
+
+static void close_idle(struct msp_worker *worker, bool all, uint32_t epoch)
+{
+    for (struct msp_conn *c = worker->conns, *next; c; c = next) {
+        next = c->next;
+        if (msp_conn_is_idle(c) && (all || c->mark.identity_epoch != epoch))
+            msp_conn_close(c);
+    }
+}
+
+void msp_worker_drain(struct msp_worker *worker)
+{
+    struct msp_listener *listener;
+
+    if (worker->is_draining)
+        return;
+    msp_log(MSP_LOG_INFO, "proxy.drain", NULL);
+    worker->is_draining = true;
+    worker->drain_end_ms = msp_loop_now(worker->loop) + MSP_DRAIN_MS;
+    while ((listener = worker->listeners)) {
+        worker->listeners = listener->next;
+        close_listener(listener);
+    }
+    msp_upstream_sweep(worker, true);
+    close_idle(worker, true, 0);
+    if (worker->n_conns == 0)
+        msp_loop_quit(worker->loop, 0);
+}
+
+/* Marks of an older identity table are stale: their owners connect anew. */
+static void check_identity_epoch(struct msp_worker *worker)
+{
+    uint32_t live = __atomic_load_n(&worker->meta->live, __ATOMIC_ACQUIRE);
+    uint32_t epoch;
+
+    if (live >= MSP_SLOTS)
+        return;
+    epoch = __atomic_load_n(&worker->meta->slot[live].identity_epoch,
+                            __ATOMIC_ACQUIRE);
+    if (epoch == worker->identity_epoch)
+        return;
+    worker->identity_epoch = epoch;
+    close_idle(worker, false, epoch);
+}
+
+static void on_tick(void *data)
+{
+    struct msp_worker *worker = data;
+
+    if (!worker->is_draining && !is_agent_current(worker))
+        msp_worker_drain(worker);
+    if (worker->is_draining &&
+        msp_loop_now(worker->loop) >= worker->drain_end_ms)
+        msp_loop_quit(worker->loop, 0);
+    check_identity_epoch(worker);
+    msp_upstream_sweep(worker, false);
+    if (worker->is_paused)
+        resume_accepting(worker);
+    (void)msp_timer_set(&worker->tick, TICK_MS); /* just stopped: room left */
+}
+
+/* --- life --------------------------------------------------------------- */
+
+const char *msp_worker_date(struct msp_worker *worker)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (now.tv_sec != worker->date_s || worker->date[0] == '\0') {
+        worker->date_s = now.tv_sec;
+        msp_sign_date(now.tv_sec, worker->date);
+    }
+    return worker->date;
+}
+
+int msp_worker_new(const struct msp_worker_setup *setup,
+                   struct msp_worker **ret_worker)
+{
+    struct msp_worker *worker = calloc(1, sizeof(*worker));
+
+    if (!worker)
+        return -ENOMEM;
+    worker->loop = setup->loop;
+    worker->ops = setup->ops;
+    worker->page = setup->page;
+    worker->meta = setup->meta;
+    worker->agent_epoch = setup->agent_epoch;
+    worker->key = setup->key;
+    worker->canon = malloc(sizeof(*worker->canon));
+    worker->tally = calloc(1, sizeof(*worker->tally));
+    msp_timer_init(worker->loop, &worker->tick, on_tick, worker);
+    if (!worker->canon || !worker->tally || msp_sign_new(&worker->sign) < 0 ||
+        msp_timer_set(&worker->tick, TICK_MS) < 0) {
+        msp_worker_free(worker);
+        return -ENOMEM;
+    }
+    *ret_worker = worker;
+    return 0;
+}
+
+static void free_pools(struct msp_worker *worker)
+{
+    for (struct msp_conn *c = worker->free_conns, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    for (struct msp_exchange *e = worker->free_exchanges, *next; e; e = next) {
+        next = e->next;
+        free(e);
+    }
+    for (struct msp_upstream *u = worker->free_upstreams, *next; u; u = next) {
+        next = u->next;
+        free(u);
+    }
+}
+
+struct msp_worker *msp_worker_free(struct msp_worker *worker)
+{
+    struct msp_listener *listener;
+
+    if (!worker)
+        return NULL;
+    while ((listener = worker->listeners)) {
+        worker->listeners = listener->next;
+        close_listener(listener);
+    }
+    while (worker->conns)
+        msp_conn_close(worker->conns);
+    msp_upstream_sweep(worker, true);
+    msp_timer_stop(&worker->tick);
+    free_pools(worker);
+    free(worker->tally);
+    free(worker->canon);
+    msp_sign_free(worker->sign);
+    free(worker);
+    return NULL;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * One worker: listeners, accepted connections with their caps, the pool of
+ * idle upstream connections, the one-second tick that sees a new agent or a
+ * new identity table, and the way out (drain). Everything that asks the
+ * kernel goes through struct msp_proxy_ops, so that tests run the same code
+ * over loopback sockets.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <msp/abi.h>
+#include <msp/canon.h>
+#include <msp/child.h>
+
+#include "base/loop.h"
+#include "http.h"
+#include "key.h"
+#include "sign.h"
+#include "tally.h"
+
+struct msp_conn;
+struct msp_exchange;
+struct msp_upstream;
+struct msp_listener;
+
+struct msp_proxy_ops {
+    /* the mark of an accepted socket; 0 or negative errno = none */
+    int (*mark)(void *data, int fd, struct msp_mark *ret_mark);
+    /* marks an upstream socket before connect(); 0 or negative errno */
+    int (*own)(void *data, int fd);
+    /* judges worker->page; 0 or negative errno */
+    int (*authorize)(void *data);
+    /* takes a finished request; may drop it */
+    void (*log)(void *data, const struct msp_child_log *record);
+    void *data;
+};
+
+/* For people, on the way out; never reset. */
+struct msp_worker_stats {
+    uint64_t n_accepted;
+    uint64_t n_unmarked;
+    uint64_t n_over_cap;
+    uint64_t n_requests;
+    uint64_t n_log_dropped;
+};
+
+struct msp_worker {
+    struct msp_loop *loop; /* borrowed */
+    struct msp_proxy_ops ops;
+    struct msp_request *page;    /* borrowed: this worker's row */
+    const struct msp_meta *meta; /* borrowed */
+    uint64_t agent_epoch;        /* the mspd that started us */
+    uint32_t identity_epoch;     /* of the live slot at the last tick */
+    struct msp_key *key;         /* borrowed */
+    struct msp_worker_stats stats;
+
+    /* scratch of the request at hand */
+    struct msp_sign *sign;
+    struct msp_canon *canon;
+    struct msp_http_head response;
+    struct msp_http_header send[MSP_SEND_HEADERS_MAX];
+    int64_t date_s;
+    char date[MSP_DATE_BYTES];
+
+    struct msp_tally *tally;
+    struct msp_conn *conns;      /* open ones */
+    struct msp_conn *free_conns; /* pools grow to the caps, never shrink */
+    struct msp_exchange *free_exchanges;
+    struct msp_upstream *idle; /* most recently used first */
+    struct msp_upstream *free_upstreams;
+    struct msp_listener *listeners;
+    uint32_t n_conns;
+    uint32_t n_rejects; /* of n_conns: only there to be told 503 */
+    uint32_t n_idle;
+
+    struct msp_timer tick;
+    bool is_draining;
+    bool is_paused; /* out of descriptors: listeners wait for the tick */
+    uint64_t drain_end_ms;
+};
+
+struct msp_worker_setup {
+    struct msp_loop *loop;
+    struct msp_proxy_ops ops;
+    struct msp_request *page;
+    const struct msp_meta *meta;
+    uint64_t agent_epoch;
+    struct msp_key *key;
+};
+
+/* Everything in the setup is borrowed. @return 0; negative errno */
+int msp_worker_new(const struct msp_worker_setup *setup,
+                   struct msp_worker **ret_worker);
+/* Closes every socket. */
+struct msp_worker *msp_worker_free(struct msp_worker *worker); /* NULL */
+
+/*
+ * Accepts on a listening socket from now on.
+ * @param fd taken over, also on failure
+ * @return 0; -ESHUTDOWN draining; -ENOMEM; negative errno
+ */
+int msp_worker_listen(struct msp_worker *worker, int fd, uint64_t netns_cookie,
+                      uint16_t port);
+/* Stops accepting there; connections stay. */
+void msp_worker_unlisten(struct msp_worker *worker, uint64_t netns_cookie);
+
+/*
+ * Stops accepting, closes idle connections, ends the loop with 0 when the
+ * last one is gone or after MSP_DRAIN_MS. Logs.
+ */
+void msp_worker_drain(struct msp_worker *worker);
+
+/* The date header's value for this second. */
+const char *msp_worker_date(struct msp_worker *worker);
