@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Many short connections of one client, several at a time. Every request
+ * carries `x-client-id: ID-SEQ`; every connection is one JSON line
+ *   {"id","seq","direct","port","result","status","start_ns","end_ns"}
+ * result: "ok" or the errno name of connect, or "eof" for a connection closed
+ * without an answer. Options:
+ *   --id TEXT --to ADDR:PORT --target TEXT --count N --parallel N
+ *   --direct ADDR:PORT --direct-every N   each n-th connection goes there
+ *   --ports FIRST-LAST    local ports, taken in turn: tuples are reused
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client.h"
+
+#define PARALLEL_MAX 1024
+#define TIMEOUT_NS   (20ull * 1000000000)
+
+struct options {
+    const char *id;
+    const char *target;
+    struct sockaddr_in to;
+    struct sockaddr_in direct;
+    unsigned long count;
+    unsigned long parallel;
+    unsigned long direct_every; /* 0 = never */
+    unsigned long port_first;   /* 0 = as the kernel likes */
+    unsigned long port_last;
+};
+
+struct flow {
+    int fd; /* -1 = free */
+    unsigned long seq;
+    bool is_direct;
+    bool is_connected;
+    unsigned int port;
+    uint64_t start_ns;
+    size_t len;
+    char text[2048];
+};
+
+struct load {
+    const struct options *o;
+    int epoll_fd;
+    unsigned long next_port;
+    unsigned long n_open;
+    struct flow flow[PARALLEL_MAX];
+};
+
+static void flow_end(struct load *l, struct flow *f, const char *result,
+                     int status)
+{
+    (void)printf("{\"id\":\"%s\",\"seq\":%lu,\"direct\":%s,\"port\":%u,"
+                 "\"result\":\"%s\",\"status\":%d,\"start_ns\":%llu,"
+                 "\"end_ns\":%llu}\n",
+                 l->o->id, f->seq, f->is_direct ? "true" : "false", f->port,
+                 result, status, (unsigned long long)f->start_ns,
+                 (unsigned long long)msp_client_now_ns());
+    if (f->fd >= 0)
+        (void)close(f->fd);
+    f->fd = -1;
+    l->n_open--;
+}
+
+/* Binds to the next local port that is free; RST on close frees it at once. */
+static int bind_next(struct load *l, struct flow *f)
+{
+    struct linger hard = {.l_onoff = 1, .l_linger = 0};
+    unsigned long n = l->o->port_last - l->o->port_first + 1;
+    int on = 1;
+
+    if (l->o->port_first == 0)
+        return 0;
+    (void)setsockopt(f->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    (void)setsockopt(f->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    for (unsigned long i = 0; i < n; i++) {
+        struct sockaddr_in addr = {.sin_family = AF_INET};
+
+        f->port = (unsigned int)(l->o->port_first + l->next_port++ % n);
+        addr.sin_port = htons((uint16_t)f->port);
+        if (bind(f->fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+            return 0;
+    }
+    return EADDRINUSE;
+}
+
+static void flow_start(struct load *l, struct flow *f, unsigned long seq)
+{
+    const struct options *o = l->o;
+    struct epoll_event ev = {.events = EPOLLOUT, .data.ptr = f};
+    const struct sockaddr_in *to;
+    int error;
+
+    *f = (struct flow){.seq = seq, .start_ns = msp_client_now_ns()};
+    f->is_direct = o->direct_every && seq % o->direct_every == 0;
+    to = f->is_direct ? &o->direct : &o->to;
+    f->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    l->n_open++;
+    error = f->fd < 0 ? errno : bind_next(l, f);
+    if (error == 0 &&
+        connect(f->fd, (const struct sockaddr *)to, sizeof(*to)) < 0 &&
+        errno != EINPROGRESS)
+        error = errno;
+    if (error == 0 && epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) < 0)
+        error = errno;
+    if (error)
+        flow_end(l, f, msp_client_errno(error), 0);
+}
+
+static void flow_send(struct load *l, struct flow *f)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = f};
+    struct sockaddr_in self = {0};
+    socklen_t len = sizeof(int);
+    int error = 0;
+    int n;
+
+    (void)getsockopt(f->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if (error) {
+        flow_end(l, f, msp_client_errno(error), 0);
+        return;
+    }
+    len = sizeof(self);
+    (void)getsockname(f->fd, (struct sockaddr *)&self, &len);
+    f->port = ntohs(self.sin_port);
+    f->is_connected = true;
+    n = snprintf(f->text, sizeof(f->text),
+                 "GET %s HTTP/1.1\r\nHost: 169.254.169.254\r\n"
+                 "Metadata: true\r\nx-client-id: %s-%lu\r\n"
+                 "Connection: close\r\n\r\n",
+                 l->o->target, l->o->id, f->seq);
+    if (send(f->fd, f->text, (size_t)n, MSG_NOSIGNAL) != n) {
+        flow_end(l, f, msp_client_errno(errno), 0);
+        return;
+    }
+    (void)epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, f->fd, &ev);
+}
+
+static void flow_recv(struct load *l, struct flow *f)
+{
+    int status = 0;
+    ssize_t n = recv(f->fd, f->text + f->len, sizeof(f->text) - 1 - f->len, 0);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0) {
+        flow_end(l, f, msp_client_errno(errno), 0);
+        return;
+    }
+    f->len += (size_t)n;
+    f->text[f->len] = '\0';
+    if (n > 0 && f->len < sizeof(f->text) - 1 && !strstr(f->text, "\r\n\r\n"))
+        return;
+    if (sscanf(f->text, "HTTP/1.%*d %d", &status) != 1)
+        flow_end(l, f, "eof", 0);
+    else
+        flow_end(l, f, "ok", status);
+}
+
+static void expire(struct load *l)
+{
+    uint64_t now = msp_client_now_ns();
+
+    for (unsigned long i = 0; i < l->o->parallel; i++) {
+        if (l->flow[i].fd >= 0 && now - l->flow[i].start_ns > TIMEOUT_NS)
+            flow_end(l, &l->flow[i], "timeout", 0);
+    }
+}
+
+static int load_run(struct load *l)
+{
+    struct epoll_event ev[64];
+    unsigned long seq = 0;
+
+    for (unsigned long i = 0; i < l->o->parallel; i++)
+        l->flow[i].fd = -1;
+    while (seq < l->o->count || l->n_open > 0) {
+        int n;
+
+        for (unsigned long i = 0; i < l->o->parallel; i++) {
+            if (l->flow[i].fd < 0 && seq < l->o->count)
+                flow_start(l, &l->flow[i], seq++);
+        }
+        n = epoll_wait(l->epoll_fd, ev, 64, 1000);
+        for (int i = 0; i < n; i++) {
+            struct flow *f = ev[i].data.ptr;
+
+            if (f->fd < 0)
+                continue;
+            if (!f->is_connected)
+                flow_send(l, f);
+            else
+                flow_recv(l, f);
+        }
+        expire(l);
+    }
+    return 0;
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+    static const struct option table[] = {
+        {"id", required_argument, NULL, 'i'},
+        {"to", required_argument, NULL, 't'},
+        {"target", required_argument, NULL, 'u'},
+        {"count", required_argument, NULL, 'n'},
+        {"parallel", required_argument, NULL, 'p'},
+        {"direct", required_argument, NULL, 'd'},
+        {"direct-every", required_argument, NULL, 'e'},
+        {"ports", required_argument, NULL, 'P'},
+        {NULL, 0, NULL, 0},
+    };
+    int r = 0;
+    int c;
+
+    while (r == 0 && (c = getopt_long(argc, argv, "", table, NULL)) >= 0) {
+        if (c == 'i')
+            o->id = optarg;
+        else if (c == 't')
+            r = msp_client_addr(optarg, &o->to);
+        else if (c == 'u')
+            o->target = optarg;
+        else if (c == 'n')
+            o->count = strtoul(optarg, NULL, 10);
+        else if (c == 'p')
+            o->parallel = strtoul(optarg, NULL, 10);
+        else if (c == 'd')
+            r = msp_client_addr(optarg, &o->direct);
+        else if (c == 'e')
+            o->direct_every = strtoul(optarg, NULL, 10);
+        else if (c != 'P' ||
+                 sscanf(optarg, "%lu-%lu", &o->port_first, &o->port_last) != 2)
+            r = -EINVAL;
+    }
+    if (o->parallel == 0 || o->parallel > PARALLEL_MAX || !o->to.sin_port ||
+        (o->direct_every && !o->direct.sin_port) ||
+        o->port_last < o->port_first)
+        r = -EINVAL;
+    return r;
+}
+
+int msp_client_load(int argc, char **argv)
+{
+    struct options o = {.id = "client",
+                        .target = "/metadata/versions",
+                        .count = 1,
+                        .parallel = 1};
+    struct load *l;
+    int r;
+
+    if (parse(argc, argv, &o) < 0)
+        return 2;
+    l = calloc(1, sizeof(*l));
+    if (!l)
+        return 5;
+    l->o = &o;
+    l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    r = l->epoll_fd < 0 ? 5 : load_run(l);
+    if (l->epoll_fd >= 0)
+        (void)close(l->epoll_fd);
+    free(l);
+    return r;
+}
