@@ -125,8 +125,10 @@ static int take_words(const struct msp_verbs *verbs, int argc, char **argv,
     return 0;
 }
 
-static int find_verb(const struct msp_verbs *verbs, const struct words *words,
-                     struct msp_cli *cli, const struct msp_verb **ret_verb)
+/* @return NULL after saying why */
+static const struct msp_verb *find_verb(const struct msp_verbs *verbs,
+                                        const struct words *words,
+                                        struct msp_cli *cli)
 {
     bool is_object = false;
 
@@ -136,17 +138,17 @@ static int find_verb(const struct msp_verbs *verbs, const struct words *words,
         if (!msp_streq(verb->object, words->word[0]))
             continue;
         is_object = true;
-        if (verb->name &&
-            (words->n < 2 || !msp_streq(verb->name, words->word[1])))
-            continue;
-        *ret_verb = verb;
-        return 0;
+        if (!verb->name ||
+            (words->n > 1 && msp_streq(verb->name, words->word[1])))
+            return verb;
     }
     if (!is_object)
-        return usage(cli, words->word[0], "no such command");
-    if (words->n < 2)
-        return usage(cli, words->word[0], "which of its verbs?");
-    return usage(cli, words->word[1], "no such verb of %s", words->word[0]);
+        (void)usage(cli, words->word[0], "no such command");
+    else if (words->n < 2)
+        (void)usage(cli, words->word[0], "which of its verbs?");
+    else
+        (void)usage(cli, words->word[1], "no such verb of %s", words->word[0]);
+    return NULL;
 }
 
 /* An option of another verb was accepted while reading; refuse it now. */
@@ -174,7 +176,7 @@ static int check_options(const struct msp_verbs *verbs,
 int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
                    struct msp_cli *cli, const struct msp_verb **ret_verb)
 {
-    const struct msp_verb *verb = NULL;
+    const struct msp_verb *verb;
     struct words words = {.n = 0};
     size_t skip;
     int r;
@@ -188,9 +190,9 @@ int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
                    ? 0
                    : usage(cli, NULL, "no command given");
     }
-    r = find_verb(verbs, &words, cli, &verb);
-    if (r < 0)
-        return r;
+    verb = find_verb(verbs, &words, cli);
+    if (!verb)
+        return -EINVAL;
     r = check_options(verbs, verb, argc, argv, cli);
     if (r < 0)
         return r;
