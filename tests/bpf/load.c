@@ -81,8 +81,7 @@ static void every_program_loads_within_its_budget(void **state)
     int n = 0;
 
     (void)state;
-    bpf_object__for_each_program(prog, skel->obj)
-    {
+    bpf_object__for_each_program(prog, skel->obj) {
         const char *name = bpf_program__name(prog);
         struct bpf_prog_info info = {0};
         uint32_t len = sizeof(info);
@@ -103,8 +102,7 @@ static void every_map_name_is_ours_and_fits(void **state)
     struct bpf_map *map;
 
     (void)state;
-    bpf_object__for_each_map(map, skel->obj)
-    {
+    bpf_object__for_each_map(map, skel->obj) {
         const char *name = bpf_map__name(map);
 
         if (strchr(name, '.'))
@@ -121,8 +119,8 @@ static void find_root_finds_the_root_of_pid_1(void **state)
                 .ctx_size_in = sizeof(ctx));
 
     (void)state;
-    assert_ok(bpf_prog_test_run_opts(
-        bpf_program__fd(skel->progs.msp_find_root), &opts));
+    assert_ok(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.msp_find_root),
+                                     &opts));
     assert_int_equal(ctx.found, 1);
     assert_true(ctx.ino != 0);
 }

@@ -53,10 +53,12 @@ int msp_pins_open(struct msp_pins *pins, const char *pin_dir)
     r = make_dirs(pin_dir);
     if (r < 0)
         return r;
-    if (chmod(pin_dir, 0700) < 0 || statfs(pin_dir, &fs) < 0)
+    if (statfs(pin_dir, &fs) < 0)
         return -errno;
     if ((unsigned long)fs.f_type != BPF_FS_MAGIC)
         return -EINVAL;
+    if (chmod(pin_dir, 0700) < 0)
+        return -errno;
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
         (void)snprintf(path, sizeof(path), "%s/%s", pins->root, folders[i]);
         r = make_dirs(path);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A loaded object on a bpf file system of the test, nothing attached: apply
+ * images, run `authorize`. Needs root.
+ */
+#pragma once
+
+#include <msp/abi.h>
+#include <msp/image.h>
+
+struct slot_fixture;
+
+int slot_fixture_setup(void **state);
+int slot_fixture_teardown(void **state);
+
+/* Applies; names of users and groups resolve to nothing. */
+void slot_fixture_apply(struct slot_fixture *fx, const struct msp_image *image);
+
+/* Page 0 of msp_requests. */
+struct msp_request *slot_fixture_page(struct slot_fixture *fx);
+
+/* Identity epoch in force. */
+uint32_t slot_fixture_epoch(struct slot_fixture *fx);
+
+/* The loader, for what only one test needs. */
+struct msp_loader *slot_fixture_loader(struct slot_fixture *fx);
+
+/* Runs `authorize` on page 0; its answer is in the page. */
+void slot_fixture_authorize(struct slot_fixture *fx);
