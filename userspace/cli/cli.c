@@ -11,13 +11,16 @@
 static const struct {
     const char *name;
     int exit_code;
+    const char *says; /* NULL: there is an answer */
 } of_status[] = {
-    [MSP_CTL_OK] = {"ok", MSP_EXIT_OK},
-    [MSP_CTL_REFUSED] = {"refused", MSP_EXIT_REFUSED},
-    [MSP_CTL_INVALID] = {"invalid", MSP_EXIT_USAGE},
-    [MSP_CTL_DEGRADED] = {"degraded", MSP_EXIT_DEGRADED},
-    [MSP_CTL_INTERNAL] = {"internal", MSP_EXIT_INTERNAL},
-    [MSP_CTL_BAD_VERSION] = {"version", MSP_EXIT_INTERNAL},
+    [MSP_CTL_OK] = {"ok", MSP_EXIT_OK, NULL},
+    [MSP_CTL_REFUSED] = {"refused", MSP_EXIT_REFUSED, "mspd refused"},
+    [MSP_CTL_INVALID] = {"invalid", MSP_EXIT_USAGE,
+                         "mspd found the request invalid"},
+    [MSP_CTL_DEGRADED] = {"degraded", MSP_EXIT_DEGRADED, NULL},
+    [MSP_CTL_INTERNAL] = {"internal", MSP_EXIT_INTERNAL, "mspd failed"},
+    [MSP_CTL_BAD_VERSION] = {"version", MSP_EXIT_INTERNAL,
+                             "mspd speaks another version"},
 };
 
 _Static_assert(ARRAY_SIZE(of_status) == MSP_CTL_STATUS_COUNT, "of_status");
@@ -105,18 +108,17 @@ int msp_cli_print(struct msp_cli *cli, enum msp_ctl_status status,
                   const struct msp_out_extra *extra)
 {
     int exit_code = msp_cli_exit(status);
-    bool is_refusal = status != MSP_CTL_OK && status != MSP_CTL_DEGRADED;
+    const char *says = of_status[status].says;
     int r;
 
     if (cli->is_json) {
         r = msp_out_json(payload, len, of_status[status].name,
-                         is_refusal ? NULL : view, extra, cli->out);
+                         says ? NULL : view, extra, cli->out);
     } else {
-        if (is_refusal)
-            (void)fprintf(cli->err, "mspctl: %s by mspd\n",
-                          of_status[status].name);
-        r = msp_out_text(payload, len, is_refusal ? NULL : view,
-                         is_refusal ? cli->err : cli->out);
+        if (says)
+            (void)fprintf(cli->err, "mspctl: %s\n", says);
+        r = msp_out_text(payload, len, says ? NULL : view,
+                         says ? cli->err : cli->out);
     }
     if (r == -EBADMSG) {
         (void)fputs("mspctl: mspd answered with malformed records\n", cli->err);

@@ -14,7 +14,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Which columns of a list people see, in order; JSON shows all of them. */
+/*
+ * Which columns of a list people see, in order; all of them if the list has
+ * none of these. JSON always shows all.
+ */
 struct msp_out_view {
     const char *list;           /* name of the list the columns are for */
     const char *const *columns; /* ends in NULL; NULL = all of them */

@@ -151,6 +151,9 @@ static void print_list(const struct msp_model *model, const char *list,
     struct table table = {.n = 0};
 
     measure(model, list, view, &table);
+    /* Better too wide than empty. */
+    if (!table.n)
+        measure(model, list, NULL, &table);
     print_head(&table, out);
     for (size_t r = 1; r < model->n; r++)
         if (msp_streq(model->row[r].list, list))

@@ -78,6 +78,8 @@ static const struct {
     {"a view chooses and orders the columns", TEXT, &some,
      "\ns_item=audit\nucount=3\nsother=x\nsverdict=deny\n\n",
      "VERDICT  COUNT\ndeny         3\n"},
+    {"a view that fits no column hides none", TEXT, &some,
+     "\ns_item=audit\nsnew=x\n\n", "NEW\nx\n"},
     {"an empty cell is a dash", TEXT, &all,
      "\ns_item=audit\nsa=\nsb=x\n\ns_item=audit\nsb=y\n\n",
      "A  B\n-  x\n-  y\n"},
