@@ -185,11 +185,11 @@ msp_decide_request_strict(const struct msp_request_facts *f)
 {
     bool is_root = f->mark_flags & MSP_MARK_ROOT;
 
+    if (f->refusal == MSP_REFUSAL_RESERVED)
+        return msp_decided(MSP_VERDICT_DENY, MSP_REASON_RESERVED_PATH);
     /* fail closed: no identity, no rights, whatever the default */
     if (f->mark_flags & MSP_MARK_NO_IDENTITY)
         return msp_decided(MSP_VERDICT_DENY, MSP_REASON_NO_IDENTITY);
-    if (f->refusal == MSP_REFUSAL_RESERVED)
-        return msp_decided(MSP_VERDICT_DENY, MSP_REASON_RESERVED_PATH);
     if (f->refusal != MSP_REFUSAL_NONE)
         return msp_decided(MSP_VERDICT_DENY, MSP_REASON_SPELLING);
     if (f->slot_flags & MSP_SLOT_BOOTSTRAP) {
@@ -224,7 +224,9 @@ msp_decide_request(const struct msp_request_facts *f)
         return msp_decide_request_strict(f);
     case MSP_MODE_AUDIT:
         d = msp_decide_request_strict(f);
-        if (d.verdict != MSP_VERDICT_ALLOW)
+        /* the agent's own paths are nobody else's in any mode */
+        if (d.verdict != MSP_VERDICT_ALLOW &&
+            d.reason != MSP_REASON_RESERVED_PATH)
             d.verdict = MSP_VERDICT_AUDIT;
         return d;
     case MSP_MODE_NONE:
