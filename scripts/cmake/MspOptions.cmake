@@ -42,16 +42,19 @@ if(MSP_SANITIZE)
     target_link_options(msp_flags INTERFACE -fsanitize=address,undefined)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    # One pair only: CMake drops a repeated -U, and then -Werror meets a
+    # redefinition.
+    set(fortify 2)
+    if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        set(fortify 3)
+        target_compile_options(msp_flags INTERFACE
+            -ftrivial-auto-var-init=zero)
+    endif()
     target_compile_options(msp_flags INTERFACE
-        -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-        -fstack-clash-protection -fPIE)
+        -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=${fortify}
+        -fstack-protector-strong -fstack-clash-protection -fPIE)
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|i.86)$")
         target_compile_options(msp_flags INTERFACE -fcf-protection=full)
-    endif()
-    if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
-        target_compile_options(msp_flags INTERFACE
-            -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
-            -ftrivial-auto-var-init=zero)
     endif()
     target_link_options(msp_flags INTERFACE -pie -Wl,-z,relro,-z,now)
 endif()
