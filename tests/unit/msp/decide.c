@@ -218,20 +218,20 @@ static void request_follows_the_table_in_every_mode(void **state)
 
 static void a_condition_needs_all_its_pairs_and_its_method(void **state)
 {
-    uint64_t bits[MSP_PAIRS_MAX / 64] = {0};
+    __u64 bits[MSP_PAIRS_MAX / 64] = {0};
     struct msp_cond cond = {.pair = {3, 4095}, .n_pairs = 2};
 
     (void)state;
-    assert_false(msp_cond_holds(&cond, (const __u64 *)bits, MSP_METHOD_GET));
+    assert_false(msp_cond_holds(&cond, bits, MSP_METHOD_GET));
     bits[0] = 1u << 3;
-    assert_false(msp_cond_holds(&cond, (const __u64 *)bits, MSP_METHOD_GET));
+    assert_false(msp_cond_holds(&cond, bits, MSP_METHOD_GET));
     bits[63] = 1ull << 63;
-    assert_true(msp_cond_holds(&cond, (const __u64 *)bits, MSP_METHOD_GET));
+    assert_true(msp_cond_holds(&cond, bits, MSP_METHOD_GET));
     cond.methods = MSP_METHOD_PUT | MSP_METHOD_POST;
-    assert_false(msp_cond_holds(&cond, (const __u64 *)bits, MSP_METHOD_GET));
-    assert_true(msp_cond_holds(&cond, (const __u64 *)bits, MSP_METHOD_POST));
+    assert_false(msp_cond_holds(&cond, bits, MSP_METHOD_GET));
+    assert_true(msp_cond_holds(&cond, bits, MSP_METHOD_POST));
     cond.pair[0] = MSP_PAIRS_MAX; /* no such pair */
-    assert_false(msp_cond_holds(&cond, (const __u64 *)bits, MSP_METHOD_POST));
+    assert_false(msp_cond_holds(&cond, bits, MSP_METHOD_POST));
 }
 
 static void lowest_identity_is_found_in_every_place(void **state)
