@@ -185,7 +185,7 @@ static int on_field(llhttp_t *parser, const char *at, size_t len)
     struct msp_http_head *head = parse->head;
     struct msp_http_header *header;
 
-    if (head->n_headers == MSP_HEADERS_MAX || at[len] != ':')
+    if (len == 0 || head->n_headers == MSP_HEADERS_MAX || at[len] != ':')
         return -1;
     header = &head->header[head->n_headers++];
     *header = (struct msp_http_header){
