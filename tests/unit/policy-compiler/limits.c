@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * At each limit and one past it, with documents too large to store; and that
+ * compiling stays quick.
+ */
+#include <time.h>
+
+#include "document.h"
+
+/* A document under construction: one endpoint with four arrays. */
+struct builder {
+    char *text; /* owned */
+    size_t len;
+    FILE *out;
+};
+
+static void begin(struct builder *b)
+{
+    *b = (struct builder){0};
+    b->out = open_memstream(&b->text, &b->len);
+    assert_non_null(b->out);
+    (void)fputs("{\"version\":1,\"endpoints\":{\"imds\":{\"mode\":\"enforce\","
+                "\"defaultAccess\":\"deny\",\"id\":\"\",\"rules\":{"
+                "\"privileges\":[",
+                b->out);
+}
+
+static void finish(struct builder *b)
+{
+    (void)fputs("]}}}}", b->out);
+    assert_int_equal(fclose(b->out), 0);
+    b->out = NULL;
+}
+
+static void next_array(struct builder *b, const char *name)
+{
+    (void)fprintf(b->out, "],\"%s\":[", name);
+}
+
+static void builder_done(struct builder *b)
+{
+    if (b->out)
+        (void)fclose(b->out);
+    free(b->text);
+}
+
+static const char *comma(int i)
+{
+    return i ? "," : "";
+}
+
+static void put_privileges(struct builder *b, int n)
+{
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out, "%s{\"name\":\"p%d\",\"path\":\"/p/%d\"}",
+                      comma(i), i, i);
+}
+
+static void put_roles(struct builder *b, int n)
+{
+    next_array(b, "roles");
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out, "%s{\"name\":\"r%d\",\"privileges\":[]}",
+                      comma(i), i);
+}
+
+static void put_identities(struct builder *b, int n)
+{
+    next_array(b, "identities");
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out, "%s{\"name\":\"i%d\",\"uid\":%d}", comma(i), i,
+                      i);
+}
+
+static void put_assignments(struct builder *b, int n)
+{
+    next_array(b, "roleAssignments");
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out, "%s{\"role\":\"r0\",\"identities\":[]}",
+                      comma(i));
+}
+
+static void build(struct builder *b, int privileges, int roles, int identities,
+                  int assignments)
+{
+    begin(b);
+    put_privileges(b, privileges);
+    put_roles(b, roles);
+    put_identities(b, identities);
+    put_assignments(b, assignments);
+    finish(b);
+}
+
+#define RULES "/endpoints/imds/rules/"
+
+static void each_array_has_a_limit(void **state)
+{
+    static const struct {
+        int n[4];            /* privileges, roles, identities, assignments */
+        const char *pointer; /* NULL = compiles */
+    } cases[] = {
+        {{MSP_PRIVILEGES_MAX, 0, 0, 0}, NULL},
+        {{MSP_PRIVILEGES_MAX + 1, 0, 0, 0}, RULES "privileges"},
+        {{0, MSP_ROLES_MAX, 0, 0}, NULL},
+        {{0, MSP_ROLES_MAX + 1, 0, 0}, RULES "roles"},
+        {{0, 0, MSP_IDENTITIES_MAX, 0}, NULL},
+        {{0, 0, MSP_IDENTITIES_MAX + 1, 0}, RULES "identities"},
+        {{0, 1, 0, MSP_ASSIGNMENTS_MAX}, NULL},
+        {{0, 1, 0, MSP_ASSIGNMENTS_MAX + 1}, RULES "roleAssignments"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        msp_cleanup(builder_done) struct builder b = {0};
+        msp_cleanup(compiled_done) struct compiled image = {0};
+        const int *n = cases[i].n;
+
+        build(&b, n[0], n[1], n[2], n[3]);
+        if (cases[i].pointer) {
+            assert_true(
+                is_refused(b.text, b.len, MSP_DIAG_LIMIT, cases[i].pointer));
+            continue;
+        }
+        compile_ok(b.text, b.len, &image);
+        assert_int_equal(image.view.n[MSP_SEC_PRIVILEGES], n[0]);
+        assert_int_equal(image.view.n[MSP_SEC_PATHS], 2 * n[0]);
+        assert_int_equal(image.view.n[MSP_SEC_IDENTITIES], n[2]);
+    }
+}
+
+/* Query pairs are counted in all privileges, equal ones once. */
+static void build_pairs(struct builder *b, int n)
+{
+    begin(b);
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out,
+                      "%s{\"name\":\"p%d\",\"path\":\"/p/%d\","
+                      "\"queryParameters\":{\"k\":\"%d\",\"same\":\"x\"}}",
+                      comma(i), i, i, i);
+    put_roles(b, 0);
+    put_identities(b, 0);
+    put_assignments(b, 0);
+    finish(b);
+}
+
+static void a_policy_has_4096_distinct_pairs(void **state)
+{
+    msp_cleanup(builder_done) struct builder fits = {0}, over = {0};
+    msp_cleanup(compiled_done) struct compiled image = {0};
+
+    (void)state;
+    build_pairs(&fits, MSP_PAIRS_MAX - 1);
+    compile_ok(fits.text, fits.len, &image);
+    assert_int_equal(image.view.n[MSP_SEC_PAIRS], MSP_PAIRS_MAX);
+    build_pairs(&over, MSP_PAIRS_MAX);
+    assert_true(is_refused(over.text, over.len, MSP_DIAG_LIMIT, "/endpoints"));
+}
+
+/* `roots` privileges at the root fold into each of `n` paths. */
+static void build_folded(struct builder *b, int roots, int n, size_t text_bytes,
+                         int identities)
+{
+    begin(b);
+    for (int i = 0; i < roots; i++)
+        (void)fprintf(b->out, "%s{\"name\":\"r%d\",\"path\":\"/\"}", comma(i),
+                      i);
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out, ",{\"name\":\"p%d\",\"path\":\"/%d\"}", i, i);
+    put_roles(b, 0);
+    next_array(b, "identities");
+    for (int i = 0; i < identities; i++)
+        (void)fprintf(b->out,
+                      "%s{\"name\":\"i%d\",\"userName\":\"%0*d\","
+                      "\"groupName\":\"%0*d\"}",
+                      comma(i), i, (int)text_bytes, i, (int)text_bytes - 1, i);
+    put_assignments(b, 0);
+    finish(b);
+}
+
+static void a_node_has_256_rows(void **state)
+{
+    msp_cleanup(builder_done) struct builder fits = {0}, over = {0};
+    msp_cleanup(compiled_done) struct compiled image = {0};
+
+    (void)state;
+    build_folded(&fits, MSP_NODE_CONDS_MAX - 1, 1, 0, 0);
+    compile_ok(fits.text, fits.len, &image);
+    /* The deeper path is the one that has no room. */
+    build_folded(&over, MSP_NODE_CONDS_MAX, 1, 0, 0);
+    assert_true(is_refused(over.text, over.len, MSP_DIAG_LIMIT,
+                           RULES "privileges/256/path"));
+}
+
+static void an_image_has_262144_rows(void **state)
+{
+    const int n = MSP_CONDS_MAX / MSP_NODE_CONDS_MAX;
+    msp_cleanup(builder_done) struct builder fits = {0}, over = {0};
+    msp_cleanup(compiled_done) struct compiled image = {0};
+
+    (void)state;
+    /* 255 rows at the root, and 256 at each of the others. */
+    build_folded(&fits, MSP_NODE_CONDS_MAX - 1, n - 1, 0, 0);
+    compile_ok(fits.text, fits.len, &image);
+    assert_int_equal(image.view.n[MSP_SEC_CONDS], MSP_CONDS_MAX - 1);
+    build_folded(&over, MSP_NODE_CONDS_MAX - 1, n, 0, 0);
+    assert_true(is_refused(over.text, over.len, MSP_DIAG_LIMIT, "/endpoints"));
+}
+
+static void an_image_has_a_size_limit(void **state)
+{
+    msp_cleanup(builder_done) struct builder over = {0};
+
+    (void)state;
+    build_folded(&over, 31, 8100, 3700, MSP_IDENTITIES_MAX);
+    assert_true(over.len <= MSP_DOC_BYTES_MAX);
+    assert_true(is_refused(over.text, over.len, MSP_DIAG_LIMIT, ""));
+}
+
+static void a_document_has_a_size_limit(void **state)
+{
+    static const char head[] = "{\"version\":1,\"endpoints\":{}}";
+    msp_autofree char *text = malloc(MSP_DOC_BYTES_MAX + 1);
+    msp_cleanup(compiled_done) struct compiled image = {0};
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, ' ', MSP_DOC_BYTES_MAX + 1);
+    memcpy(text, head, sizeof(head) - 1);
+    compile_ok(text, MSP_DOC_BYTES_MAX, &image);
+    assert_true(
+        is_refused(text, MSP_DOC_BYTES_MAX + 1, MSP_DIAG_TOO_LARGE, ""));
+}
+
+/* A realistic one: every rule with a path, a query, a role, an identity. */
+static void build_realistic(struct builder *b, int n)
+{
+    begin(b);
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out,
+                      "%s{\"name\":\"privilege-%d\",\"path\":"
+                      "\"/metadata/identity/oauth2/token/%d/%d\","
+                      "\"queryParameters\":{\"resource\":"
+                      "\"https://resource-%d.azure.net/\","
+                      "\"api-version\":\"2018-02-01\"}}",
+                      comma(i), i, i % 37, i, i);
+    next_array(b, "roles");
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out,
+                      "%s{\"name\":\"role-%d\",\"privileges\":"
+                      "[\"privilege-%d\",\"privilege-%d\"]}",
+                      comma(i), i, i, (i + 7) % n);
+    put_identities(b, MSP_IDENTITIES_MAX);
+    next_array(b, "roleAssignments");
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out,
+                      "%s{\"role\":\"role-%d\",\"identities\":"
+                      "[\"i%d\",\"i%d\"]}",
+                      comma(i), i, i % MSP_IDENTITIES_MAX,
+                      (i * 7 + 1) % MSP_IDENTITIES_MAX);
+    finish(b);
+}
+
+static double best_ms(const struct builder *b)
+{
+    double best = 1e9;
+
+    for (int round = 0; round < 7; round++) {
+        msp_cleanup(compiled_done) struct compiled image = {0};
+        struct timespec a, z;
+        double ms;
+
+        assert_ok(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a));
+        compile_ok(b->text, b->len, &image);
+        assert_ok(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &z));
+        ms = (double)(z.tv_sec - a.tv_sec) * 1e3 +
+             (double)(z.tv_nsec - a.tv_nsec) / 1e6;
+        if (ms < best)
+            best = ms;
+    }
+    return best;
+}
+
+/* The bar is for optimised code; others only must not be quadratic. */
+static void compiling_a_thousand_rules_is_quick(void **state)
+{
+    msp_cleanup(builder_done) struct builder small = {0}, large = {0};
+    double thousand, four;
+
+    (void)state;
+    build_realistic(&small, 1000);
+    build_realistic(&large, 4000);
+    thousand = best_ms(&small);
+    four = best_ms(&large);
+    print_message("1,000 rules %.2f ms, 4,000 rules %.2f ms\n", thousand, four);
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
+    assert_true(thousand <= 10.0);
+#endif
+    /* A quadratic compiler would be at 16. */
+    assert_true(four <= 8 * thousand);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_array_has_a_limit),
+        cmocka_unit_test(a_policy_has_4096_distinct_pairs),
+        cmocka_unit_test(a_node_has_256_rows),
+        cmocka_unit_test(an_image_has_262144_rows),
+        cmocka_unit_test(an_image_has_a_size_limit),
+        cmocka_unit_test(a_document_has_a_size_limit),
+        cmocka_unit_test(compiling_a_thousand_rules_is_quick),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
