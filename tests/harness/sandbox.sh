@@ -475,20 +475,100 @@ client_cgroup() {
     SB_CLIENT_CG_ID=$(stat -c %i "$SB_CG/$SB_CLIENT_CG")
 }
 
-# http_code CLIENT NETNS URL [curl options]: status, or curl's exit as "exit 7"
+SB_PYTHON='
+import errno, http.client, sys
+host, port, target, name = sys.argv[1:5]
+try:
+    c = http.client.HTTPConnection(host, int(port), timeout=10)
+    c.request("GET", target, headers={"Metadata": "true", "Connection": "close",
+              "x-ms-version": "2012-11-30", "x-client-id": name})
+    r = c.getresponse()
+    r.read()
+    print(r.status)
+except http.client.RemoteDisconnected:
+    print("EOF")
+except OSError as e:
+    print(errno.errorcode.get(e.errno, "timeout"))
+'
+
+# What a failed curl says, as an errno name.
+curl_errno() {
+    case $1:$(<"$2") in
+        7:*'Operation not permitted'*) echo EPERM ;;
+        7:*'Connection refused'*) echo ECONNREFUSED ;;
+        7:*'etwork is unreachable'*) echo ENETUNREACH ;;
+        52:* | 56:*'Recv failure'*) echo EOF ;;
+        28:*) echo timeout ;;
+        *) echo "curl-$1" ;;
+    esac
+}
+
+# ask TOOL WHO NETNS ADDR:PORT TARGET ID: one GET by curl, python or mspclient;
+# prints the HTTP status, or how it failed: an errno name, EOF, timeout.
+ask() {
+    local tool=$1 who=$2 ns=$3 addr=$4 target=$5 id=$6 r
+    case $tool in
+        curl)
+            run_as "$who" "$ns" curl -sv --path-as-is --max-time 10 \
+                -o /dev/null -w '%{http_code}' -H 'Metadata: true' \
+                -H 'x-ms-version: 2012-11-30' -H "x-client-id: $id" \
+                "http://$addr$target" 2>"$SB_DIR/tmp/curl.err" \
+                >"$SB_DIR/tmp/curl.out"
+            r=$?
+            if ((r)); then
+                curl_errno "$r" "$SB_DIR/tmp/curl.err"
+            else
+                cat "$SB_DIR/tmp/curl.out"
+            fi
+            ;;
+        python)
+            run_as "$who" "$ns" /usr/bin/python3 -c "$SB_PYTHON" \
+                "${addr%:*}" "${addr#*:}" "$target" "$id"
+            ;;
+        *)
+            run_as "$who" "$ns" mspclient steps "header=x-client-id: $id" \
+                'header=x-ms-version: 2012-11-30' "connect=$addr" \
+                "request=$target" close | steps_result
+            ;;
+    esac
+}
+
+# Of the lines of `mspclient steps`: the status, else the first failure.
+steps_result() {
+    jq -rs '[.[] | select(.step == "connect" or .step == "request")] |
+        map(select(.result != "ok")) as $bad |
+        if $bad | length > 0 then
+            $bad[0].result | if . == "ECONNRESET" then "EOF" else . end
+        else (map(select(.status)) | last | .status) as $s |
+            if $s == 0 then "EOF" else $s end
+        end'
+}
+
+# http_code WHO NETNS URL [curl options]: status, or an errno name, EOF, timeout
 http_code() {
     local who=$1 ns=$2 url=$3 code r
     shift 3
-    code=$(run_as "$who" "$ns" curl -sS -o "$SB_DIR/tmp/body" \
+    code=$(run_as "$who" "$ns" curl -sv --path-as-is -o "$SB_DIR/tmp/body" \
         --max-time "${SB_MAX_TIME:-10}" -H 'Metadata: true' \
         -H 'x-ms-version: 2012-11-30' -w '%{http_code}' "$@" "$url" \
         2>"$SB_DIR/tmp/curl.err")
     r=$?
     if ((r)); then
-        printf 'exit %d' "$r"
+        curl_errno "$r" "$SB_DIR/tmp/curl.err"
     else
         printf '%s' "$code"
     fi
+}
+
+# Rows of the audit map that fulfil a jq condition, one JSON object a line.
+audit_rows() {
+    ctl --json audit | jq -c ".audit[] | select(${1:-true})"
+}
+
+# The rows of the present client cgroup, sorted: "stage verdict reason" a line.
+audit_of_client() {
+    audit_rows ".cgroup == $SB_CLIENT_CG_ID" |
+        jq -r '"\(.stage) \(.verdict) \(.reason)"' | sort -u
 }
 
 # Records of the connection log since `log_mark`, after waiting for `n` that

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Many short connections of one client, several at a time. Every request
- * carries `x-client-id: ID-SEQ`; every connection is one JSON line
- *   {"id","seq","direct","port","result","status","start_ns","end_ns"}
+ * carries `x-client-id: ID-SEQ` and `&n=SEQ` after its target; every connection is one JSON line
+ *   {"id","seq","kind","port","tries","result","status","start_ns","end_ns"}
+ * kind: "own", "foreign" or "direct"; tries: connect() calls it took, more than
+ * one where another client held the same tuple;
  * result: "ok" or the errno name of connect, or "eof" for a connection closed
  * without an answer. Options:
  *   --id TEXT --to ADDR:PORT --target TEXT --count N --parallel N
  *   --direct ADDR:PORT --direct-every N   each n-th connection goes there
+ *   --foreign TEXT --foreign-every N      each n-th of the others asks that
  *   --ports FIRST-LAST    local ports, taken in turn: tuples are reused
  */
 #include <arpa/inet.h>
@@ -32,15 +35,26 @@ struct options {
     struct sockaddr_in direct;
     unsigned long count;
     unsigned long parallel;
-    unsigned long direct_every; /* 0 = never */
-    unsigned long port_first;   /* 0 = as the kernel likes */
+    const char *foreign;
+    unsigned long direct_every;  /* 0 = never */
+    unsigned long foreign_every; /* 0 = never */
+    unsigned long port_first;    /* 0 = as the kernel likes */
     unsigned long port_last;
 };
+
+enum kind {
+    KIND_OWN,
+    KIND_FOREIGN,
+    KIND_DIRECT
+};
+
+static const char *const kind_names[] = {"own", "foreign", "direct"};
 
 struct flow {
     int fd; /* -1 = free */
     unsigned long seq;
-    bool is_direct;
+    enum kind kind;
+    unsigned int tries;
     bool is_connected;
     unsigned int port;
     uint64_t start_ns;
@@ -59,10 +73,10 @@ struct load {
 static void flow_end(struct load *l, struct flow *f, const char *result,
                      int status)
 {
-    (void)printf("{\"id\":\"%s\",\"seq\":%lu,\"direct\":%s,\"port\":%u,"
-                 "\"result\":\"%s\",\"status\":%d,\"start_ns\":%llu,"
-                 "\"end_ns\":%llu}\n",
-                 l->o->id, f->seq, f->is_direct ? "true" : "false", f->port,
+    (void)printf("{\"id\":\"%s\",\"seq\":%lu,\"kind\":\"%s\",\"port\":%u,"
+                 "\"tries\":%u,\"result\":\"%s\",\"status\":%d,"
+                 "\"start_ns\":%llu,\"end_ns\":%llu}\n",
+                 l->o->id, f->seq, kind_names[f->kind], f->port, f->tries,
                  result, status, (unsigned long long)f->start_ns,
                  (unsigned long long)msp_client_now_ns());
     if (f->fd >= 0)
@@ -93,25 +107,47 @@ static int bind_next(struct load *l, struct flow *f)
     return EADDRINUSE;
 }
 
-static void flow_start(struct load *l, struct flow *f, unsigned long seq)
+static enum kind kind_of(const struct options *o, unsigned long seq)
+{
+    if (o->direct_every && seq % o->direct_every == 0)
+        return KIND_DIRECT;
+    if (o->foreign_every && seq % o->foreign_every == 0)
+        return KIND_FOREIGN;
+    return KIND_OWN;
+}
+
+/* One socket, one connect(). @return 0; an errno value */
+static int flow_try(struct load *l, struct flow *f)
 {
     const struct options *o = l->o;
     struct epoll_event ev = {.events = EPOLLOUT, .data.ptr = f};
-    const struct sockaddr_in *to;
+    const struct sockaddr_in *to = f->kind == KIND_DIRECT ? &o->direct : &o->to;
+    int error;
+
+    f->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (f->fd < 0)
+        return errno;
+    error = bind_next(l, f);
+    if (error)
+        return error;
+    f->tries++;
+    if (connect(f->fd, (const struct sockaddr *)to, sizeof(*to)) < 0 &&
+        errno != EINPROGRESS)
+        return errno;
+    if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) < 0)
+        return errno;
+    return 0;
+}
+
+static void flow_start(struct load *l, struct flow *f, unsigned long seq)
+{
     int error;
 
     *f = (struct flow){.seq = seq, .start_ns = msp_client_now_ns()};
-    f->is_direct = o->direct_every && seq % o->direct_every == 0;
-    to = f->is_direct ? &o->direct : &o->to;
-    f->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    f->kind = kind_of(l->o, seq);
     l->n_open++;
-    error = f->fd < 0 ? errno : bind_next(l, f);
-    if (error == 0 &&
-        connect(f->fd, (const struct sockaddr *)to, sizeof(*to)) < 0 &&
-        errno != EINPROGRESS)
-        error = errno;
-    if (error == 0 && epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) < 0)
-        error = errno;
+    while ((error = flow_try(l, f)) == EADDRNOTAVAIL)
+        (void)close(f->fd); /* the tuple is in use: another port */
     if (error)
         flow_end(l, f, msp_client_errno(error), 0);
 }
@@ -134,10 +170,11 @@ static void flow_send(struct load *l, struct flow *f)
     f->port = ntohs(self.sin_port);
     f->is_connected = true;
     n = snprintf(f->text, sizeof(f->text),
-                 "GET %s HTTP/1.1\r\nHost: 169.254.169.254\r\n"
+                 "GET %s&n=%lu HTTP/1.1\r\nHost: 169.254.169.254\r\n"
                  "Metadata: true\r\nx-client-id: %s-%lu\r\n"
                  "Connection: close\r\n\r\n",
-                 l->o->target, l->o->id, f->seq);
+                 f->kind == KIND_FOREIGN ? l->o->foreign : l->o->target, f->seq,
+                 l->o->id, f->seq);
     if (send(f->fd, f->text, (size_t)n, MSG_NOSIGNAL) != n) {
         flow_end(l, f, msp_client_errno(errno), 0);
         return;
@@ -216,6 +253,8 @@ static int parse(int argc, char **argv, struct options *o)
         {"parallel", required_argument, NULL, 'p'},
         {"direct", required_argument, NULL, 'd'},
         {"direct-every", required_argument, NULL, 'e'},
+        {"foreign", required_argument, NULL, 'f'},
+        {"foreign-every", required_argument, NULL, 'F'},
         {"ports", required_argument, NULL, 'P'},
         {NULL, 0, NULL, 0},
     };
@@ -237,13 +276,17 @@ static int parse(int argc, char **argv, struct options *o)
             r = msp_client_addr(optarg, &o->direct);
         else if (c == 'e')
             o->direct_every = strtoul(optarg, NULL, 10);
+        else if (c == 'f')
+            o->foreign = optarg;
+        else if (c == 'F')
+            o->foreign_every = strtoul(optarg, NULL, 10);
         else if (c != 'P' ||
                  sscanf(optarg, "%lu-%lu", &o->port_first, &o->port_last) != 2)
             r = -EINVAL;
     }
     if (o->parallel == 0 || o->parallel > PARALLEL_MAX || !o->to.sin_port ||
         (o->direct_every && !o->direct.sin_port) ||
-        o->port_last < o->port_first)
+        (o->foreign_every && !o->foreign) || o->port_last < o->port_first)
         r = -EINVAL;
     return r;
 }
@@ -251,7 +294,7 @@ static int parse(int argc, char **argv, struct options *o)
 int msp_client_load(int argc, char **argv)
 {
     struct options o = {.id = "client",
-                        .target = "/metadata/versions",
+                        .target = "/metadata/versions?",
                         .count = 1,
                         .parallel = 1};
     struct load *l;

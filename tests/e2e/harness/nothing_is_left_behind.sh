@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# However a test ends, its processes, cgroup, directory and BPF programs are
+# gone. The same script is the outer test and, with an argument, the inner one.
+if [[ ${1:-} ]]; then
+    . "$(dirname "$0")/../../harness/sandbox.sh"
+    sandbox_up
+    sandbox_start_sim
+    sandbox_start_mspd
+    sandbox_remember_programs
+    printf '%s %s %s\n' "$SB_DIR" "$SB_CG" "${SB_PROGS[*]}" >"$1"
+    sleep 60 &
+    SB_PIDS+=($!)
+    [[ $2 == EXIT ]] || wait
+    ok "nothing to check in here"
+    sandbox_done
+fi
+
+set -u
+fifo=$(mktemp -u)
+trap 'rm -f "$fifo"' EXIT
+failed=0
+
+# gone HOW DIR CGROUP PROGRAM...
+gone() {
+    local how=$1 id
+    [[ ! -e $2 ]] || echo "not ok - $how: $2 is left"
+    [[ ! -e $3 ]] || echo "not ok - $how: $3 is left"
+    for id in "${@:4}"; do
+        ! bpftool prog show id "$id" >/dev/null 2>&1 ||
+            echo "not ok - $how: program $id is left"
+    done
+}
+
+for how in EXIT TERM HUP INT; do
+    rm -f "$fifo"
+    mkfifo "$fifo"
+    # a background job of a script ignores SIGINT; give it back
+    /usr/bin/python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp("bash", ["bash"] + sys.argv[1:])' "$0" "$fifo" "$how" &
+    inner=$!
+    if ! read -r -t 60 dir cg progs <"$fifo"; then
+        echo "not ok - $how: the inner test did not start"
+        exit 1
+    fi
+    [[ $how == EXIT ]] || kill "-$how" "$inner"
+    wait "$inner"
+    # shellcheck disable=SC2086
+    left=$(gone "$how" "$dir" "$cg" $progs)
+    if [[ -n $left || -z $progs ]]; then
+        echo "${left:-not ok - $how: no program was attached}"
+        failed=1
+    else
+        echo "ok - $how: nothing is left ($dir, programs $progs)"
+    fi
+done
+exit $failed
