@@ -83,7 +83,7 @@ static const struct {
      MSP_HTTP_SYNTAX},
     {T("POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n"
        "Transfer-Encoding: chunked\r\n\r\n"),
-     MSP_HTTP_CODING_TWICE},
+     MSP_HTTP_SYNTAX},
     {T("POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip\r\n\r\n"),
      MSP_HTTP_CODING},
     {T("POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n"),

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A worker on loopback sockets with a kernel that says what the test wants.
+ * The worker runs in a thread of its own; the test plays client and host with
+ * blocking sockets that give up after five seconds.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "base/loop.h"
+#include "harness/test.h"
+#include "proxy/key.h"
+#include "proxy/worker.h"
+
+struct fixture {
+    struct msp_loop *loop;
+    struct msp_key *key;
+    struct msp_worker *worker;
+    struct msp_request page;
+    struct msp_meta meta;
+    struct msp_source stop;
+    int stop_pipe[2];
+    int log_pipe[2];
+    pthread_t thread;
+    int run_result;
+    int host;      /* listening socket of the pretended host */
+    uint16_t port; /* of the proxy's listener */
+    uint16_t host_port;
+
+    /* what the pretended kernel says; set before the request */
+    bool has_mark;
+    struct msp_mark mark;
+    int own_result;
+    int authorize_result;
+    enum msp_verdict verdict;
+    enum msp_reason reason;
+    enum msp_mode mode;
+    uint32_t endpoint_flags;
+    /* what it was asked */
+    unsigned n_authorized;
+    unsigned n_owned;
+    struct msp_request asked;
+};
+
+/* cmocka set-up and tear-down; *state is the fixture. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
+void fixture_set_key(struct fixture *f);
+/* Stops the worker's thread, so that its state may be read. */
+void fixture_stop(struct fixture *f);
+
+int fixture_client(struct fixture *f); /* connected to the proxy */
+int fixture_accept(struct fixture *f); /* the proxy's connection to the host */
+bool fixture_host_is_quiet(struct fixture *f); /* nobody connected */
+void fixture_log(struct fixture *f, struct msp_child_log *ret); /* next one */
+
+void send_text(int fd, const char *text);
+void send_bytes(int fd, const void *ptr, size_t len);
+/* Reads one message: head, and a body by Content-Length or 0-chunk. */
+const char *read_message(int fd, bool has_body);
+void read_exactly(int fd, void *ptr, size_t len);
+/* The other side closed, and sent nothing more. */
+void expect_end(int fd);
+/* Value of a header in a message of read_message; NULL if absent. */
+const char *header_of(const char *message, const char *name);
