@@ -12,8 +12,6 @@
 
 #include "intern.h"
 
-#define msp_intern_auto msp_cleanup(msp_intern_done)
-
 /* One endpoint of the document, and what refers to what in it. */
 struct checker {
     struct report *report;
@@ -23,6 +21,9 @@ struct checker {
     bool *role_assigned;                     /* [n_roles] */
     bool *privilege_granted;                 /* [n_privileges] */
     bool *identity_used;                     /* [n_identities] */
+    size_t *listed; /* [n_privileges or n_identities], number of the last
+                       list that named it */
+    size_t n_lists;
 };
 
 static void checker_done(struct checker *c)
@@ -33,6 +34,7 @@ static void checker_done(struct checker *c)
     free(c->role_assigned);
     free(c->privilege_granted);
     free(c->identity_used);
+    free(c->listed);
 }
 
 /* "<rules>/<array>/<index><rest>" */
@@ -68,7 +70,9 @@ static int checker_init(struct checker *c)
     c->role_assigned = calloc(e->n_roles + 1, sizeof(bool));
     c->privilege_granted = calloc(e->n_privileges + 1, sizeof(bool));
     c->identity_used = calloc(e->n_identities + 1, sizeof(bool));
-    if (!c->role_assigned || !c->privilege_granted || !c->identity_used)
+    c->listed = calloc(e->n_privileges + e->n_identities + 1, sizeof(size_t));
+    if (!c->role_assigned || !c->privilege_granted || !c->identity_used ||
+        !c->listed)
         return -ENOMEM;
     for (size_t i = 0; i < e->n_privileges; i++)
         add_name(c, &c->privilege, e->privilege[i].name, "privileges", i);
@@ -80,32 +84,34 @@ static int checker_init(struct checker *c)
 }
 
 /*
- * A list of references.
+ * A list of references, at <rules>/<array>/<index><rest>.
  * @param seen [names known], set where a reference hits
  */
 static void check_names(struct checker *c, const struct doc_names *names,
                         const struct intern *known, bool *seen,
-                        const char *pointer)
+                        const char *array, size_t index, const char *rest)
 {
-    msp_intern_auto struct intern once = {0};
+    size_t list = ++c->n_lists;
 
-    if (msp_intern_init(&once, names->n) < 0) {
-        c->report->r = -ENOMEM;
-        return;
-    }
     for (size_t i = 0; i < names->n; i++) {
         doc_text name = names->item[i];
         struct place place;
-        uint32_t index;
+        uint32_t hit;
+        bool is_known =
+            name && msp_intern_find(known, name, strlen(name), &hit);
 
         if (!name)
             continue;
-        msp_place_set(&place, "%s/%zu", pointer, i);
-        if (msp_intern_add(&once, name, strlen(name), (uint32_t)i) != i)
+        if (is_known && c->listed[hit] != list) {
+            c->listed[hit] = list;
+            seen[hit] = true;
+            continue;
+        }
+        (void)where(c, &place, array, index, rest);
+        (void)msp_place_push_index(&place, i);
+        if (is_known)
             msp_report_error(c->report, MSP_DIAG_DUPLICATE_NAME, place.text,
                              "each name once", "a second \"%.64s\"", name);
-        if (msp_intern_find(known, name, strlen(name), &index))
-            seen[index] = true;
         else
             msp_report_error(c->report, MSP_DIAG_DANGLING, place.text,
                              "a name defined here", "\"%.64s\"", name);
@@ -160,17 +166,21 @@ static bool is_ascii(const char *text)
 
 /* A pair no request can ever have would be a rule that never matches. */
 static void check_pair(struct checker *c, const struct doc_pair *pair,
-                       const char *pointer)
+                       size_t index)
 {
+    bool is_escaped =
+        has_escape(pair->key) || (pair->value && has_escape(pair->value));
     struct place place;
 
-    msp_place_set(&place, "%s", pointer);
+    if (!is_escaped && !strpbrk(pair->key, "&=") && is_ascii(pair->key))
+        return;
+    (void)where(c, &place, "privileges", index, "/queryParameters");
     msp_place_push(&place, pair->key);
-    if (has_escape(pair->key) || (pair->value && has_escape(pair->value)))
+    if (is_escaped)
         msp_report_error(c->report, MSP_DIAG_VALUE, place.text,
                          "literal text, not percent-encoded", "\"%.64s\"",
                          has_escape(pair->key) ? pair->key : pair->value);
-    else if (strpbrk(pair->key, "&=") || !is_ascii(pair->key))
+    else
         msp_report_error(c->report, MSP_DIAG_VALUE, place.text,
                          "an ASCII key without & and =", "\"%.64s\"",
                          pair->key);
@@ -181,19 +191,16 @@ static void check_pairs(struct checker *c, const struct doc_privilege *p,
 {
     struct place place;
 
-    (void)where(c, &place, "privileges", index, "/queryParameters");
     for (size_t i = 0; i < p->n_pairs; i++) {
-        check_pair(c, &p->pair[i], place.text);
+        check_pair(c, &p->pair[i], index);
         for (size_t j = 0; j < i; j++) {
-            size_t before;
-
             if (strcasecmp(p->pair[i].key, p->pair[j].key) != 0)
                 continue;
-            before = msp_place_push(&place, p->pair[i].key);
+            (void)where(c, &place, "privileges", index, "/queryParameters");
+            (void)msp_place_push(&place, p->pair[i].key);
             msp_report_error(c->report, MSP_DIAG_DUPLICATE_KEY, place.text,
                              "each key once, whatever its case",
                              "\"%.64s\" before it", p->pair[j].key);
-            msp_place_pop(&place, before);
         }
     }
 }
@@ -207,9 +214,8 @@ static void check_references(struct checker *c)
         const struct doc_assignment *a = &e->assignment[i];
         uint32_t role;
 
-        (void)where(c, &place, "roleAssignments", i, "/identities");
         check_names(c, &a->identities, &c->identity, c->identity_used,
-                    place.text);
+                    "roleAssignments", i, "/identities");
         if (!a->role)
             continue;
         if (msp_intern_find(&c->role, a->role, strlen(a->role), &role))
@@ -221,8 +227,7 @@ static void check_references(struct checker *c)
     }
     for (size_t i = 0; i < e->n_roles; i++)
         check_names(c, &e->role[i].privileges, &c->privilege,
-                    c->privilege_granted,
-                    where(c, &place, "roles", i, "/privileges"));
+                    c->privilege_granted, "roles", i, "/privileges");
 }
 
 static void check_identities(struct checker *c)

@@ -29,13 +29,25 @@ void msp_intern_done(struct intern *table)
     *table = (struct intern){0};
 }
 
-/* FNV-1a; the policy's author is the only one who could make it collide. */
+/* Multiply and fold; the policy's author alone could make it collide. */
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+    return h ^ h >> 29;
+}
+
 static uint64_t hash(const uint8_t *key, size_t len)
 {
-    uint64_t h = 0xcbf29ce484222325ull;
+    uint64_t h = len, word;
 
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ key[i]) * 0x100000001b3ull;
+    for (; len >= sizeof(word); len -= sizeof(word)) {
+        memcpy(&word, key, sizeof(word));
+        h = mix(h, word);
+        key += sizeof(word);
+    }
+    word = 0;
+    memcpy(&word, key, len);
+    h = mix(h, word);
     return h ^ h >> 32;
 }
 

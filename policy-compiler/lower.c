@@ -74,6 +74,18 @@ static void *add_rows(struct rows *rows, size_t n)
     return first;
 }
 
+/* Room for n rows, where the number is known. */
+static int reserve_rows(struct rows *rows, size_t n)
+{
+    if (n == 0)
+        return 0;
+    rows->data = malloc(n * rows->size);
+    if (!rows->data)
+        return -ENOMEM;
+    rows->cap = n;
+    return 0;
+}
+
 static int add_row(struct lowering *l, enum msp_section section,
                    const void *row)
 {
@@ -455,6 +467,8 @@ static int lower_paths(struct lowering *l)
     struct rows *rows = &l->tables->section[MSP_SEC_PATHS];
 
     group_paths(l);
+    if (reserve_rows(rows, 2 * l->n_groups) < 0)
+        return -ENOMEM;
     for (size_t i = 0; i < l->n_groups; i++) {
         const struct rule_privilege *p = l->group[i].privilege[0];
         struct msp_path_node node;

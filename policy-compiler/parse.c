@@ -48,38 +48,50 @@ static void wrong_type(struct parser *parser, const char *expected,
                      "%s", name[json_typeof(value)]);
 }
 
+static void report_member(struct parser *parser, const char *key,
+                          const struct member *known)
+{
+    size_t before = msp_place_push(&parser->at, key);
+
+    if (!known)
+        msp_report_error(parser->report, MSP_DIAG_UNKNOWN_MEMBER,
+                         parser->at.text, NULL, "\"%.64s\"", key);
+    else if (known->need == LATER)
+        msp_report_error(parser->report, MSP_DIAG_UNSUPPORTED, parser->at.text,
+                         "a member of this version", "\"%s\"", key);
+    else
+        msp_report_error(parser->report, MSP_DIAG_MISSING, parser->at.text,
+                         "this member", NULL);
+    msp_place_pop(&parser->at, before);
+}
+
 /* The members of an object: none unknown, each required one there. */
 static void check_members(struct parser *parser, json_t *object,
                           const struct member *members, size_t n)
 {
+    size_t n_right = 0;
     const char *key;
     json_t *value;
 
-    json_object_foreach(object, key, value) {
-        size_t i = 0, before = msp_place_push(&parser->at, key);
-
-        while (i < n && !msp_streq(members[i].name, key))
-            i++;
-        if (i == n)
-            msp_report_error(parser->report, MSP_DIAG_UNKNOWN_MEMBER,
-                             parser->at.text, NULL, "\"%.64s\"", key);
-        else if (members[i].need == LATER)
-            msp_report_error(parser->report, MSP_DIAG_UNSUPPORTED,
-                             parser->at.text, "a member of this version",
-                             "\"%s\"", key);
-        msp_place_pop(&parser->at, before);
-    }
-    for (size_t i = 0; i < n; i++) {
-        size_t before;
-
-        if (members[i].need != REQUIRED ||
+    for (size_t i = 0; i < n; i++)
+        if (members[i].need != LATER &&
             json_object_get(object, members[i].name))
-            continue;
-        before = msp_place_push(&parser->at, members[i].name);
-        msp_report_error(parser->report, MSP_DIAG_MISSING, parser->at.text,
-                         "this member", NULL);
-        msp_place_pop(&parser->at, before);
+            n_right++;
+    /* Only an object with others in it is worth a walk. */
+    if (n_right != json_object_size(object)) {
+        json_object_foreach(object, key, value) {
+            size_t i = 0;
+
+            while (i < n && !msp_streq(members[i].name, key))
+                i++;
+            if (i == n || members[i].need == LATER)
+                report_member(parser, key, i < n ? &members[i] : NULL);
+        }
     }
+    for (size_t i = 0; i < n; i++)
+        if (members[i].need == REQUIRED &&
+            !json_object_get(object, members[i].name))
+            report_member(parser, members[i].name, &members[i]);
 }
 
 static bool is_blank(const char *text)
@@ -527,8 +539,11 @@ static void parse_version(struct parser *parser, json_t *root)
     msp_place_pop(&parser->at, before);
 }
 
-/* Reports the first value nested too deep. @return whether there is one */
-static bool check_depth(struct parser *parser, json_t *value, size_t depth)
+/*
+ * Finds the first value nested too deep.
+ * @param at NULL, or where to leave its place
+ */
+static bool is_too_deep(json_t *value, size_t depth, struct place *at)
 {
     const char *key;
     json_t *item;
@@ -536,28 +551,37 @@ static bool check_depth(struct parser *parser, json_t *value, size_t depth)
 
     if (!json_is_object(value) && !json_is_array(value))
         return false;
-    if (depth > MSP_DOC_DEPTH_MAX) {
-        msp_report_error(parser->report, MSP_DIAG_TOO_DEEP, parser->at.text,
-                         "at most 16 levels", "more");
+    if (depth > MSP_DOC_DEPTH_MAX)
         return true;
-    }
     json_object_foreach(value, key, item) {
-        size_t before = msp_place_push(&parser->at, key);
-        bool is_deep = check_depth(parser, item, depth + 1);
+        size_t before = at ? msp_place_push(at, key) : 0;
 
-        msp_place_pop(&parser->at, before);
-        if (is_deep)
+        if (is_too_deep(item, depth + 1, at))
             return true;
+        if (at)
+            msp_place_pop(at, before);
     }
     json_array_foreach(value, i, item) {
-        size_t before = msp_place_push_index(&parser->at, i);
-        bool is_deep = check_depth(parser, item, depth + 1);
+        size_t before = at ? msp_place_push_index(at, i) : 0;
 
-        msp_place_pop(&parser->at, before);
-        if (is_deep)
+        if (is_too_deep(item, depth + 1, at))
             return true;
+        if (at)
+            msp_place_pop(at, before);
     }
     return false;
+}
+
+/* The place is made on a second walk, which good documents do not need. */
+static void check_depth(struct parser *parser, json_t *root)
+{
+    struct place place = {.len = 0};
+
+    if (!is_too_deep(root, 1, NULL))
+        return;
+    (void)is_too_deep(root, 1, &place);
+    msp_report_error(parser->report, MSP_DIAG_TOO_DEEP, place.text,
+                     "at most 16 levels", "more");
 }
 
 static void report_syntax(struct report *report, const json_error_t *error)
@@ -629,10 +653,12 @@ int msp_parse(const char *text, size_t len, struct report *report,
         wrong_type(&parser, "an object", root);
         return report->r;
     }
-    (void)check_depth(&parser, root, 1);
     check_members(&parser, root, members, ARRAY_SIZE(members));
     parse_version(&parser, root);
     parse_endpoints(&parser, root, ret_doc);
+    /* A document without a fault so far has the depth of the schema. */
+    if (report->n_errors > 0)
+        check_depth(&parser, root);
     return report->r < 0 ? report->r : 1;
 }
 

@@ -86,6 +86,9 @@ size_t msp_place_push(struct place *place, const char *member)
     size_t before = place->len, len = strlen(member);
     bool fits = append(place, "/", 1);
 
+    /* Nearly every one: nothing to escape, and room. */
+    if (!strpbrk(member, "~/") && append(place, member, len))
+        return before;
     for (size_t i = 0, n; fits && i < len; i += n) {
         n = utf8_char(member + i, len - i);
         if (n == 0)
@@ -103,9 +106,13 @@ size_t msp_place_push(struct place *place, const char *member)
 size_t msp_place_push_index(struct place *place, size_t index)
 {
     char text[24];
+    size_t at = sizeof(text);
 
-    (void)snprintf(text, sizeof(text), "%zu", index);
-    return msp_place_push(place, text);
+    text[--at] = '\0';
+    do
+        text[--at] = (char)('0' + index % 10);
+    while (index /= 10);
+    return msp_place_push(place, text + at);
 }
 
 void msp_place_pop(struct place *place, size_t len)

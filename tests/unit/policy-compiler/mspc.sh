@@ -1,0 +1,86 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# mspc.sh MSPC: flags, exit codes and files of the command.
+set -u
+
+mspc=$1
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT TERM
+cd "$tmp" || exit 1
+failed=0
+
+# expect CODE COMMAND...: runs it, keeps its output in out and err.
+expect() {
+    want=$1
+    shift
+    "$@" >out 2>err
+    got=$?
+    if [ $got -ne "$want" ]; then
+        echo "exit $got, not $want: $*"
+        cat err
+        failed=1
+    fi
+}
+
+claim() {
+    if ! eval "$2"; then
+        echo "not so: $1"
+        failed=1
+    fi
+}
+
+"$mspc" default >good.json || exit 1
+echo '{"version":2}' >bad.json
+
+expect 0 "$mspc" check good.json
+claim "a good document is not worth a word" '[ ! -s out ] && [ ! -s err ]'
+expect 2 "$mspc" check bad.json
+claim "text goes to standard error" '[ ! -s out ] && [ -s err ]'
+expect 2 "$mspc" check --json bad.json
+claim "JSON goes to standard output" '[ -s out ] && [ ! -s err ]'
+claim "JSON names the schema" 'head -c 12 out | grep -q "{\"schema\":1,"'
+expect 0 sh -c "'$mspc' check - <good.json"
+expect 2 sh -c "'$mspc' check --json - <bad.json"
+claim "standard input has a name" 'grep -q "\"source\":\"stdin\"" out'
+
+expect 0 "$mspc" compile good.json -o image
+claim "an image may be read by all" '[ "$(stat -c %a image)" = 644 ]'
+(umask 077 && "$mspc" compile good.json -o private) || failed=1
+claim "but not against the umask" '[ "$(stat -c %a private)" = 600 ]'
+cp image before
+expect 2 "$mspc" compile bad.json -o image
+claim "a refused document leaves the old image" 'cmp -s image before'
+expect 2 "$mspc" compile good.json -o missing/image
+expect 2 "$mspc" compile good.json -o .
+claim "no temporary file is left" '[ -z "$(find . -name "*.??????" ! -name "*.json")" ]'
+expect 0 sh -c "'$mspc' compile good.json -o - | cmp - image"
+expect 2 sh -c "'$mspc' compile --json bad.json -o -"
+claim "an image's place is kept clear" '[ ! -s out ] && [ -s err ]'
+
+expect 0 "$mspc" dump image
+claim "text begins with the version" 'head -n 1 out | grep -q "^image version 1$"'
+expect 0 "$mspc" dump image --json
+claim "JSON begins with the schema" 'head -c 12 out | grep -q "{\"schema\":1,"'
+expect 2 "$mspc" dump good.json
+claim "what is no image is called so" 'grep -q "not a policy image" err'
+head -c 100 image >short
+expect 2 "$mspc" dump short
+: >empty
+expect 2 "$mspc" dump empty
+
+expect 2 "$mspc"
+expect 2 "$mspc" explode
+expect 2 "$mspc" check
+expect 2 "$mspc" check good.json bad.json
+expect 2 "$mspc" check good.json -o image
+expect 2 "$mspc" compile good.json
+expect 2 "$mspc" check --what good.json
+expect 2 "$mspc" check missing.json
+expect 2 "$mspc" default good.json
+expect 0 "$mspc" --help
+claim "help is asked for: standard output" '[ -s out ] && [ ! -s err ]'
+expect 0 "$mspc" --version
+expect 5 sh -c "'$mspc' default >/dev/full"
+expect 5 sh -c "'$mspc' dump image >/dev/full"
+exit $failed
