@@ -381,8 +381,7 @@ static void a_new_agent_ends_this_one(void **state)
     assert_string_equal(header_of(read_message(busy, true), "connection"),
                         "close");
     expect_end(busy);
-    assert_ok(pthread_join(f->thread, NULL));
-    f->thread = 0;
+    fixture_wait(f);
     assert_int_equal(f->run_result, 0);
     (void)close(idle);
     (void)close(busy);

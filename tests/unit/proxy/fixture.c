@@ -8,6 +8,16 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "proxy/sandbox.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANDBOXED false /* its runtime needs more than the worker may have */
+#else
+#define SANDBOXED true
+#endif
+
+static sem_t forever; /* never posted */
+
 static int op_mark(void *data, int fd, struct msp_mark *ret_mark)
 {
     struct fixture *f = data;
@@ -47,7 +57,7 @@ static void op_log(void *data, const struct msp_child_log *record)
 {
     struct fixture *f = data;
 
-    if (write(f->log_pipe[1], record, sizeof(*record)) != sizeof(*record))
+    if (send(f->log_pair[1], record, sizeof(*record), 0) != sizeof(*record))
         abort();
 }
 
@@ -80,7 +90,13 @@ static void *run(void *data)
 {
     struct fixture *f = data;
 
+    if (SANDBOXED && msp_sandbox_enter() < 0)
+        abort();
     f->run_result = msp_loop_run(f->loop);
+    (void)sem_post(&f->is_done);
+    /* a thread cannot end inside the sandbox: it blocks signals first */
+    while (SANDBOXED)
+        (void)sem_wait(&forever);
     return NULL;
 }
 
@@ -95,7 +111,9 @@ int fixture_setup(void **state)
         return -1;
     files.rlim_cur = files.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &files) < 0 || pipe(f->stop_pipe) < 0 ||
-        pipe(f->log_pipe) < 0 || msp_loop_new(&f->loop) || msp_key_new(&f->key))
+        socketpair(AF_UNIX, SOCK_SEQPACKET, 0, f->log_pair) < 0 ||
+        sem_init(&f->is_done, 0, 0) < 0 || msp_loop_new(&f->loop) ||
+        msp_key_new(&f->key))
         return -1;
     f->host = listen_on_loopback(&f->host_port, 0);
     listener = listen_on_loopback(&f->port, SOCK_NONBLOCK);
@@ -142,7 +160,18 @@ void fixture_stop(struct fixture *f)
     if (!f->thread)
         return;
     assert_int_equal(write(f->stop_pipe[1], "x", 1), 1);
-    assert_ok(pthread_join(f->thread, NULL));
+    fixture_wait(f);
+}
+
+void fixture_wait(struct fixture *f)
+{
+    struct timespec limit;
+
+    (void)clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 5;
+    assert_ok(sem_timedwait(&f->is_done, &limit));
+    if (!SANDBOXED)
+        assert_ok(pthread_join(f->thread, NULL));
     f->thread = 0;
 }
 
@@ -157,7 +186,7 @@ int fixture_teardown(void **state)
     msp_key_free(f->key);
     for (int i = 0; i < 2; i++) {
         (void)close(f->stop_pipe[i]);
-        (void)close(f->log_pipe[i]);
+        (void)close(f->log_pair[i]);
     }
     (void)close(f->host);
     free(f);
@@ -208,10 +237,10 @@ bool fixture_host_is_quiet(struct fixture *f)
 
 void fixture_log(struct fixture *f, struct msp_child_log *ret)
 {
-    struct pollfd wait = {.fd = f->log_pipe[0], .events = POLLIN};
+    struct pollfd wait = {.fd = f->log_pair[0], .events = POLLIN};
 
     assert_int_equal(poll(&wait, 1, 5000), 1);
-    assert_int_equal(read(f->log_pipe[0], ret, sizeof(*ret)), sizeof(*ret));
+    assert_int_equal(read(f->log_pair[0], ret, sizeof(*ret)), sizeof(*ret));
     assert_int_equal(ret->head.type, MSP_CHILD_LOG);
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * A worker on loopback sockets with a kernel that says what the test wants.
- * The worker runs in a thread of its own; the test plays client and host with
- * blocking sockets that give up after five seconds.
+ * The worker runs in a thread of its own, inside the sandbox unless a
+ * sanitizer is watching: a forbidden call kills the whole test. The test plays
+ * client and host with blocking sockets that give up after five seconds.
  */
 #pragma once
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "base/loop.h"
 #include "harness/test.h"
@@ -21,8 +23,9 @@ struct fixture {
     struct msp_meta meta;
     struct msp_source stop;
     int stop_pipe[2];
-    int log_pipe[2];
+    int log_pair[2];
     pthread_t thread;
+    sem_t is_done;
     int run_result;
     int host;      /* listening socket of the pretended host */
     uint16_t port; /* of the proxy's listener */
@@ -50,6 +53,8 @@ int fixture_teardown(void **state);
 void fixture_set_key(struct fixture *f);
 /* Stops the worker's thread, so that its state may be read. */
 void fixture_stop(struct fixture *f);
+/* Waits for the worker to end by itself. */
+void fixture_wait(struct fixture *f);
 
 int fixture_client(struct fixture *f); /* connected to the proxy */
 int fixture_accept(struct fixture *f); /* the proxy's connection to the host */
