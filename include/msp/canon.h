@@ -14,32 +14,32 @@
 #include <msp/limits.h>
 
 /* X(code, "text for people and logs") */
-#define MSP_CANON_CODES(X)                                                     \
-    X(OK, "ok")                                                                \
-    X(NOT_ORIGIN_FORM, "target does not begin with a slash")                   \
-    X(TOO_LONG, "target too long")                                             \
-    X(BYTE, "control, blank or non-ASCII byte")                                \
-    X(BAD_ESCAPE, "malformed percent escape")                                  \
-    X(DOUBLE_ENCODING, "double encoding")                                      \
-    X(ENCODED_SPECIAL, "encoded / \\ ? # % ; or control byte in the path")     \
-    X(BACKSLASH, "backslash")                                                  \
-    X(SEMICOLON, "semicolon")                                                  \
-    X(FRAGMENT, "fragment")                                                    \
-    X(EMPTY_SEGMENT, "empty segment")                                          \
-    X(DOT_SEGMENT, "dot segment")                                              \
-    X(TRAILING_DOT, "segment ends in a dot or blank")                          \
-    X(PAIRS, "too many query pairs")                                           \
-    X(EMPTY_KEY, "query pair without a key")                                   \
-    X(DUPLICATE_KEY, "duplicate query key")                                    \
-    X(ENCODED_SEPARATOR, "encoded & or = in a query key")                      \
-    X(COLLISION, "two query pairs sign alike")                                 \
+#define MSP_CANON_CODES(X)                                                 \
+    X(OK, "ok")                                                            \
+    X(NOT_ORIGIN_FORM, "target does not begin with a slash")               \
+    X(TOO_LONG, "target too long")                                         \
+    X(BYTE, "control, blank or non-ASCII byte")                            \
+    X(BAD_ESCAPE, "malformed percent escape")                              \
+    X(DOUBLE_ENCODING, "double encoding")                                  \
+    X(ENCODED_SPECIAL, "encoded / \\ ? # % ; or control byte in the path") \
+    X(BACKSLASH, "backslash")                                              \
+    X(SEMICOLON, "semicolon")                                              \
+    X(FRAGMENT, "fragment")                                                \
+    X(EMPTY_SEGMENT, "empty segment")                                      \
+    X(DOT_SEGMENT, "dot segment")                                          \
+    X(TRAILING_DOT, "segment ends in a dot or blank")                      \
+    X(PAIRS, "too many query pairs")                                       \
+    X(EMPTY_KEY, "query pair without a key")                               \
+    X(DUPLICATE_KEY, "duplicate query key")                                \
+    X(ENCODED_SEPARATOR, "encoded & or = in a query key")                  \
+    X(COLLISION, "two query pairs sign alike")                             \
     X(QUERY, "query in a rule path")
 
 enum msp_canon_code {
 #define MSP_CANON_ENUM(code, text) MSP_CANON_##code,
     MSP_CANON_CODES(MSP_CANON_ENUM)
 #undef MSP_CANON_ENUM
-        MSP_CANON_COUNT,
+    MSP_CANON_COUNT,
 };
 
 /* A slice of msp_canon.buf; not NUL-terminated. */

@@ -12,34 +12,37 @@
 #include <stdio.h>
 
 /* X(code, "stable-name") */
-#define MSP_DIAG_CODES(X)                                                      \
-    X(SYNTAX, "syntax")                                                        \
-    X(DUPLICATE_KEY, "duplicate-key")                                          \
-    X(TOO_LARGE, "too-large")                                                  \
-    X(TOO_DEEP, "too-deep")                                                    \
-    X(VERSION, "version")                                                      \
-    X(TYPE, "type")                                                            \
-    X(MISSING, "missing")                                                      \
-    X(UNKNOWN_MEMBER, "unknown-member")                                        \
-    X(VALUE, "value")                                                          \
-    X(BLANK, "blank")                                                          \
-    X(DUPLICATE_NAME, "duplicate-name")                                        \
-    X(DANGLING, "dangling")                                                    \
-    X(NO_SELECTOR, "no-selector")                                              \
-    X(PATH, "path")                                                            \
-    X(LIMIT, "limit")                                                          \
-    X(UNSUPPORTED, "unsupported")                                              \
-    X(UNUSED, "unused")                                                        \
+#define MSP_DIAG_CODES(X)               \
+    X(SYNTAX, "syntax")                 \
+    X(DUPLICATE_KEY, "duplicate-key")   \
+    X(TOO_LARGE, "too-large")           \
+    X(TOO_DEEP, "too-deep")             \
+    X(VERSION, "version")               \
+    X(TYPE, "type")                     \
+    X(MISSING, "missing")               \
+    X(UNKNOWN_MEMBER, "unknown-member") \
+    X(VALUE, "value")                   \
+    X(BLANK, "blank")                   \
+    X(DUPLICATE_NAME, "duplicate-name") \
+    X(DANGLING, "dangling")             \
+    X(NO_SELECTOR, "no-selector")       \
+    X(PATH, "path")                     \
+    X(LIMIT, "limit")                   \
+    X(UNSUPPORTED, "unsupported")       \
+    X(UNUSED, "unused")                 \
     X(TRUNCATED, "truncated")
 
 enum msp_diag_code {
 #define MSP_DIAG_ENUM(code, name) MSP_DIAG_##code,
     MSP_DIAG_CODES(MSP_DIAG_ENUM)
 #undef MSP_DIAG_ENUM
-        MSP_DIAG_COUNT,
+    MSP_DIAG_COUNT,
 };
 
-enum msp_severity { MSP_SEVERITY_ERROR = 0, MSP_SEVERITY_WARNING };
+enum msp_severity {
+    MSP_SEVERITY_ERROR = 0,
+    MSP_SEVERITY_WARNING
+};
 
 struct msp_diag {
     enum msp_diag_code code;

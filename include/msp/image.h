@@ -16,7 +16,7 @@
 
 #include <msp/abi.h>
 
-#define MSP_IMAGE_MAGIC 0x4547414d4950534dull /* "MSPIMAGE" in memory, LE */
+#define MSP_IMAGE_MAGIC  0x4547414d4950534dull /* "MSPIMAGE" in memory, LE */
 #define MSP_IMAGE_ENDIAN 0x01020304u
 #define MSP_DIGEST_BYTES 32
 
@@ -60,10 +60,10 @@ struct msp_image_prefix {
 };
 
 /* flags of msp_image_identity: which selectors are given */
-#define MSP_ID_UID 0x01u
-#define MSP_ID_GID 0x02u
-#define MSP_ID_USER 0x04u
-#define MSP_ID_GROUP 0x08u
+#define MSP_ID_UID       0x01u
+#define MSP_ID_GID       0x02u
+#define MSP_ID_USER      0x04u
+#define MSP_ID_GROUP     0x08u
 #define MSP_ID_HOST_ONLY 0x100u /* matches only outside containers */
 
 struct msp_image_identity {

@@ -27,7 +27,10 @@ int msp_policy_compile(const char *text, size_t len, struct msp_diags *diags,
 /* The built-in default document: IMDS open, WireServer and HostGA for root. */
 const char *msp_policy_default(void);
 
-enum msp_dump_format { MSP_DUMP_TEXT, MSP_DUMP_JSON };
+enum msp_dump_format {
+    MSP_DUMP_TEXT,
+    MSP_DUMP_JSON
+};
 
 /*
  * Prints a checked image; stable for the same image.

@@ -19,5 +19,5 @@
 
 #include <msp/cleanup.h>
 
-#define assert_ok(expr) assert_int_equal((expr), 0)
+#define assert_ok(expr)       assert_int_equal((expr), 0)
 #define assert_errno(expr, e) assert_int_equal((expr), -(e))
