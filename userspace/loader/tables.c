@@ -349,17 +349,3 @@ void msp_tables_sweep(struct msp_loader *loader, uint64_t limit)
 
     (void)msp_pins_each_gen(&loader->pins, sweep_one, &sweep);
 }
-
-int msp_tables_endpoint(const struct msp_loader *loader, uint32_t index,
-                        struct msp_endpoint *ret)
-{
-    uint64_t generation = slot_generation(loader, live_slot(loader));
-    char path[MSP_PIN_PATH_BYTES];
-    msp_autoclose int fd = -1;
-
-    msp_pins_gen_path(&loader->pins, generation, false, "msp_eps", path);
-    fd = bpf_obj_get(path);
-    if (fd < 0)
-        return -errno;
-    return bpf_map_lookup_elem(fd, &index, ret) < 0 ? -errno : 0;
-}

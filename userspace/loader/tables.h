@@ -32,7 +32,3 @@ struct msp_slot_meta msp_tables_live(const struct msp_loader *loader);
  * seconds after a flip, so that a program still running keeps its maps.
  */
 void msp_tables_sweep(struct msp_loader *loader, uint64_t limit);
-
-/* Mode of a live endpoint, read from the live maps; MSP_MODE_NONE unknown. */
-int msp_tables_endpoint(const struct msp_loader *loader, uint32_t index,
-                        struct msp_endpoint *ret);

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include <msp/cleanup.h>
+#include <msp/ctl.h>
+#include <msp/limits.h>
+
+#include "base/log.h"
+#include "daemon/mspd.h"
+#include "daemon/notify.h"
+#include "loader/events.h"
+
+static const char paths_name[] = "netns"; /* in the run directory */
+
+/* --- mspd-netns --------------------------------------------------------- */
+
+static void on_netns_gone(void *data)
+{
+    struct mspd *mspd = data;
+
+    /* fail closed: without it no namespace can be served; pins enforce on,
+     * and the unit starts both anew */
+    msp_log(MSP_LOG_ERR, "netns.gone", NULL);
+    msp_loop_quit(mspd->loop, MSP_EXIT_INTERNAL);
+}
+
+int mspd_start_netns(struct mspd *mspd)
+{
+    return msp_netns_start(&mspd->netns, mspd->loop, mspd->opts.libexec_dir,
+                           on_netns_gone, mspd);
+}
+
+/* --- mspd-keeper -------------------------------------------------------- */
+
+static int keeper_prepare(void *data, struct msp_child_spawn *ret)
+{
+    struct mspd *mspd = data;
+
+    msp_closep(&mspd->key_fd);
+    mspd->key_fd = -1;
+    if (!mspd->opts.static_key)
+        return 0;
+    mspd->key_fd =
+        open(mspd->opts.static_key, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (mspd->key_fd < 0) {
+        (void)snprintf(mspd->key_why, sizeof(mspd->key_why),
+                       "the key file cannot be opened: %s", strerror(errno));
+        msp_log(MSP_LOG_ERR, "key.open", "why", mspd->key_why, NULL);
+        return 0; /* names are still to be resolved */
+    }
+    ret->arg[0] = "--static-key";
+    ret->fd[ret->n_fds++] = mspd->key_fd;
+    return 0;
+}
+
+static void keeper_started(void *data)
+{
+    struct mspd *mspd = data;
+
+    msp_closep(&mspd->key_fd);
+    mspd->key_fd = -1;
+    /* an earlier one may have died before it answered */
+    msp_policy_names_changed(&mspd->policy);
+}
+
+static void give_key(struct mspd *mspd)
+{
+    int r;
+
+    if (!mspd->key->has_key || mspd->proxy.state != MSP_CHILD_RUNNING)
+        return;
+    r = msp_child_send(&mspd->proxy, &mspd->key->packet,
+                       sizeof(mspd->key->packet), -1);
+    if (r < 0)
+        msp_log_errno(MSP_LOG_ERR, "key.send", r);
+}
+
+static int take_key(struct mspd *mspd, const struct msp_child_key *packet,
+                    size_t len)
+{
+    if (len != sizeof(*packet) ||
+        !memchr(packet->guid, '\0', sizeof(packet->guid)))
+        return -EPROTO;
+    memcpy(&mspd->key->packet, packet, sizeof(*packet));
+    mspd->key->has_key = true;
+    msp_log(MSP_LOG_INFO, "key.have", "guid", packet->guid, NULL);
+    give_key(mspd);
+    return 0;
+}
+
+static int keeper_packet(void *data, const void *packet, size_t len, int fd)
+{
+    struct mspd *mspd = data;
+    msp_autoclose int owned = fd;
+    const struct msp_child_head *head = packet;
+    const struct msp_child_text *text = packet;
+
+    if (owned >= 0)
+        return -EPROTO;
+    if (head->type == MSP_CHILD_KEY)
+        return take_key(mspd, packet, len);
+    if (head->type == MSP_CHILD_NAMES && len == sizeof(struct msp_child_names))
+        return msp_names_reply(&mspd->names, packet);
+    if (head->type == MSP_CHILD_KEY_BAD && len == sizeof(*text)) {
+        (void)snprintf(mspd->key_why, sizeof(mspd->key_why), "%.*s",
+                       (int)sizeof(text->text) - 1, text->text);
+        msp_log(MSP_LOG_ERR, "key.bad", "why", mspd->key_why, NULL);
+        return 0;
+    }
+    return -EPROTO;
+}
+
+static void keeper_gone(void *data)
+{
+    struct mspd *mspd = data;
+
+    msp_names_keeper_gone(&mspd->names);
+}
+
+int mspd_start_keeper(struct mspd *mspd, uint32_t uid, uint32_t gid)
+{
+    static const struct msp_child_ops ops = {.prepare = keeper_prepare,
+                                             .started = keeper_started,
+                                             .packet = keeper_packet,
+                                             .gone = keeper_gone};
+
+    (void)snprintf(mspd->key_why, sizeof(mspd->key_why),
+                   "no --static-key was given");
+    mspd->keeper = (struct msp_child){.name = "mspd-keeper",
+                                      .dir = mspd->opts.libexec_dir,
+                                      .ops = &ops,
+                                      .data = mspd,
+                                      .is_restarted = true,
+                                      .drops_user = true,
+                                      .uid = uid,
+                                      .gid = gid};
+    msp_child_init(&mspd->keeper, mspd->loop);
+    return msp_child_start(&mspd->keeper);
+}
+
+/* --- mspd-proxy --------------------------------------------------------- */
+
+static int proxy_prepare(void *data, struct msp_child_spawn *ret)
+{
+    struct mspd *mspd = data;
+    const struct msp_loader *loader = &mspd->loader;
+
+    ret->arg[0] = "--slot";
+    ret->arg[1] = mspd->slot_text;
+    ret->arg[2] = "--epoch";
+    ret->arg[3] = mspd->epoch_text;
+    ret->fd[0] = msp_loader_map_fd(loader, "msp_own_sk");
+    ret->fd[1] = msp_loader_map_rdonly(loader, "msp_sk_verdict");
+    ret->fd[2] = msp_loader_map_fd(loader, "msp_requests");
+    ret->fd[3] = msp_loader_prog_fd(loader, MSP_PROG_AUTHORIZE);
+    ret->fd[4] = msp_loader_map_rdonly(loader, "msp_meta");
+    ret->n_fds = 5;
+    _Static_assert(MSP_FD_PROXY_META == MSP_FD_CONTROL + 5, "order above");
+    return ret->fd[1] < 0 || ret->fd[4] < 0 ? -EMFILE : 0;
+}
+
+/* The descriptors of proxy_prepare that are not borrowed. */
+static void close_prepared(const struct msp_child_spawn *spawn)
+{
+    if (spawn->n_fds == 5) {
+        msp_closep(&spawn->fd[1]);
+        msp_closep(&spawn->fd[4]);
+    }
+}
+
+static void proxy_started(void *data)
+{
+    struct mspd *mspd = data;
+
+    msp_listeners_forget_sent(&mspd->listeners);
+    give_key(mspd);
+    msp_listeners_send(&mspd->listeners);
+}
+
+static void publish(struct mspd *mspd)
+{
+    int r = msp_listeners_publish(&mspd->listeners, true);
+
+    if (r < 0)
+        msp_log_errno(MSP_LOG_ERR, "listeners.publish", r);
+}
+
+static int proxy_packet(void *data, const void *packet, size_t len, int fd)
+{
+    struct mspd *mspd = data;
+    msp_autoclose int owned = fd;
+    const struct msp_child_head *head = packet;
+
+    if (owned >= 0)
+        return -EPROTO;
+    if (head->type == MSP_CHILD_LOG && len == sizeof(struct msp_child_log)) {
+        msp_connlog_request(&mspd->log, packet);
+        return 0;
+    }
+    if (head->type == MSP_CHILD_READY && len == sizeof(*head)) {
+        mspd->is_proxy_ready = true;
+        publish(mspd);
+        msp_log(MSP_LOG_INFO, "proxy.ready", NULL);
+        (void)msp_notify("READY=1\nSTATUS=enforcing");
+        return 0;
+    }
+    return -EPROTO;
+}
+
+static void proxy_room(void *data)
+{
+    struct mspd *mspd = data;
+
+    msp_listeners_send(&mspd->listeners);
+    if (mspd->is_proxy_ready)
+        publish(mspd);
+}
+
+static void proxy_gone(void *data)
+{
+    struct mspd *mspd = data;
+
+    /* rows stay: clients wait in the backlog for the next one */
+    mspd->is_proxy_ready = false;
+}
+
+void mspd_init_proxy(struct mspd *mspd, uint32_t uid, uint32_t gid)
+{
+    static const struct msp_child_ops ops = {.prepare = proxy_prepare,
+                                             .prepared = close_prepared,
+                                             .started = proxy_started,
+                                             .packet = proxy_packet,
+                                             .room = proxy_room,
+                                             .gone = proxy_gone};
+
+    mspd->proxy = (struct msp_child){.name = "mspd-proxy",
+                                     .dir = mspd->opts.libexec_dir,
+                                     .ops = &ops,
+                                     .data = mspd,
+                                     .is_restarted = true,
+                                     .drops_user = true,
+                                     .uid = uid,
+                                     .gid = gid};
+    msp_child_init(&mspd->proxy, mspd->loop);
+    mspd->listeners.proxy = &mspd->proxy;
+    mspd->listeners.loader = &mspd->loader;
+    mspd->listeners.epoch = mspd->epoch;
+    (void)snprintf(mspd->slot_text, sizeof(mspd->slot_text), "%u",
+                   (unsigned int)(mspd->epoch % MSP_WORKERS_MAX));
+    (void)snprintf(mspd->epoch_text, sizeof(mspd->epoch_text), "%" PRIu64,
+                   mspd->epoch);
+}
+
+/* --- listeners ---------------------------------------------------------- */
+
+static void remember_paths(struct mspd *mspd)
+{
+    msp_autofree char *text = NULL;
+    size_t len = 0;
+    int r;
+
+    r = msp_listeners_paths(&mspd->listeners, &text, &len);
+    if (r == 0)
+        r = msp_dirs_store(mspd->dirs.run_fd, paths_name, text, len);
+    if (r < 0)
+        msp_log_errno(MSP_LOG_WARN, "listeners.store", r);
+}
+
+void mspd_listener_added(struct mspd *mspd)
+{
+    msp_listeners_send(&mspd->listeners);
+    if (mspd->is_proxy_ready)
+        publish(mspd);
+    remember_paths(mspd);
+}
+
+/*
+ * Every listener of the start is made. An earlier agent's rows are turned to
+ * ours first: its clients go on to a backlog that our proxy will empty, and
+ * only then is the earlier one told, by the epoch, to stop accepting.
+ */
+static void start_proxy(struct mspd *mspd)
+{
+    if (mspd->loader.is_reused) {
+        (void)msp_listeners_publish(&mspd->listeners, false);
+        msp_listeners_unpublish(&mspd->listeners, true);
+    }
+    msp_loader_set_epoch(&mspd->loader, mspd->epoch);
+    remember_paths(mspd);
+    (void)msp_child_start(&mspd->proxy);
+}
+
+struct first_listener {
+    struct mspd *mspd;
+    char *path; /* owned, NULL for the root namespace */
+};
+
+static void on_first_listener(void *data, int r, int fd, uint64_t cookie,
+                              uint16_t port)
+{
+    struct first_listener *first = data;
+    struct mspd *mspd = first->mspd;
+    const struct msp_listener *item;
+
+    if (r == 0)
+        r = msp_listeners_add(&mspd->listeners, fd, cookie, port, first->path,
+                              &item);
+    if (r < 0)
+        msp_log(first->path ? MSP_LOG_WARN : MSP_LOG_ERR, "listener.failed",
+                "path", first->path ? first->path : "own namespace", "error",
+                strerror(-r), NULL);
+    free(first->path);
+    free(first);
+    if (--mspd->n_waiting_netns == 0)
+        start_proxy(mspd);
+}
+
+static int ask_first(struct mspd *mspd, const char *path)
+{
+    struct first_listener *first = calloc(1, sizeof(*first));
+    int r;
+
+    if (!first)
+        return -ENOMEM;
+    first->mspd = mspd;
+    first->path = path ? strdup(path) : NULL;
+    r = path && !first->path
+            ? -ENOMEM
+            : msp_netns_ask(&mspd->netns, path, 0, on_first_listener, first);
+    if (r < 0) {
+        free(first->path);
+        free(first);
+    } else {
+        mspd->n_waiting_netns++;
+    }
+    return r;
+}
+
+static void ask_remembered(struct mspd *mspd)
+{
+    msp_autofree char *text = NULL;
+    char *next, *line;
+    size_t len;
+
+    if (msp_dirs_read(mspd->dirs.run_fd, paths_name, MSP_CTL_REPLY_BYTES_MAX,
+                      &text, &len) < 0)
+        return;
+    for (line = strtok_r(text, "\n", &next); line;
+         line = strtok_r(NULL, "\n", &next))
+        (void)ask_first(mspd, line);
+}
+
+int mspd_start_listeners(struct mspd *mspd)
+{
+    int r;
+
+    /* held back until all were asked: an answer may come at once */
+    mspd->n_waiting_netns = 1;
+    r = ask_first(mspd, NULL);
+    if (r < 0)
+        return r;
+    ask_remembered(mspd);
+    if (--mspd->n_waiting_netns == 0)
+        start_proxy(mspd);
+    return 0;
+}

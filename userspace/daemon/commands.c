@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What the requests of mspctl mean. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include <msp/cleanup.h>
+
+#include "daemon/mspd.h"
+
+/* A client whose answer comes later. */
+struct waiting {
+    struct mspd *mspd;
+    const struct msp_ctl_client *client;
+    uint64_t serial;
+    char *path; /* netns add; owned */
+};
+
+static struct waiting *wait_for(struct mspd *mspd,
+                                const struct msp_ctl_client *client)
+{
+    struct waiting *waiting = calloc(1, sizeof(*waiting));
+
+    if (waiting)
+        *waiting = (struct waiting){
+            .mspd = mspd, .client = client, .serial = msp_ctl_serial(client)};
+    return waiting;
+}
+
+static void reply(struct waiting *waiting, enum msp_ctl_status status,
+                  struct msp_rec *rec)
+{
+    msp_ctl_reply(&waiting->mspd->ctl, waiting->client, waiting->serial, status,
+                  rec);
+    free(waiting->path);
+    free(waiting);
+}
+
+static void reply_now(struct mspd *mspd, const struct msp_ctl_client *client,
+                      enum msp_ctl_status status, struct msp_rec *rec)
+{
+    msp_ctl_reply(&mspd->ctl, client, msp_ctl_serial(client), status, rec);
+}
+
+static void refuse_now(struct mspd *mspd, const struct msp_ctl_client *client,
+                       enum msp_ctl_status status, const char *why)
+{
+    struct msp_rec rec = {0};
+
+    msp_rec_str(&rec, "error", why);
+    msp_rec_end(&rec);
+    reply_now(mspd, client, status, &rec);
+}
+
+/* --- push --------------------------------------------------------------- */
+
+static void put_slot(struct msp_rec *rec, const char *prefix,
+                     const struct msp_slot_meta *slot)
+{
+    bool is_none = !slot->generation || slot->flags & MSP_SLOT_BOOTSTRAP;
+    char hex[2 * MSP_DIGEST_BYTES + 1], name[64];
+
+    msp_digest_hex(slot->digest, hex);
+    (void)snprintf(name, sizeof(name), "%s.generation", prefix);
+    msp_rec_uint(rec, name, slot->generation);
+    (void)snprintf(name, sizeof(name), "%s.digest", prefix);
+    msp_rec_str(rec, name, is_none ? "none" : hex);
+}
+
+static void put_unknown(void *data, const char *identity, const char *selector,
+                        const char *name)
+{
+    struct msp_rec *rec = data;
+
+    msp_rec_str(rec, "_item", "warnings");
+    msp_rec_str(rec, "identity", identity);
+    msp_rec_str(rec, "selector", selector);
+    msp_rec_str(rec, "name", name);
+    msp_rec_str(rec, "text",
+                "unknown on this host: the identity matches nobody");
+    msp_rec_end(rec);
+}
+
+static void on_pushed(void *data, const struct msp_push_result *result)
+{
+    struct msp_rec rec = {0};
+
+    if (result->status != MSP_CTL_OK)
+        msp_rec_str(&rec, "error", result->why);
+    msp_rec_bool(&rec, "dry_run", result->is_dry_run);
+    put_slot(&rec, "old", &result->before);
+    if (result->is_dry_run && result->status == MSP_CTL_OK) {
+        char hex[2 * MSP_DIGEST_BYTES + 1];
+
+        msp_digest_hex(result->held->image.header->digest, hex);
+        msp_rec_uint(&rec, "new.generation", result->before.generation + 1);
+        msp_rec_str(&rec, "new.digest", hex);
+    } else {
+        put_slot(&rec, "new", &result->now);
+    }
+    msp_rec_end(&rec);
+    if (result->held)
+        msp_policy_unknown(result->held, put_unknown, &rec);
+    reply(data, result->status, &rec);
+}
+
+static void push(struct mspd *mspd, const struct msp_ctl_client *client,
+                 char *payload, size_t len)
+{
+    msp_autofree char *owned = payload;
+    struct msp_ctl_push head;
+    struct waiting *waiting;
+
+    if (len <= sizeof(head)) {
+        refuse_now(mspd, client, MSP_CTL_INVALID, "the push has no image");
+        return;
+    }
+    memcpy(&head, payload, sizeof(head));
+    if (head.flags & ~(MSP_PUSH_DRY_RUN | MSP_PUSH_EXPECT)) {
+        refuse_now(mspd, client, MSP_CTL_INVALID, "unknown push flags");
+        return;
+    }
+    waiting = wait_for(mspd, client);
+    if (!waiting) {
+        refuse_now(mspd, client, MSP_CTL_INTERNAL, "out of memory");
+        return;
+    }
+    /* to the front, where it is aligned */
+    memmove(owned, owned + sizeof(head), len - sizeof(head));
+    if (msp_policy_push(&mspd->policy, TAKE_PTR(owned), len - sizeof(head),
+                        head.flags, head.expect, on_pushed, waiting) < 0) {
+        free(waiting);
+        refuse_now(mspd, client, MSP_CTL_INTERNAL, "out of memory");
+    }
+}
+
+static void show(struct mspd *mspd, const struct msp_ctl_client *client)
+{
+    const struct msp_held *live = &mspd->policy.live;
+    struct msp_slot_meta slot = msp_tables_live(&mspd->loader);
+    struct msp_rec rec = {0};
+
+    put_slot(&rec, "policy", &slot);
+    msp_rec_bool(&rec, "policy.bootstrap", slot.flags & MSP_SLOT_BOOTSTRAP);
+    msp_rec_bool(&rec, "policy.known", live->bytes != NULL);
+    msp_rec_end(&rec);
+    if (rec.error == 0)
+        rec.error = msp_buf_append(&rec.buf, "", 1);
+    if (rec.error == 0 && live->bytes)
+        rec.error = msp_buf_append(&rec.buf, live->bytes, live->len);
+    reply_now(mspd, client, live->bytes ? MSP_CTL_OK : MSP_CTL_DEGRADED, &rec);
+}
+
+/* --- namespaces --------------------------------------------------------- */
+
+static void put_listener(struct msp_rec *rec, const struct msp_listener *item)
+{
+    msp_rec_str(rec, "path", item->path ? item->path : "");
+    msp_rec_bool(rec, "own", !item->path);
+    msp_rec_uint(rec, "cookie", item->cookie);
+    msp_rec_uint(rec, "port", item->port);
+    msp_rec_bool(rec, "ready", item->has_row);
+}
+
+static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
+                           uint16_t port)
+{
+    struct waiting *waiting = data;
+    struct mspd *mspd = waiting->mspd;
+    const struct msp_listener *item = NULL;
+    struct msp_rec rec = {0};
+    enum msp_ctl_status status = MSP_CTL_OK;
+    bool is_known = false;
+
+    if (r == 0) {
+        r = msp_listeners_add(&mspd->listeners, fd, cookie, port, waiting->path,
+                              &item);
+        is_known = r == 1;
+    }
+    if (r < 0) {
+        bool is_bad = r == -ENOENT || r == -EINVAL || r == -EACCES ||
+                      r == -ENOTDIR || r == -ENAMETOOLONG;
+
+        status = is_bad ? MSP_CTL_INVALID : MSP_CTL_INTERNAL;
+        msp_rec_str(&rec, "error",
+                    r == -EINVAL ? "not a network namespace" : strerror(-r));
+    } else {
+        if (!is_known)
+            mspd_listener_added(mspd);
+        put_listener(&rec, item);
+        msp_rec_bool(&rec, "known", is_known);
+        status = item->has_row ? MSP_CTL_OK : MSP_CTL_DEGRADED;
+    }
+    msp_rec_end(&rec);
+    reply(waiting, status, &rec);
+}
+
+static void netns_add(struct mspd *mspd, const struct msp_ctl_client *client,
+                      const char *path, size_t len)
+{
+    struct waiting *waiting;
+    int r = -ENOMEM;
+
+    if (strlen(path) != len || path[0] != '/' || strchr(path, '\n')) {
+        refuse_now(mspd, client, MSP_CTL_INVALID, "not an absolute path");
+        return;
+    }
+    waiting = wait_for(mspd, client);
+    if (waiting) {
+        waiting->path = strdup(path);
+        if (waiting->path)
+            r = msp_netns_ask(&mspd->netns, path, 0, on_netns_added, waiting);
+    }
+    if (r < 0) {
+        if (waiting)
+            free(waiting->path);
+        free(waiting);
+        refuse_now(mspd, client,
+                   r == -ENAMETOOLONG ? MSP_CTL_INVALID : MSP_CTL_INTERNAL,
+                   strerror(-r));
+    }
+}
+
+static void netns_list(struct mspd *mspd, const struct msp_ctl_client *client)
+{
+    struct msp_rec rec = {0};
+
+    msp_rec_uint(&rec, "listeners", mspd->listeners.n);
+    msp_rec_end(&rec);
+    for (size_t i = 0; i < mspd->listeners.n; i++) {
+        msp_rec_str(&rec, "_item", "netns");
+        put_listener(&rec, &mspd->listeners.item[i]);
+        msp_rec_end(&rec);
+    }
+    reply_now(mspd, client, MSP_CTL_OK, &rec);
+}
+
+/* --- dispatch ----------------------------------------------------------- */
+
+void mspd_command(void *data, struct msp_ctl_client *client,
+                  enum msp_ctl_type type, char *payload, size_t len)
+{
+    struct mspd *mspd = data;
+    msp_autofree char *owned = payload;
+    struct msp_rec rec = {0};
+    enum msp_ctl_status status;
+
+    switch (type) {
+    case MSP_CTL_STATUS:
+        status = mspd_report(mspd, &rec);
+        reply_now(mspd, client, status, &rec);
+        return;
+    case MSP_CTL_PUSH:
+        push(mspd, client, TAKE_PTR(owned), len);
+        return;
+    case MSP_CTL_SHOW:
+        show(mspd, client);
+        return;
+    case MSP_CTL_AUDIT:
+        status =
+            mspd_report_audit(mspd, &rec) < 0 ? MSP_CTL_INTERNAL : MSP_CTL_OK;
+        reply_now(mspd, client, status, &rec);
+        return;
+    case MSP_CTL_NETNS_ADD:
+        netns_add(mspd, client, owned, len);
+        return;
+    case MSP_CTL_NETNS_LIST:
+        netns_list(mspd, client);
+        return;
+    case MSP_CTL_NONE:
+    case MSP_CTL_TYPE_COUNT:
+        break;
+    }
+    refuse_now(mspd, client, MSP_CTL_INVALID, "unknown request");
+}

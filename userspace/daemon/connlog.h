@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The connection log: one JSON line an event, connects that did not reach the
+ * proxy (from the ring) and finished requests (from the proxy). Never a key, a
+ * signature or a header value. Rate-limited a container, rotated to ".1".
+ */
+#pragma once
+
+#include <msp/child.h>
+
+#include "base/buf.h"
+#include "daemon/bucket.h"
+
+struct msp_connlog {
+    int dir_fd; /* borrowed */
+    int fd;
+    uint64_t n_bytes;
+    uint64_t n_lines;   /* written by this mspd */
+    uint64_t n_dropped; /* limited */
+    uint64_t n_failed;  /* the disk refused them */
+    struct msp_buf buf;
+    struct msp_buckets buckets;
+};
+
+/* @return 0; negative errno */
+int msp_connlog_open(struct msp_connlog *log, int dir_fd);
+/* Opens the file anew, after it was moved away. */
+int msp_connlog_reopen(struct msp_connlog *log);
+void msp_connlog_done(struct msp_connlog *log);
+
+void msp_connlog_connect(struct msp_connlog *log,
+                         const struct msp_event *event);
+void msp_connlog_request(struct msp_connlog *log,
+                         const struct msp_child_log *record);
+
+/* --- the line itself, for tests ----------------------------------------- */
+
+/* @param real_ns CLOCK_REALTIME of the event */
+int msp_connlog_connect_line(struct msp_buf *buf, const struct msp_event *event,
+                             uint64_t real_ns, uint64_t dropped);
+int msp_connlog_request_line(struct msp_buf *buf,
+                             const struct msp_child_log *record,
+                             uint64_t real_ns, uint64_t dropped);

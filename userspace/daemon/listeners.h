@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The listeners of the agent, one a network namespace. mspd keeps a descriptor
+ * of each, so that a restarted proxy gets them again and clients meanwhile
+ * wait in the backlog; the kernel's row of a namespace points at it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/child.h"
+#include "loader/load.h"
+
+struct msp_listener {
+    uint64_t cookie;
+    uint16_t port;
+    int fd;       /* owned */
+    char *path;   /* owned; NULL: mspd's own namespace */
+    bool is_sent; /* this proxy has it */
+    bool has_row;
+};
+
+struct msp_listeners {
+    struct msp_listener *item; /* owned */
+    size_t n;
+    size_t cap;
+    const struct msp_loader *loader; /* borrowed */
+    struct msp_child *proxy;         /* borrowed */
+    uint64_t epoch;
+};
+
+/*
+ * Adds one; a cookie that is known keeps what it has.
+ * @param fd taken over in any case
+ * @param path copied; NULL: own namespace
+ * @param ret_item borrowed until the next add
+ * @return 0; 1 it was known; -ENOSPC; -ENOMEM
+ */
+int msp_listeners_add(struct msp_listeners *listeners, int fd, uint64_t cookie,
+                      uint16_t port, const char *path,
+                      const struct msp_listener **ret_item);
+
+/* A new proxy runs: it has none yet. */
+void msp_listeners_forget_sent(struct msp_listeners *listeners);
+/* Sends what the proxy lacks, as far as its socket takes it. */
+void msp_listeners_send(struct msp_listeners *listeners);
+/*
+ * Points the kernel's rows at the listeners.
+ * @param only_sent leave out those the proxy does not have yet
+ * @return 0; negative errno of the last failure
+ */
+int msp_listeners_publish(struct msp_listeners *listeners, bool only_sent);
+/* Deletes rows of this epoch, or of every other one. */
+void msp_listeners_unpublish(struct msp_listeners *listeners, bool of_others);
+
+/* The paths, one a line, for the next mspd. @param ret_text free() */
+int msp_listeners_paths(const struct msp_listeners *listeners, char **ret_text,
+                        size_t *ret_len);
+
+void msp_listeners_done(struct msp_listeners *listeners);

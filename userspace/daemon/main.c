@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* mspd: order of start and stop, nothing else. */
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <bpf/libbpf.h>
+
+#include <msp/cleanup.h>
+#include <msp/ctl.h>
+#include <msp/limits.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "daemon/mspd.h"
+#include "daemon/notify.h"
+#include "daemon/privs.h"
+#include "loader/attach.h"
+#include "loader/events.h"
+#include "loader/probe.h"
+
+enum {
+    FILES_WANTED = 262144
+};
+
+struct service_user {
+    uint32_t uid;
+    uint32_t gid;
+};
+
+static int libbpf_print(enum libbpf_print_level level, const char *format,
+                        va_list args)
+{
+    return msp_log_libbpf((int)level, format, args);
+}
+
+static int find_user(const char *name, struct service_user *ret)
+{
+    const struct passwd *user = getpwnam(name);
+
+    if (!user || user->pw_uid == 0 || user->pw_gid == 0) {
+        msp_log(MSP_LOG_ERR, "start.user", "name", name, "why",
+                user ? "is root" : "does not exist", NULL);
+        return -ENOENT;
+    }
+    *ret = (struct service_user){user->pw_uid, user->pw_gid};
+    return 0;
+}
+
+static int failed(const char *what, int r, const char *why)
+{
+    msp_log(MSP_LOG_ERR, what, "error", strerror(-r), "why", why, NULL);
+    return r;
+}
+
+/* --- running ------------------------------------------------------------ */
+
+static void on_heartbeat(void *data)
+{
+    struct mspd *mspd = data;
+
+    msp_loader_beat(&mspd->loader, msp_io_now_ns());
+    (void)msp_timer_set(&mspd->heartbeat, MSP_HEARTBEAT_MS);
+}
+
+static void on_drain(void *data)
+{
+    struct mspd *mspd = data;
+
+    (void)msp_events_drain(&mspd->loader);
+    (void)msp_timer_set(&mspd->drain, MSP_RING_DRAIN_MS);
+}
+
+static void on_event(void *data, const struct msp_event *event)
+{
+    struct mspd *mspd = data;
+
+    msp_connlog_connect(&mspd->log, event);
+}
+
+static void on_users_changed(void *data)
+{
+    struct mspd *mspd = data;
+
+    msp_policy_names_changed(&mspd->policy);
+}
+
+static void on_signal(void *data, int signo)
+{
+    struct mspd *mspd = data;
+
+    if (signo == SIGHUP) {
+        int r = msp_connlog_reopen(&mspd->log);
+
+        if (r < 0)
+            msp_log_errno(MSP_LOG_ERR, "log.reopen", r);
+        return;
+    }
+    msp_loop_quit(mspd->loop, MSP_EXIT_OK);
+}
+
+/* --- start -------------------------------------------------------------- */
+
+/* Something is in force in the maps: bring the programs into force. */
+static int go_live(struct mspd *mspd)
+{
+    int r;
+
+    r = msp_attach(&mspd->loader, mspd->cgroup.fd);
+    if (r < 0)
+        return failed("start.attach", r, mspd->loader.why);
+    mspd->is_attached = true;
+    on_heartbeat(mspd);
+    on_drain(mspd);
+    r = mspd_start_listeners(mspd);
+    if (r < 0)
+        return failed("start.listeners", r, "");
+    r = msp_ctl_open(&mspd->ctl, mspd->loop, mspd->dirs.run_fd, mspd_command,
+                     mspd);
+    if (r < 0)
+        return failed("start.control", r, "");
+    msp_log(MSP_LOG_INFO, "start.live", "cgroup", mspd->cgroup.path, "pins",
+            mspd->loader.is_reused ? "taken over" : "new", NULL);
+    return 0;
+}
+
+static void on_restored(void *data, const struct msp_push_result *result)
+{
+    struct mspd *mspd = data;
+
+    if (result->status != MSP_CTL_OK || go_live(mspd) < 0)
+        msp_loop_quit(mspd->loop, MSP_EXIT_INTERNAL);
+}
+
+static int start_bpf(struct mspd *mspd, const struct service_user *proxy,
+                     const struct service_user *keeper)
+{
+    const struct msp_probe_row *rows;
+    const char *missing;
+    size_t n;
+    int r;
+
+    (void)libbpf_set_print(libbpf_print);
+    missing = msp_probe(&rows, &n);
+    if (missing)
+        return failed("start.probe", -EOPNOTSUPP, missing);
+    r = msp_loader_open(&mspd->loader, mspd->opts.pin_dir, proxy->uid,
+                        keeper->uid);
+    if (r == 0)
+        r = msp_events_open(&mspd->loader, on_event, mspd);
+    if (r < 0)
+        return failed("start.bpf", r, mspd->loader.why);
+    mspd->epoch = mspd->loader.old_epoch + 1;
+    return msp_netns_give_own_sk(
+        &mspd->netns, msp_loader_map_fd(&mspd->loader, "msp_own_sk"));
+}
+
+static int start_key_box(struct mspd *mspd)
+{
+    void *page = mmap(NULL, sizeof(*mspd->key), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (page == MAP_FAILED)
+        return -errno;
+    mspd->key = page;
+    if (mlock(page, sizeof(*mspd->key)) < 0 ||
+        madvise(page, sizeof(*mspd->key), MADV_DONTDUMP) < 0)
+        return -errno;
+    return 0;
+}
+
+/* With every privilege: directories, users, mspd-netns; then without. */
+static int start_privileged(struct mspd *mspd, struct service_user *proxy,
+                            struct service_user *keeper)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
+    const char *what = "";
+    int r;
+
+    r = find_user(mspd->opts.proxy_user, proxy);
+    if (r == 0)
+        r = find_user(mspd->opts.keeper_user, keeper);
+    if (r < 0)
+        return r;
+    r = msp_dirs_open(&mspd->dirs, &mspd->opts, &what);
+    if (r == -EEXIST)
+        what = "another mspd runs with this run directory";
+    if (r < 0)
+        return failed("start.directories", r, what);
+    r = msp_cgroup_open(&mspd->cgroup, mspd->opts.cgroup, &what);
+    if (r < 0)
+        return failed("start.cgroup", r, what);
+    r = msp_loop_new(&mspd->loop);
+    if (r == 0)
+        r = msp_loop_signals(mspd->loop, signals, on_signal, mspd);
+    if (r == 0)
+        r = start_key_box(mspd);
+    if (r < 0)
+        return failed("start.loop", r, "");
+    r = mspd_start_netns(mspd);
+    if (r < 0)
+        return r;
+    r = msp_privs_reduce();
+    if (r < 0)
+        /* fail closed: not with more privilege than stated */
+        return failed("start.privileges", r, "capabilities");
+    return 0;
+}
+
+static int start(struct mspd *mspd)
+{
+    struct service_user proxy, keeper;
+    int r;
+
+    r = start_privileged(mspd, &proxy, &keeper);
+    if (r < 0)
+        return r;
+    msp_timer_init(mspd->loop, &mspd->heartbeat, on_heartbeat, mspd);
+    msp_timer_init(mspd->loop, &mspd->drain, on_drain, mspd);
+    r = msp_connlog_open(&mspd->log, mspd->dirs.log_fd);
+    if (r < 0)
+        return failed("start.log", r, mspd->opts.log_dir);
+    r = start_bpf(mspd, &proxy, &keeper);
+    if (r < 0)
+        return r;
+    msp_names_init(&mspd->names, mspd->loop, &mspd->keeper);
+    msp_policy_init(&mspd->policy, mspd->loop, &mspd->loader, &mspd->names,
+                    mspd->dirs.state_fd, mspd->opts.is_bootstrap_deny);
+    (void)mspd_start_keeper(mspd, keeper.uid, keeper.gid);
+    mspd_init_proxy(mspd, proxy.uid, proxy.gid);
+    r = msp_watch_open(&mspd->watch, mspd->loop, "/etc", on_users_changed,
+                       mspd);
+    if (r < 0)
+        return failed("start.watch", r, "/etc");
+    r = msp_policy_restore(&mspd->policy, on_restored, mspd);
+    return r < 0 ? failed("start.policy", r, "") : 0;
+}
+
+/* --- stop --------------------------------------------------------------- */
+
+/* What is pinned stays in force: connects then fail for want of a listener. */
+static void stop(struct mspd *mspd, int code)
+{
+    if (code == MSP_EXIT_OK) {
+        (void)msp_notify("STOPPING=1");
+        if (mspd->is_attached)
+            msp_listeners_unpublish(&mspd->listeners, false);
+        msp_child_stop(&mspd->proxy);
+        msp_child_stop(&mspd->keeper);
+    }
+    msp_ctl_done(&mspd->ctl);
+    msp_watch_done(&mspd->watch);
+    msp_policy_done(&mspd->policy);
+    msp_names_done(&mspd->names);
+    msp_child_done(&mspd->proxy);
+    msp_child_done(&mspd->keeper);
+    msp_netns_done(&mspd->netns);
+    msp_listeners_done(&mspd->listeners);
+    msp_connlog_done(&mspd->log);
+    msp_loader_done(&mspd->loader);
+    if (mspd->key) {
+        explicit_bzero(mspd->key, sizeof(*mspd->key));
+        (void)munmap(mspd->key, sizeof(*mspd->key));
+    }
+    msp_loop_free(mspd->loop);
+    msp_closep(&mspd->cgroup.fd);
+    msp_dirs_done(&mspd->dirs);
+}
+
+static void raise_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur =
+        limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int main(int argc, char **argv)
+{
+    static struct mspd mspd = {
+        .cgroup.fd = -1,
+        .key_fd = -1,
+        .dirs = {-1, -1, -1, -1},
+        .log.fd = -1,
+        .loader.link_fd = {-1, -1},
+    };
+    int r;
+
+    r = msp_opts_parse(argc, argv, &mspd.opts, stdout, stderr);
+    if (r == MSP_OPTS_DONE)
+        return MSP_EXIT_OK;
+    if (r < 0)
+        return MSP_EXIT_USAGE;
+    msp_log_set_level(mspd.opts.log_level);
+    if (geteuid() != 0) {
+        msp_log(MSP_LOG_ERR, "start.user", "why", "must be started as root",
+                NULL);
+        return MSP_EXIT_INTERNAL;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    raise_files();
+    r = start(&mspd);
+    r = r < 0 ? MSP_EXIT_INTERNAL : msp_loop_run(mspd.loop);
+    if (r < 0)
+        r = MSP_EXIT_INTERNAL;
+    stop(&mspd, r);
+    msp_log(MSP_LOG_INFO, "stop", "code", r == MSP_EXIT_OK ? "ok" : "internal",
+            NULL);
+    return r;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Everything one mspd holds. Its parts do not know this file, but for main.c,
+ * agents.c, commands.c and report.c, which connect them. */
+#pragma once
+
+#include <msp/child.h>
+
+#include "daemon/cgroup.h"
+#include "daemon/child.h"
+#include "daemon/connlog.h"
+#include "daemon/ctl.h"
+#include "daemon/dirs.h"
+#include "daemon/listeners.h"
+#include "daemon/names.h"
+#include "daemon/netns.h"
+#include "daemon/opts.h"
+#include "daemon/policy.h"
+#include "daemon/watch.h"
+#include "loader/load.h"
+
+/* The signing key on its way to the proxy; one locked page, wiped at the end.
+ */
+struct msp_key_box {
+    struct msp_child_key packet;
+    bool has_key;
+};
+
+struct mspd {
+    struct msp_opts opts;
+    struct msp_dirs dirs;
+    struct msp_cgroup cgroup;
+    struct msp_loop *loop;
+    struct msp_loader loader;
+    struct msp_netns_client netns;
+    struct msp_child keeper;
+    struct msp_child proxy;
+    struct msp_listeners listeners;
+    struct msp_names names;
+    struct msp_policy policy;
+    struct msp_connlog log;
+    struct msp_ctl ctl;
+    struct msp_watch watch;
+    struct msp_timer heartbeat;
+    struct msp_timer drain;
+
+    struct msp_key_box *key; /* locked memory */
+    char key_why[256];       /* why there is no key */
+    int key_fd;              /* of the key file, -1 none */
+    char slot_text[16];      /* arguments of the proxy */
+    char epoch_text[24];
+    uint64_t epoch;
+    bool is_proxy_ready;
+    bool is_attached;
+    size_t n_waiting_netns; /* listeners still asked for at start */
+};
+
+/* --- agents.c: the children and what they are given --------------------- */
+
+/* Starts mspd-netns; still with every privilege. @return 0; -errno */
+int mspd_start_netns(struct mspd *mspd);
+/* @return 0; negative errno */
+int mspd_start_keeper(struct mspd *mspd, uint32_t uid, uint32_t gid);
+/* Sets the proxy's user; it is started by mspd_start_listeners. */
+void mspd_init_proxy(struct mspd *mspd, uint32_t uid, uint32_t gid);
+/* Asks for the listeners of the root namespace and of those an earlier mspd
+ * served; then starts the proxy. @return 0; negative errno */
+int mspd_start_listeners(struct mspd *mspd);
+/* A namespace was added: hand it on and remember it. */
+void mspd_listener_added(struct mspd *mspd);
+
+/* --- commands.c, report.c ----------------------------------------------- */
+
+void mspd_command(void *data, struct msp_ctl_client *client,
+                  enum msp_ctl_type type, char *payload, size_t len);
+/* @return MSP_CTL_OK or MSP_CTL_DEGRADED */
+enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec);
+int mspd_report_audit(const struct mspd *mspd, struct msp_rec *rec);

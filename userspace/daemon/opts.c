@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "daemon/opts.h"
+
+#include <errno.h>
+#include <getopt.h>
+
+#include <msp/cleanup.h>
+
+static const char help[] =
+    "usage: mspd [OPTIONS]\n"
+    "\n"
+    "Metadata Security Protocol delegate. Stays in the foreground.\n"
+    "\n"
+    "  --cgroup DIR        cgroup v2 directory to enforce at (its mount root)\n"
+    "  --pin-dir DIR       BPF pins (/sys/fs/bpf/mspd)\n"
+    "  --run-dir DIR       lock and control.sock (/run/mspd)\n"
+    "  --state-dir DIR     last accepted policy (/var/lib/mspd)\n"
+    "  --log-dir DIR       connection.log (/var/log/mspd)\n"
+    "  --libexec-dir DIR   mspd-netns, mspd-keeper, mspd-proxy\n"
+    "                      (" MSP_LIBEXECDIR ")\n"
+    "  --static-key FILE   key file; without it nothing can be signed\n"
+    "  --proxy-user NAME   (mspd-proxy)\n"
+    "  --keeper-user NAME  (mspd-keeper)\n"
+    "  --bootstrap MODE    before the first policy: root (real root passes\n"
+    "                      unsigned) or deny (root)\n"
+    "  --log-level LEVEL   err, warn, info or debug (info)\n"
+    "  --version, --help\n"
+    "\n"
+    "exit codes: 0 ok, 2 usage, 5 internal\n";
+
+enum option_id {
+    OPT_CGROUP = 1,
+    OPT_PIN_DIR,
+    OPT_RUN_DIR,
+    OPT_STATE_DIR,
+    OPT_LOG_DIR,
+    OPT_LIBEXEC_DIR,
+    OPT_STATIC_KEY,
+    OPT_PROXY_USER,
+    OPT_KEEPER_USER,
+    OPT_BOOTSTRAP,
+    OPT_LOG_LEVEL,
+    OPT_VERSION,
+    OPT_HELP,
+};
+
+static const struct option longs[] = {
+    {"cgroup", required_argument, NULL, OPT_CGROUP},
+    {"pin-dir", required_argument, NULL, OPT_PIN_DIR},
+    {"run-dir", required_argument, NULL, OPT_RUN_DIR},
+    {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+    {"log-dir", required_argument, NULL, OPT_LOG_DIR},
+    {"libexec-dir", required_argument, NULL, OPT_LIBEXEC_DIR},
+    {"static-key", required_argument, NULL, OPT_STATIC_KEY},
+    {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
+    {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
+    {"bootstrap", required_argument, NULL, OPT_BOOTSTRAP},
+    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static int choose(const char *value, const char *const *words)
+{
+    for (int i = 0; words[i]; i++)
+        if (msp_streq(value, words[i]))
+            return i;
+    return -EINVAL;
+}
+
+static int set_bootstrap(struct msp_opts *opts, const char *value)
+{
+    static const char *const words[] = {"root", "deny", NULL};
+    int i = choose(value, words);
+
+    opts->is_bootstrap_deny = i == 1;
+    return i < 0 ? i : 0;
+}
+
+static int set_level(struct msp_opts *opts, const char *value)
+{
+    static const char *const words[] = {"err", "warn", "info", "debug", NULL};
+    int i = choose(value, words);
+
+    if (i < 0)
+        return i;
+    opts->log_level = (enum msp_log_level)i;
+    return 0;
+}
+
+/* Where the plain text options go. */
+static const char **text_of(struct msp_opts *opts, int id)
+{
+    switch (id) {
+    case OPT_CGROUP:
+        return &opts->cgroup;
+    case OPT_PIN_DIR:
+        return &opts->pin_dir;
+    case OPT_RUN_DIR:
+        return &opts->run_dir;
+    case OPT_STATE_DIR:
+        return &opts->state_dir;
+    case OPT_LOG_DIR:
+        return &opts->log_dir;
+    case OPT_LIBEXEC_DIR:
+        return &opts->libexec_dir;
+    case OPT_STATIC_KEY:
+        return &opts->static_key;
+    case OPT_PROXY_USER:
+        return &opts->proxy_user;
+    case OPT_KEEPER_USER:
+        return &opts->keeper_user;
+    default:
+        return NULL;
+    }
+}
+
+/* @return 0; 1 nothing more to do; -EINVAL */
+static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
+{
+    const char **text = text_of(opts, id);
+    int r = 0;
+
+    if (text) {
+        *text = optarg;
+        r = *optarg ? 0 : -EINVAL;
+    } else if (id == OPT_BOOTSTRAP) {
+        r = set_bootstrap(opts, optarg);
+    } else if (id == OPT_LOG_LEVEL) {
+        r = set_level(opts, optarg);
+    } else if (id == OPT_HELP) {
+        (void)fputs(help, out);
+        return 1;
+    } else if (id == OPT_VERSION) {
+        (void)fputs("mspd " MSP_VERSION "\n", out);
+        return 1;
+    } else {
+        (void)fputs("mspd: unknown option or missing value, see --help\n", err);
+        return -EINVAL;
+    }
+    if (r < 0)
+        (void)fprintf(err, "mspd: bad value \"%s\", see --help\n", optarg);
+    return r;
+}
+
+int msp_opts_parse(int argc, char **argv, struct msp_opts *ret, FILE *out,
+                   FILE *err)
+{
+    struct msp_opts opts = {
+        .pin_dir = "/sys/fs/bpf/mspd",
+        .run_dir = "/run/mspd",
+        .state_dir = "/var/lib/mspd",
+        .log_dir = "/var/log/mspd",
+        .libexec_dir = MSP_LIBEXECDIR,
+        .proxy_user = "mspd-proxy",
+        .keeper_user = "mspd-keeper",
+        .log_level = MSP_LOG_INFO,
+    };
+    int id, r;
+
+    optind = 0; /* GNU: start over, also for a second parse */
+    opterr = 0;
+    while ((id = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        r = take(&opts, id, out, err);
+        if (r != 0)
+            return r < 0 ? r : MSP_OPTS_DONE;
+    }
+    if (optind < argc) {
+        (void)fprintf(err, "mspd: unexpected argument \"%s\"\n", argv[optind]);
+        return -EINVAL;
+    }
+    *ret = opts;
+    return MSP_OPTS_RUN;
+}

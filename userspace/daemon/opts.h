@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Flags of mspd: texts and numbers, nothing is opened or looked up. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/log.h"
+
+struct msp_opts {
+    const char *cgroup; /* NULL: the root of the cgroup2 mount */
+    const char *pin_dir;
+    const char *run_dir;
+    const char *state_dir;
+    const char *log_dir;
+    const char *libexec_dir;
+    const char *static_key; /* NULL: no key file */
+    const char *proxy_user;
+    const char *keeper_user;
+    bool is_bootstrap_deny;
+    enum msp_log_level log_level;
+};
+
+enum msp_opts_result {
+    MSP_OPTS_RUN,  /* go on */
+    MSP_OPTS_DONE, /* --help or --version was printed */
+};
+
+/*
+ * @param ret borrows from argv
+ * @param out where --help and --version go
+ * @return enum msp_opts_result; -EINVAL, with a line on `err`
+ */
+int msp_opts_parse(int argc, char **argv, struct msp_opts *ret, FILE *out,
+                   FILE *err);

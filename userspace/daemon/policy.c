@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "daemon/policy.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include <msp/cleanup.h>
+
+#include "base/log.h"
+#include "daemon/bootstrap.h"
+#include "daemon/dirs.h"
+#include "loader/live.h"
+
+enum {
+    SWEEP_MS = 5000
+};
+
+static const char stored_name[] = "policy.image";
+
+enum job_kind {
+    JOB_PUSH,
+    JOB_STORED,
+    JOB_BOOTSTRAP,
+    JOB_NAMES
+};
+
+struct msp_policy_job {
+    struct msp_policy_job *next;
+    struct msp_policy *policy;
+    enum job_kind kind;
+    struct msp_held held;
+    uint32_t flags;
+    bool has_expect;
+    uint8_t expect[MSP_DIGEST_BYTES];
+    msp_policy_fn fn; /* may be NULL */
+    void *data;
+    struct msp_slot_meta before;
+};
+
+static void run_first(struct msp_policy *policy);
+
+static void held_done(struct msp_held *held)
+{
+    free(held->bytes);
+    free(held->resolved);
+    *held = (struct msp_held){0};
+}
+
+/* --- end of a job ------------------------------------------------------- */
+
+static void log_result(const struct msp_policy_job *job,
+                       const struct msp_push_result *result)
+{
+    char hex[2 * MSP_DIGEST_BYTES + 1], generation[24];
+
+    if (result->status != MSP_CTL_OK) {
+        msp_log(MSP_LOG_WARN, "policy.refused", "why", result->why, NULL);
+        return;
+    }
+    if (job->flags & MSP_PUSH_DRY_RUN)
+        return;
+    msp_digest_hex(result->now.digest, hex);
+    (void)snprintf(generation, sizeof(generation), "%" PRIu64,
+                   (uint64_t)result->now.generation);
+    msp_log(MSP_LOG_INFO, "policy.live", "generation", generation, "digest",
+            hex, NULL);
+}
+
+static void finish(struct msp_policy_job *job, enum msp_ctl_status status,
+                   const char *why)
+{
+    struct msp_policy *policy = job->policy;
+    bool is_dry_run = job->flags & MSP_PUSH_DRY_RUN;
+    bool is_live = status == MSP_CTL_OK && !is_dry_run;
+    struct msp_push_result result = {
+        .status = status,
+        .why = why,
+        .before = job->before,
+        .now = msp_tables_live(policy->loader),
+        .held = is_live ? &policy->live : &job->held,
+        .is_dry_run = is_dry_run,
+    };
+
+    log_result(job, &result);
+    policy->first = job->next;
+    if (job->fn)
+        job->fn(job->data, &result);
+    held_done(&job->held);
+    free(job);
+    run_first(policy);
+}
+
+/* --- apply -------------------------------------------------------------- */
+
+static uint32_t slot_flags(const struct msp_policy_job *job)
+{
+    if (job->kind == JOB_NAMES)
+        return msp_tables_live(job->policy->loader).flags &
+               (MSP_SLOT_BOOTSTRAP | MSP_SLOT_BOOTSTRAP_DENY);
+    if (job->kind != JOB_BOOTSTRAP)
+        return 0;
+    return MSP_SLOT_BOOTSTRAP |
+           (job->policy->is_bootstrap_deny ? MSP_SLOT_BOOTSTRAP_DENY : 0);
+}
+
+static void plan_sweep(struct msp_policy *policy)
+{
+    if (policy->sweep.index)
+        return;
+    policy->sweep_limit = msp_tables_live(policy->loader).generation;
+    (void)msp_timer_set(&policy->sweep, SWEEP_MS);
+}
+
+static void on_sweep(void *data)
+{
+    struct msp_policy *policy = data;
+
+    msp_tables_sweep(policy->loader, policy->sweep_limit);
+    if (policy->sweep_limit != msp_tables_live(policy->loader).generation)
+        plan_sweep(policy);
+}
+
+static void apply(struct msp_policy_job *job, struct msp_rows *rows)
+{
+    struct msp_policy *policy = job->policy;
+    uint32_t flags = slot_flags(job);
+    uint32_t live_flags = msp_tables_live(policy->loader).flags;
+    struct msp_apply how = {
+        .image = &job->held.image,
+        .rows = rows,
+        .flags = flags,
+        .is_same_identities = policy->has_rows &&
+                              msp_rows_equal(rows, &policy->rows) &&
+                              flags == (live_flags & ~MSP_SLOT_GROUP_DIM),
+    };
+    int r;
+
+    r = msp_tables_apply(policy->loader, &how);
+    if (r < 0) {
+        msp_log(MSP_LOG_ERR, "policy.apply", "why", policy->loader->why, NULL);
+        finish(job, MSP_CTL_INTERNAL, policy->loader->why);
+        return;
+    }
+    plan_sweep(policy);
+    held_done(&policy->live);
+    policy->live = job->held;
+    job->held = (struct msp_held){0};
+    msp_rows_done(&policy->rows);
+    policy->rows = *rows;
+    policy->has_rows = true;
+    *rows = (struct msp_rows){0};
+    if (job->kind == JOB_PUSH) {
+        r = msp_dirs_store(policy->state_fd, stored_name, policy->live.bytes,
+                           policy->live.len);
+        if (r < 0)
+            /* in force, but the next boot would start from an older one */
+            msp_log_errno(MSP_LOG_ERR, "policy.store", r);
+    }
+    finish(job, MSP_CTL_OK, "");
+}
+
+static void on_names(void *data, int r, struct msp_resolved *resolved)
+{
+    struct msp_policy_job *job = data;
+    struct msp_policy *policy = job->policy;
+    msp_cleanup(msp_rows_done) struct msp_rows rows = {0};
+    uint32_t n = job->held.image.n[MSP_SEC_IDENTITIES];
+
+    if (r < 0 && job->kind == JOB_STORED) {
+        /* fail closed: unknown names match nobody until they are known */
+        msp_log_errno(MSP_LOG_WARN, "policy.names", r);
+        resolved = calloc(n ? n : 1, sizeof(*resolved));
+        r = resolved ? 0 : -ENOMEM;
+    }
+    if (r < 0) {
+        finish(job, MSP_CTL_REFUSED,
+               r == -ETIMEDOUT ? "users and groups: no answer in time"
+                               : "users and groups cannot be looked up");
+        return;
+    }
+    job->held.resolved = resolved;
+    r = msp_rows_build(&job->held.image, resolved, &rows);
+    if (r < 0) {
+        finish(job, MSP_CTL_INTERNAL, "out of memory");
+        return;
+    }
+    if (job->flags & MSP_PUSH_DRY_RUN) {
+        finish(job, MSP_CTL_OK, "");
+        return;
+    }
+    if (job->kind == JOB_NAMES && policy->has_rows &&
+        msp_rows_equal(&rows, &policy->rows)) {
+        free(policy->live.resolved);
+        policy->live.resolved = TAKE_PTR(job->held.resolved);
+        job->flags |= MSP_PUSH_DRY_RUN; /* nothing to apply */
+        finish(job, MSP_CTL_OK, "");
+        return;
+    }
+    apply(job, &rows);
+}
+
+/* --- begin of a job ----------------------------------------------------- */
+
+static bool is_expected(const struct msp_policy_job *job)
+{
+    static const uint8_t none[MSP_DIGEST_BYTES];
+    const struct msp_slot_meta *live = &job->before;
+    bool is_none = !live->generation || live->flags & MSP_SLOT_BOOTSTRAP;
+
+    if (!job->has_expect)
+        return true;
+    return memcmp(job->expect, is_none ? none : live->digest, sizeof(none)) ==
+           0;
+}
+
+static int copy_live(struct msp_policy_job *job)
+{
+    const struct msp_held *live = &job->policy->live;
+    const char *why;
+
+    if (!live->bytes)
+        return -ENOENT;
+    job->held.bytes = malloc(live->len);
+    if (!job->held.bytes)
+        return -ENOMEM;
+    memcpy(job->held.bytes, live->bytes, live->len);
+    job->held.len = live->len;
+    return msp_image_open(job->held.bytes, job->held.len, &job->held.image,
+                          &why);
+}
+
+static void run_first(struct msp_policy *policy)
+{
+    struct msp_policy_job *job = policy->first;
+    int r = 0;
+
+    if (!job || policy->names->image)
+        return;
+    job->before = msp_tables_live(policy->loader);
+    if (!is_expected(job)) {
+        finish(job, MSP_CTL_REFUSED, "another policy is live");
+        return;
+    }
+    if (job->kind == JOB_NAMES)
+        r = copy_live(job);
+    if (r == 0)
+        r = msp_names_ask(policy->names, &job->held.image, on_names, job);
+    if (r < 0)
+        finish(job, MSP_CTL_INTERNAL, "out of memory");
+}
+
+/* @param bytes taken over */
+static int enqueue(struct msp_policy *policy, enum job_kind kind, char *bytes,
+                   size_t len, uint32_t flags, const uint8_t *expect,
+                   msp_policy_fn fn, void *data)
+{
+    struct msp_policy_job *job = calloc(1, sizeof(*job)), **last;
+    const char *why = "";
+    int r = 0;
+
+    if (!job) {
+        free(bytes);
+        return -ENOMEM;
+    }
+    job->policy = policy;
+    job->kind = kind;
+    job->held.bytes = bytes;
+    job->held.len = len;
+    job->flags = flags;
+    job->fn = fn;
+    job->data = data;
+    job->before = msp_tables_live(policy->loader);
+    if (expect) {
+        job->has_expect = true;
+        memcpy(job->expect, expect, sizeof(job->expect));
+    }
+    for (last = &policy->first; *last; last = &(*last)->next)
+        ;
+    if (bytes)
+        r = msp_image_open(bytes, len, &job->held.image, &why);
+    if (r < 0) {
+        struct msp_push_result result = {.status = MSP_CTL_INVALID,
+                                         .why = why,
+                                         .before = job->before,
+                                         .now = job->before};
+
+        log_result(job, &result);
+        if (fn)
+            fn(data, &result);
+        held_done(&job->held);
+        free(job);
+        return 0;
+    }
+    *last = job;
+    if (policy->first == job)
+        run_first(policy);
+    return 0;
+}
+
+int msp_policy_push(struct msp_policy *policy, char *bytes, size_t len,
+                    uint32_t flags, const uint8_t expect[MSP_DIGEST_BYTES],
+                    msp_policy_fn fn, void *data)
+{
+    return enqueue(policy, JOB_PUSH, bytes, len, flags,
+                   flags & MSP_PUSH_EXPECT ? expect : NULL, fn, data);
+}
+
+void msp_policy_names_changed(struct msp_policy *policy)
+{
+    if (policy->live.bytes)
+        (void)enqueue(policy, JOB_NAMES, NULL, 0, 0, NULL, NULL, NULL);
+}
+
+/* --- start -------------------------------------------------------------- */
+
+/* The stored image, if there is a sound one. */
+static void read_stored(struct msp_policy *policy, struct msp_held *ret)
+{
+    const char *why = "";
+    int r;
+
+    r = msp_dirs_read(policy->state_fd, stored_name, MSP_IMAGE_BYTES_MAX,
+                      &ret->bytes, &ret->len);
+    if (r == -ENOENT)
+        return;
+    if (r == 0)
+        r = msp_image_open(ret->bytes, ret->len, &ret->image, &why);
+    if (r < 0) {
+        /* fail closed: the bootstrap denies more than any policy */
+        msp_log(MSP_LOG_ERR, "policy.stored", "error", strerror(-r), "why", why,
+                NULL);
+        held_done(ret);
+    }
+}
+
+/* A slot of an earlier mspd is live: leave it, know its image if it is ours. */
+static void take_over(struct msp_policy *policy, struct msp_held *stored,
+                      const struct msp_slot_meta *live, msp_policy_fn fn,
+                      void *data)
+{
+    struct msp_push_result result = {
+        .status = MSP_CTL_OK, .why = "", .before = *live, .now = *live};
+
+    if (stored->bytes && memcmp(stored->image.header->digest, live->digest,
+                                sizeof(live->digest)) == 0) {
+        policy->live = *stored;
+        *stored = (struct msp_held){0};
+        result.held = &policy->live;
+    }
+    held_done(stored);
+    /* else the next apply takes a new identity epoch, which is safe */
+    policy->has_rows = msp_live_rows(policy->loader, &policy->rows) == 0;
+    plan_sweep(policy);
+    fn(data, &result);
+    /* ids may have changed while no mspd watched */
+    msp_policy_names_changed(policy);
+}
+
+int msp_policy_restore(struct msp_policy *policy, msp_policy_fn fn, void *data)
+{
+    struct msp_slot_meta live = msp_tables_live(policy->loader);
+    struct msp_held stored = {0};
+    size_t len;
+    char *bytes;
+
+    read_stored(policy, &stored);
+    if (policy->loader->is_reused && live.generation) {
+        take_over(policy, &stored, &live, fn, data);
+        return 0;
+    }
+    if (stored.bytes) {
+        bytes = TAKE_PTR(stored.bytes);
+        return enqueue(policy, JOB_STORED, bytes, stored.len, 0, NULL, fn,
+                       data);
+    }
+    len = (size_t)(msp_bootstrap_image_end - msp_bootstrap_image);
+    bytes = malloc(len);
+    if (!bytes)
+        return -ENOMEM;
+    memcpy(bytes, msp_bootstrap_image, len);
+    return enqueue(policy, JOB_BOOTSTRAP, bytes, len, 0, NULL, fn, data);
+}
+
+void msp_policy_init(struct msp_policy *policy, struct msp_loop *loop,
+                     struct msp_loader *loader, struct msp_names *names,
+                     int state_fd, bool is_bootstrap_deny)
+{
+    *policy = (struct msp_policy){
+        .loader = loader,
+        .names = names,
+        .state_fd = state_fd,
+        .is_bootstrap_deny = is_bootstrap_deny,
+    };
+    msp_timer_init(loop, &policy->sweep, on_sweep, policy);
+}
+
+void msp_policy_done(struct msp_policy *policy)
+{
+    if (policy->sweep.loop)
+        msp_timer_stop(&policy->sweep);
+    while (policy->first) {
+        struct msp_policy_job *job = policy->first;
+
+        policy->first = job->next;
+        held_done(&job->held);
+        free(job);
+    }
+    held_done(&policy->live);
+    msp_rows_done(&policy->rows);
+}
+
+void msp_policy_unknown(const struct msp_held *held, msp_unknown_fn fn,
+                        void *data)
+{
+    const struct msp_image *image = &held->image;
+
+    if (!held->bytes || !held->resolved)
+        return;
+    for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++) {
+        const struct msp_image_identity *identity = &image->identities[i];
+        const char *name = msp_image_string(image, identity->name_off);
+
+        if (identity->flags & MSP_ID_USER && !held->resolved[i].is_user_found)
+            fn(data, name, "userName",
+               msp_image_string(image, identity->user_off));
+        if (identity->flags & MSP_ID_GROUP && !held->resolved[i].is_group_found)
+            fn(data, name, "groupName",
+               msp_image_string(image, identity->group_off));
+    }
+}

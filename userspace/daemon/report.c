@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* `status` and `audit`: facts as records; words are for mspctl to lay out. */
+#include <time.h>
+
+#include <msp/cleanup.h>
+
+#include "base/io.h"
+#include "base/names.h"
+#include "daemon/mspd.h"
+#include "daemon/privs.h"
+#include "loader/events.h"
+#include "loader/live.h"
+#include "loader/probe.h"
+
+/* What tier "cgroup" of this version does not cover; README says the same. */
+static const char *const limits[] = {
+    "root of the init namespaces with CAP_BPF can remove the programs",
+    "containers that share a network namespace and have CAP_NET_RAW can read each other's clear text",
+    "raw and packet sockets, forwarded traffic and nested VMs are not seen by connect hooks",
+    "IPv6 sockets, UDP and connections made before mspd started are not covered",
+    "a network card or virtual function given to a guest is not covered",
+    "gVisor and Kata guests are not covered",
+};
+
+static void put_child(struct msp_rec *rec, const struct msp_child *child,
+                      bool is_ready)
+{
+    msp_rec_str(rec, "_item", "processes");
+    msp_rec_str(rec, "name", child->name);
+    msp_rec_str(rec, "state",
+                child->state == MSP_CHILD_RUNNING && is_ready
+                    ? "ready"
+                    : msp_child_state_name(child->state));
+    msp_rec_uint(rec, "pid", (uint64_t)child->pid);
+    msp_rec_uint(rec, "restarts", child->n_restarts);
+    msp_rec_end(rec);
+}
+
+static void put_endpoints(const struct mspd *mspd, struct msp_rec *rec)
+{
+    struct msp_endpoint endpoint;
+
+    for (uint32_t i = 0; i < MSP_ENDPOINTS_MAX; i++) {
+        if (msp_live_endpoint(&mspd->loader, i, &endpoint) < 0)
+            return;
+        endpoint.name[sizeof(endpoint.name) - 1] = '\0';
+        msp_rec_str(rec, "_item", "endpoints");
+        msp_rec_str(rec, "name", endpoint.name);
+        msp_rec_str(rec, "mode", msp_name_mode(endpoint.mode));
+        msp_rec_str(rec, "on_deny", msp_name_on_deny(endpoint.on_deny));
+        msp_rec_str(rec, "default",
+                    endpoint.flags & MSP_EP_DEFAULT_ALLOW ? "allow" : "deny");
+        msp_rec_bool(rec, "root_only", endpoint.flags & MSP_EP_ROOT_GATE);
+        msp_rec_bool(rec, "signed", endpoint.flags & MSP_EP_SIGN);
+        msp_rec_end(rec);
+    }
+}
+
+static void put_privileges(struct msp_rec *rec)
+{
+    static const char *const holders[] = {
+        [MSP_PRIV_MSPD] = "mspd",
+        [MSP_PRIV_NETNS] = "mspd-netns",
+        [MSP_PRIV_START] = "start only",
+    };
+    size_t n;
+    const struct msp_priv *privs = msp_privs(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        msp_rec_str(rec, "_item", "capabilities");
+        msp_rec_str(rec, "name", privs[i].name);
+        msp_rec_str(rec, "holder", holders[privs[i].holder]);
+        msp_rec_str(rec, "why", privs[i].why);
+        msp_rec_end(rec);
+    }
+}
+
+static void put_stats(const struct mspd *mspd, struct msp_rec *rec)
+{
+    for (int stat = MSP_STAT_NONE + 1; stat < MSP_STAT_COUNT; stat++) {
+        uint64_t value = 0;
+
+        if (msp_events_stat(&mspd->loader, (enum msp_stat)stat, &value) < 0)
+            continue;
+        msp_rec_str(rec, "_item", "stats");
+        msp_rec_str(rec, "name", msp_name_stat((enum msp_stat)stat));
+        msp_rec_uint(rec, "value", value);
+        msp_rec_end(rec);
+    }
+}
+
+static void put_unknown(void *data, const char *identity, const char *selector,
+                        const char *name)
+{
+    struct msp_rec *rec = data;
+
+    msp_rec_str(rec, "_item", "unknown_names");
+    msp_rec_str(rec, "identity", identity);
+    msp_rec_str(rec, "selector", selector);
+    msp_rec_str(rec, "name", name);
+    msp_rec_end(rec);
+}
+
+static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
+{
+    put_child(rec, &mspd->netns.child, false);
+    put_child(rec, &mspd->keeper, false);
+    put_child(rec, &mspd->proxy, mspd->is_proxy_ready);
+    put_endpoints(mspd, rec);
+    msp_policy_unknown(&mspd->policy.live, put_unknown, rec);
+    put_privileges(rec);
+    for (int i = 0; i < MSP_PROG_COUNT; i++) {
+        msp_rec_str(rec, "_item", "programs");
+        msp_rec_str(rec, "name", msp_prog_names[i]);
+        msp_rec_bool(rec, "attached", i < MSP_PROG_LINKS && mspd->is_attached);
+        msp_rec_end(rec);
+    }
+    put_stats(mspd, rec);
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        msp_rec_str(rec, "_item", "not_covered");
+        msp_rec_str(rec, "text", limits[i]);
+        msp_rec_end(rec);
+    }
+}
+
+static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live)
+{
+    char hex[2 * MSP_DIGEST_BYTES + 1];
+    bool is_bootstrap = live->flags & MSP_SLOT_BOOTSTRAP;
+
+    msp_digest_hex(live->digest, hex);
+    msp_rec_uint(rec, "policy.generation", live->generation);
+    msp_rec_str(rec, "policy.digest",
+                is_bootstrap || !live->generation ? "none" : hex);
+    msp_rec_uint(rec, "policy.identity_epoch", live->identity_epoch);
+    msp_rec_bool(rec, "policy.bootstrap", is_bootstrap);
+    if (is_bootstrap)
+        msp_rec_str(rec, "policy.bootstrap_mode",
+                    live->flags & MSP_SLOT_BOOTSTRAP_DENY ? "deny" : "root");
+}
+
+enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
+{
+    struct msp_slot_meta live = msp_tables_live(&mspd->loader);
+    bool has_key = mspd->key->has_key;
+    bool is_degraded = !mspd->is_proxy_ready || !has_key ||
+                       live.flags & MSP_SLOT_BOOTSTRAP || !live.generation ||
+                       !mspd->listeners.n;
+
+    msp_rec_str(rec, "version", MSP_VERSION);
+    msp_rec_uint(rec, "agent_epoch", mspd->epoch);
+    msp_rec_str(rec, "state", is_degraded ? "degraded" : "ok");
+    msp_rec_str(rec, "tier", "cgroup");
+    msp_rec_bool(rec, "attached", mspd->is_attached);
+    msp_rec_str(rec, "cgroup", mspd->cgroup.path);
+    msp_rec_bool(rec, "partial", !mspd->cgroup.is_root);
+    msp_rec_str(rec, "pins", mspd->loader.pins.root);
+    put_policy(rec, &live);
+    msp_rec_str(rec, "proxy.state",
+                mspd->is_proxy_ready ? "ready"
+                                     : msp_child_state_name(mspd->proxy.state));
+    msp_rec_str(rec, "key.state", has_key ? "latched" : "none");
+    if (has_key)
+        msp_rec_str(rec, "key.guid", mspd->key->packet.guid);
+    else
+        msp_rec_str(rec, "key.why", mspd->key_why);
+    msp_rec_uint(rec, "listeners", mspd->listeners.n);
+    msp_rec_uint(rec, "log.lines", mspd->log.n_lines);
+    msp_rec_uint(rec, "log.limited", mspd->log.n_dropped);
+    msp_rec_uint(rec, "log.failed", mspd->log.n_failed);
+    msp_rec_end(rec);
+    put_lists(mspd, rec);
+    return is_degraded ? MSP_CTL_DEGRADED : MSP_CTL_OK;
+}
+
+/* --- audit -------------------------------------------------------------- */
+
+struct audit {
+    struct msp_rec *rec;
+    uint64_t real_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
+};
+
+static void put_time(const struct audit *audit, const char *name, uint64_t ns)
+{
+    uint64_t real = ns + audit->real_offset_ns;
+    time_t seconds = (time_t)(real / 1000000000u);
+    char text[32] = "", stamp[48];
+    struct tm tm;
+
+    if (gmtime_r(&seconds, &tm))
+        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(stamp, sizeof(stamp), "%s.%03uZ", text,
+                   (unsigned int)(real / 1000000u % 1000u));
+    msp_rec_str(audit->rec, name, stamp);
+}
+
+/* Text of the kernel, which may lack its NUL. */
+static void put_chars(struct msp_rec *rec, const char *name, const char *text,
+                      size_t max)
+{
+    char copy[MSP_AUDIT_PATH_BYTES + 1];
+
+    (void)snprintf(copy, sizeof(copy), "%.*s", (int)strnlen(text, max), text);
+    msp_rec_str(rec, name, copy);
+}
+
+static void put_audit(void *data, const struct msp_audit_key *key,
+                      const struct msp_audit *row)
+{
+    struct audit *audit = data;
+    struct msp_rec *rec = audit->rec;
+
+    msp_rec_str(rec, "_item", "audit");
+    msp_rec_str(rec, "stage", msp_name_stage(key->stage));
+    msp_rec_str(rec, "verdict", msp_name_verdict(key->verdict));
+    msp_rec_str(rec, "reason", msp_name_reason(key->reason));
+    put_chars(rec, "endpoint", row->endpoint, sizeof(row->endpoint));
+    msp_rec_uint(rec, "uid", row->uid);
+    msp_rec_bool(rec, "other_uids", key->uid == MSP_AUDIT_UID_OTHER);
+    msp_rec_uint(rec, "pid", row->pid);
+    put_chars(rec, "comm", row->comm, sizeof(row->comm));
+    put_chars(rec, "identity", row->identity.text, sizeof(row->identity.text));
+    put_chars(rec, "privilege", row->privilege.text,
+              sizeof(row->privilege.text));
+    put_chars(rec, "path", row->path, sizeof(row->path));
+    msp_rec_uint(rec, "count", row->count);
+    put_time(audit, "first", row->first_ns);
+    put_time(audit, "last", row->last_ns);
+    msp_rec_uint(rec, "generation", row->generation);
+    msp_rec_uint(rec, "cgroup", key->cgroup_id);
+    msp_rec_uint(rec, "netns", row->netns_cookie);
+    msp_rec_bool(rec, "root", row->flags & MSP_MARK_ROOT);
+    msp_rec_bool(rec, "container", row->flags & MSP_MARK_CONTAINER);
+    msp_rec_uint(rec, "exe.dev", row->exe.s_dev);
+    msp_rec_uint(rec, "exe.ino", row->exe.ino);
+    msp_rec_end(rec);
+}
+
+static void put_counter(void *data, const struct msp_counter_key *key,
+                        uint64_t count)
+{
+    struct audit *audit = data;
+
+    msp_rec_str(audit->rec, "_item", "counters");
+    msp_rec_uint(audit->rec, "cgroup", key->cgroup_id);
+    msp_rec_uint(audit->rec, "endpoint", key->endpoint);
+    msp_rec_str(audit->rec, "verdict", msp_name_verdict(key->verdict));
+    msp_rec_uint(audit->rec, "count", count);
+    msp_rec_end(audit->rec);
+}
+
+int mspd_report_audit(const struct mspd *mspd, struct msp_rec *rec)
+{
+    struct audit audit = {.rec = rec};
+    struct timespec real;
+    uint64_t dropped = 0;
+    int r;
+
+    (void)clock_gettime(CLOCK_REALTIME, &real);
+    audit.real_offset_ns = (uint64_t)real.tv_sec * 1000000000u +
+                           (uint64_t)real.tv_nsec - msp_io_now_ns();
+    (void)msp_events_stat(&mspd->loader, MSP_STAT_AUDIT_DROPPED, &dropped);
+    msp_rec_uint(rec, "dropped", dropped);
+    msp_rec_end(rec);
+    r = msp_events_audit(&mspd->loader, put_audit, &audit);
+    if (r == 0)
+        r = msp_events_counters(&mspd->loader, put_counter, &audit);
+    return r;
+}
