@@ -273,7 +273,7 @@ int msp_cmd_policy_show(struct msp_cli *cli)
     msp_cleanup(msp_client_reply_done) struct msp_client_reply reply = {0};
     msp_cleanup(source_done) struct source source = {0};
     msp_autofree char *policy = NULL;
-    struct msp_out_extra extra = {.name = "policy", .json = "null"};
+    struct msp_out_extra extra = {.name = "image", .json = "null"};
     struct msp_image image;
     int r = msp_cli_ask(cli, MSP_CTL_SHOW, NULL, 0, &reply);
 

@@ -92,7 +92,7 @@ static int add_row(struct msp_model *model)
 /* The line `s_item=NAME` is type s and name "_item". */
 static bool is_item(const char *name)
 {
-    return msp_streq(name, "_item") || msp_streq(name, "item");
+    return msp_streq(name, "_item");
 }
 
 /* A list item begins with the name of its list; the first record does not. */

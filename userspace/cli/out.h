@@ -6,8 +6,8 @@
  *
  * JSON: {"schema":1, ...}. A dotted name nests ("proxy.pid" is member pid of
  * object proxy), the record gives the type, list items are collected in an
- * array named after their list. Text: `name  value` lines, then one table a
- * list. Bytes that could drive a terminal never leave as themselves.
+ * array named after their list. Text: `name  value` lines, then one titled
+ * table a list. Bytes that could drive a terminal never leave as themselves.
  */
 #pragma once
 

@@ -181,6 +181,8 @@ static void print_lists(const struct msp_model *model,
             (void)fputc('\n', out);
         is_first = false;
         is_found |= view && msp_streq(view->list, model->row[r].list);
+        (void)msp_out_escaped(model->row[r].list, out);
+        (void)fputs(":\n", out);
         print_list(model, model->row[r].list, view, out);
     }
     if (view && view->empty && !is_found)

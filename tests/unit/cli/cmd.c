@@ -311,7 +311,8 @@ static void check_lists_errors_as_json_on_request(void **state)
 
 static void show_prints_the_policy_of_the_daemon(void **state)
 {
-    static const char record[] = "ugeneration=3\n\n"; /* NUL: its separator */
+    static const char record[] =
+        "upolicy.generation=3\n\n"; /* NUL: its separator */
     msp_autofree uint8_t *image = NULL;
     msp_autofree char *payload = NULL;
     size_t len = 0;
@@ -331,8 +332,8 @@ static void show_prints_the_policy_of_the_daemon(void **state)
                     sizeof(record) + len);
         assert_int_equal(msp_cmd_policy_show(&b.cli), MSP_EXIT_OK);
         bench_flush(&b);
-        assert_says(b.out, is_json ? "\"generation\":3,\"policy\":{"
-                                   : "generation  3\n\n");
+        assert_says(b.out, is_json ? "\"policy\":{\"generation\":3},\"image\":{"
+                                   : "policy.generation  3\n\n");
         assert_says(b.out, "wireserver");
         bench_done(&b);
     }
@@ -349,7 +350,7 @@ static void show_without_a_policy_is_null(void **state)
     assert_int_equal(msp_cmd_policy_show(&b.cli), MSP_EXIT_OK);
     bench_flush(&b);
     assert_string_equal(b.out, "{\"schema\":1,\"result\":\"ok\","
-                               "\"generation\":0,\"policy\":null}\n");
+                               "\"generation\":0,\"image\":null}\n");
     bench_done(&b);
 }
 
