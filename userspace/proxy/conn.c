@@ -315,7 +315,7 @@ static int step(struct msp_conn *conn)
     case MSP_CONN_SEND:
         return msp_request_send(conn);
     case MSP_CONN_UPLOAD:
-        return msp_request_upload(conn);
+        return msp_upload(conn);
     case MSP_CONN_WAIT:
         return msp_relay_wait(conn);
     case MSP_CONN_RELAY:

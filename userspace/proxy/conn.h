@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * One client connection as a state machine. conn.c drives it and owns the
- * client's side, request.c judges and rewrites requests, relay.c brings the
- * response back, reply.c answers in our own words.
+ * client's side, request.c judges and rewrites requests, upload.c passes large
+ * bodies, relay.c brings the response back, reply.c answers in our own words.
  *
  * A step returns 1 (go on with the next state), 0 (wait for an event) or -1
  * (close). A connection holds buffers only from a request's first byte to its
@@ -152,7 +152,10 @@ int msp_request_begin(struct msp_conn *conn, size_t head_len, size_t n_lines);
 int msp_request_body(struct msp_conn *conn);
 int msp_request_connect(struct msp_conn *conn);
 int msp_request_send(struct msp_conn *conn);
-int msp_request_upload(struct msp_conn *conn);
+
+/* --- upload.c: step ------------------------------------------------------ */
+
+int msp_upload(struct msp_conn *conn);
 
 /* --- relay.c: steps ------------------------------------------------------ */
 
