@@ -20,7 +20,7 @@ enum msp_child_fd {
     MSP_FD_PROXY_VERDICT = 5,   /* map sk_verdict, read-only */
     MSP_FD_PROXY_REQUESTS = 6,  /* map msp_requests, for mmap of own page */
     MSP_FD_PROXY_AUTHORIZE = 7, /* program `authorize` */
-    MSP_FD_PROXY_META = 8,      /* map msp_meta, read-only, for mmap */
+    MSP_FD_PROXY_META = 8, /* map msp_meta, to mmap for reading and close */
 
     MSP_FD_KEEPER_KEY = 4, /* --static-key: the key file, read-only */
 };

@@ -156,19 +156,18 @@ static int proxy_prepare(void *data, struct msp_child_spawn *ret)
     ret->fd[1] = msp_loader_map_rdonly(loader, "msp_sk_verdict");
     ret->fd[2] = msp_loader_map_fd(loader, "msp_requests");
     ret->fd[3] = msp_loader_prog_fd(loader, MSP_PROG_AUTHORIZE);
-    ret->fd[4] = msp_loader_map_rdonly(loader, "msp_meta");
+    /* writable, since the kernel maps no read-only one (a private mapping to
+     * it); the proxy maps it for reading and closes it before its first byte */
+    ret->fd[4] = msp_loader_map_fd(loader, "msp_meta");
     ret->n_fds = 5;
     _Static_assert(MSP_FD_PROXY_META == MSP_FD_CONTROL + 5, "order above");
-    return ret->fd[1] < 0 || ret->fd[4] < 0 ? -EMFILE : 0;
+    return ret->fd[1] < 0 ? ret->fd[1] : 0;
 }
 
-/* The descriptors of proxy_prepare that are not borrowed. */
+/* The descriptor of proxy_prepare that is not borrowed. */
 static void close_prepared(const struct msp_child_spawn *spawn)
 {
-    if (spawn->n_fds == 5) {
-        msp_closep(&spawn->fd[1]);
-        msp_closep(&spawn->fd[4]);
-    }
+    msp_closep(&spawn->fd[1]);
 }
 
 static void proxy_started(void *data)
