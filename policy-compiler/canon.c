@@ -94,7 +94,8 @@ static char decode_one(const char *text, size_t *pos, bool *ret_escaped)
 
     *ret_escaped = c == '%';
     if (*ret_escaped) {
-        c = (char)(hex_value(text[*pos + 1]) << 4 | hex_value(text[*pos + 2]));
+        c = (char)((unsigned int)hex_value(text[*pos + 1]) * 16 +
+                   (unsigned int)hex_value(text[*pos + 2]));
         *pos += 2;
     }
     *pos += 1;

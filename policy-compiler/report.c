@@ -105,14 +105,14 @@ size_t msp_place_push(struct place *place, const char *member)
 
 size_t msp_place_push_index(struct place *place, size_t index)
 {
+    size_t before = place->len, at;
     char text[24];
-    size_t at = sizeof(text);
 
-    text[--at] = '\0';
-    do
+    for (at = sizeof(text); at == sizeof(text) || index > 0; index /= 10)
         text[--at] = (char)('0' + index % 10);
-    while (index /= 10);
-    return msp_place_push(place, text + at);
+    text[--at] = '/';
+    (void)append(place, text + at, sizeof(text) - at);
+    return before;
 }
 
 void msp_place_pop(struct place *place, size_t len)
