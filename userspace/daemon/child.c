@@ -180,7 +180,7 @@ static int watch(struct msp_child *child)
 static int spawn(struct msp_child *child)
 {
     struct msp_child_spawn spawn = {0};
-    int fds[1 + MSP_CHILD_FDS], pair[2], r;
+    int fds[1 + MSP_CHILD_FDS], pair[2] = {-1, -1}, r;
     char *argv[1 + MSP_CHILD_ARGS] = {NULL};
     char path[PATH_MAX];
 

@@ -176,7 +176,7 @@ static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
                               &item);
         is_known = r == 1;
     }
-    if (r < 0) {
+    if (r < 0 || !item) {
         bool is_bad = r == -ENOENT || r == -EINVAL || r == -EACCES ||
                       r == -ENOTDIR || r == -ENAMETOOLONG;
 

@@ -99,7 +99,7 @@ static void send_log(struct msp_conn *conn)
     struct msp_worker *worker = conn->worker;
     struct msp_exchange *ex = conn->ex;
 
-    if (!conn->now.is_active)
+    if (!conn->now.is_active || !ex)
         return;
     conn->now.is_active = false;
     ex->log.bytes_in = conn->now.body_bytes;
