@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "daemon/opts.h"
+
+#include "harness/test.h"
+
+enum {
+    ARGS = 6
+};
+
+static int parse(const char *const *args, struct msp_opts *ret)
+{
+    msp_autofclose FILE *sink = fopen("/dev/null", "we");
+    char *argv[ARGS + 2];
+    char name[] = "mspd";
+    int argc = 1;
+
+    argv[0] = name;
+    for (; args[argc - 1]; argc++)
+        memcpy(&argv[argc], &args[argc - 1], sizeof(char *));
+    argv[argc] = NULL;
+    assert_non_null(sink);
+    return msp_opts_parse(argc, argv, ret, sink, sink);
+}
+
+static void defaults_are_the_documented_ones(void **state)
+{
+    static const char *const args[ARGS] = {NULL};
+    struct msp_opts opts;
+
+    (void)state;
+    assert_int_equal(parse(args, &opts), MSP_OPTS_RUN);
+    assert_null(opts.cgroup);
+    assert_null(opts.static_key);
+    assert_string_equal(opts.pin_dir, "/sys/fs/bpf/mspd");
+    assert_string_equal(opts.run_dir, "/run/mspd");
+    assert_string_equal(opts.state_dir, "/var/lib/mspd");
+    assert_string_equal(opts.log_dir, "/var/log/mspd");
+    assert_string_equal(opts.proxy_user, "mspd-proxy");
+    assert_string_equal(opts.keeper_user, "mspd-keeper");
+    assert_false(opts.is_bootstrap_deny);
+    assert_int_equal(opts.log_level, MSP_LOG_INFO);
+}
+
+static void takes_values_in_both_spellings(void **state)
+{
+    static const char *const args[ARGS] = {"--cgroup=/c", "--bootstrap", "deny",
+                                           "--log-level", "err",         NULL};
+    struct msp_opts opts;
+
+    (void)state;
+    assert_int_equal(parse(args, &opts), MSP_OPTS_RUN);
+    assert_string_equal(opts.cgroup, "/c");
+    assert_true(opts.is_bootstrap_deny);
+    assert_int_equal(opts.log_level, MSP_LOG_ERR);
+}
+
+static void refuses_what_it_does_not_know(void **state)
+{
+    static const char *const rows[][ARGS] = {
+        {"--nope"},
+        {"--cgroup"},
+        {"--cgroup="},
+        {"extra"},
+        {"-x"},
+        {"--bootstrap", "maybe"},
+        {"--bootstrap", ""},
+        {"--log-level", "2"},
+        {"--", "extra"},
+    };
+    struct msp_opts opts;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (parse(rows[i], &opts) != -EINVAL)
+            fail_msg("row %zu was accepted", i);
+}
+
+static void help_and_version_end_it(void **state)
+{
+    static const char *const help[ARGS] = {"--help"};
+    static const char *const version[ARGS] = {"--version"};
+    struct msp_opts opts;
+
+    (void)state;
+    assert_int_equal(parse(help, &opts), MSP_OPTS_DONE);
+    assert_int_equal(parse(version, &opts), MSP_OPTS_DONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_the_documented_ones),
+        cmocka_unit_test(takes_values_in_both_spellings),
+        cmocka_unit_test(refuses_what_it_does_not_know),
+        cmocka_unit_test(help_and_version_end_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
