@@ -3,7 +3,6 @@
  * At each limit and one past it, with documents too large to store; and that
  * compiling stays quick.
  */
-#include <time.h>
 
 #include "document.h"
 
@@ -231,76 +230,6 @@ static void a_document_has_a_size_limit(void **state)
         is_refused(text, MSP_DOC_BYTES_MAX + 1, MSP_DIAG_TOO_LARGE, ""));
 }
 
-/* A realistic one: rules with a query, ten to a role, 200 identities. */
-static void build_realistic(struct builder *b, int n)
-{
-    begin(b);
-    for (int i = 0; i < n; i++)
-        (void)fprintf(b->out,
-                      "%s{\"name\":\"privilege-%d\",\"path\":"
-                      "\"/metadata/identity/oauth2/token/%d/%d\","
-                      "\"queryParameters\":{\"resource\":"
-                      "\"https://resource-%d.azure.net/\"}}",
-                      comma(i), i, i % 37, i, i);
-    next_array(b, "roles");
-    for (int i = 0; i < n / 10; i++) {
-        (void)fprintf(b->out, "%s{\"name\":\"role-%d\",\"privileges\":[",
-                      comma(i), i);
-        for (int j = 0; j < 10; j++)
-            (void)fprintf(b->out, "%s\"privilege-%d\"", comma(j), 10 * i + j);
-        (void)fputs("]}", b->out);
-    }
-    put_identities(b, 200);
-    next_array(b, "roleAssignments");
-    for (int i = 0; i < n / 10; i++)
-        (void)fprintf(b->out,
-                      "%s{\"role\":\"role-%d\",\"identities\":"
-                      "[\"i%d\",\"i%d\"]}",
-                      comma(i), i, i % 200, (i * 7 + 1) % 200);
-    finish(b);
-}
-
-static double best_ms(const struct builder *b)
-{
-    double best = 1e9;
-
-    for (int round = 0; round < 15; round++) {
-        msp_cleanup(msp_diags_done) struct msp_diags diags = {0};
-        msp_autofree uint8_t *image = NULL;
-        struct timespec a, z;
-        size_t len;
-        double ms;
-
-        assert_ok(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a));
-        assert_ok(msp_policy_compile(b->text, b->len, &diags, &image, &len));
-        assert_ok(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &z));
-        ms = (double)(z.tv_sec - a.tv_sec) * 1e3 +
-             (double)(z.tv_nsec - a.tv_nsec) / 1e6;
-        if (ms < best)
-            best = ms;
-    }
-    return best;
-}
-
-/* The bar is for optimised code; others only must not be quadratic. */
-static void compiling_a_thousand_rules_is_quick(void **state)
-{
-    msp_cleanup(builder_done) struct builder small = {0}, large = {0};
-    double thousand, four;
-
-    (void)state;
-    build_realistic(&small, 1000);
-    build_realistic(&large, 4000);
-    thousand = best_ms(&small);
-    four = best_ms(&large);
-    print_message("1,000 rules %.2f ms, 4,000 rules %.2f ms\n", thousand, four);
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
-    assert_true(thousand <= 10.0);
-#endif
-    /* A quadratic compiler would be at 16. */
-    assert_true(four <= 8 * thousand);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,7 +239,6 @@ int main(void)
         cmocka_unit_test(an_image_has_262144_rows),
         cmocka_unit_test(an_image_has_a_size_limit),
         cmocka_unit_test(a_document_has_a_size_limit),
-        cmocka_unit_test(compiling_a_thousand_rules_is_quick),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
