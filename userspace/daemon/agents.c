@@ -13,7 +13,25 @@
 #include "daemon/notify.h"
 #include "loader/events.h"
 
+enum {
+    KEY_WAIT_MS = 2000
+};
+
 static const char paths_name[] = "netns"; /* in the run directory */
+
+static void start_wait_over(struct mspd *mspd);
+
+/* The keeper has said what it can about the key, or never will. */
+static void key_wait_over(void *data)
+{
+    struct mspd *mspd = data;
+
+    if (!mspd->is_key_awaited)
+        return;
+    mspd->is_key_awaited = false;
+    msp_timer_stop(&mspd->key_wait);
+    start_wait_over(mspd);
+}
 
 /* --- mspd-netns --------------------------------------------------------- */
 
@@ -35,6 +53,24 @@ int mspd_start_netns(struct mspd *mspd)
 
 /* --- mspd-keeper -------------------------------------------------------- */
 
+/* A file of root, which alone may write it. mspd has no CAP_DAC_OVERRIDE. */
+static int open_key(const struct mspd *mspd)
+{
+    msp_autoclose int fd =
+        open(mspd->opts.static_key, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    /* fail closed: whoever can write it decides what we sign with */
+    if (!S_ISREG(st.st_mode) || st.st_uid != 0 || st.st_mode & 022)
+        return -EPERM;
+    if (st.st_mode & 044)
+        msp_log(MSP_LOG_WARN, "key.readable", "why",
+                "the key file can be read by others than root", NULL);
+    return TAKE_FD(fd);
+}
+
 static int keeper_prepare(void *data, struct msp_child_spawn *ret)
 {
     struct mspd *mspd = data;
@@ -43,12 +79,14 @@ static int keeper_prepare(void *data, struct msp_child_spawn *ret)
     mspd->key_fd = -1;
     if (!mspd->opts.static_key)
         return 0;
-    mspd->key_fd =
-        open(mspd->opts.static_key, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    mspd->key_fd = open_key(mspd);
     if (mspd->key_fd < 0) {
         (void)snprintf(mspd->key_why, sizeof(mspd->key_why),
-                       "the key file cannot be opened: %s", strerror(errno));
+                       "the key file cannot be used: %s",
+                       strerror(-mspd->key_fd));
         msp_log(MSP_LOG_ERR, "key.open", "why", mspd->key_why, NULL);
+        mspd->key_fd = -1;
+        key_wait_over(mspd);
         return 0; /* names are still to be resolved */
     }
     ret->arg[0] = "--static-key";
@@ -88,6 +126,7 @@ static int take_key(struct mspd *mspd, const struct msp_child_key *packet,
     mspd->key->has_key = true;
     msp_log(MSP_LOG_INFO, "key.have", "guid", packet->guid, NULL);
     give_key(mspd);
+    key_wait_over(mspd);
     return 0;
 }
 
@@ -108,6 +147,7 @@ static int keeper_packet(void *data, const void *packet, size_t len, int fd)
         (void)snprintf(mspd->key_why, sizeof(mspd->key_why), "%.*s",
                        (int)sizeof(text->text) - 1, text->text);
         msp_log(MSP_LOG_ERR, "key.bad", "why", mspd->key_why, NULL);
+        key_wait_over(mspd);
         return 0;
     }
     return -EPROTO;
@@ -292,6 +332,12 @@ static void start_proxy(struct mspd *mspd)
     (void)msp_child_start(&mspd->proxy);
 }
 
+static void start_wait_over(struct mspd *mspd)
+{
+    if (--mspd->n_start_waits == 0)
+        start_proxy(mspd);
+}
+
 struct first_listener {
     struct mspd *mspd;
     char *path; /* owned, NULL for the root namespace */
@@ -313,8 +359,7 @@ static void on_first_listener(void *data, int r, int fd, uint64_t cookie,
                 strerror(-r), NULL);
     free(first->path);
     free(first);
-    if (--mspd->n_waiting_netns == 0)
-        start_proxy(mspd);
+    start_wait_over(mspd);
 }
 
 static int ask_first(struct mspd *mspd, const char *path)
@@ -333,7 +378,7 @@ static int ask_first(struct mspd *mspd, const char *path)
         free(first->path);
         free(first);
     } else {
-        mspd->n_waiting_netns++;
+        mspd->n_start_waits++;
     }
     return r;
 }
@@ -357,12 +402,21 @@ int mspd_start_listeners(struct mspd *mspd)
     int r;
 
     /* held back until all were asked: an answer may come at once */
-    mspd->n_waiting_netns = 1;
+    mspd->n_start_waits = 1;
     r = ask_first(mspd, NULL);
     if (r < 0)
         return r;
     ask_remembered(mspd);
-    if (--mspd->n_waiting_netns == 0)
-        start_proxy(mspd);
+    /* an earlier proxy may be serving: it goes on until we can sign too */
+    if (mspd->opts.static_key && !mspd->key->has_key &&
+        mspd->keeper.state == MSP_CHILD_RUNNING) {
+        msp_timer_init(mspd->loop, &mspd->key_wait, key_wait_over, mspd);
+        r = msp_timer_set(&mspd->key_wait, KEY_WAIT_MS);
+        if (r < 0)
+            return r;
+        mspd->is_key_awaited = true;
+        mspd->n_start_waits++;
+    }
+    start_wait_over(mspd);
     return 0;
 }

@@ -250,6 +250,8 @@ static void stop(struct mspd *mspd, int code)
         msp_child_stop(&mspd->proxy);
         msp_child_stop(&mspd->keeper);
     }
+    if (mspd->key_wait.loop)
+        msp_timer_stop(&mspd->key_wait);
     msp_ctl_done(&mspd->ctl);
     msp_watch_done(&mspd->watch);
     msp_policy_done(&mspd->policy);

@@ -51,7 +51,9 @@ struct mspd {
     uint64_t epoch;
     bool is_proxy_ready;
     bool is_attached;
-    size_t n_waiting_netns; /* listeners still asked for at start */
+    size_t n_start_waits; /* what the first start of the proxy waits for */
+    bool is_key_awaited;  /* one of them; until key_wait fires */
+    struct msp_timer key_wait;
 };
 
 /* --- agents.c: the children and what they are given --------------------- */

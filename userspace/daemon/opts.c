@@ -18,7 +18,7 @@ static const char help[] =
     "  --log-dir DIR       connection.log (/var/log/mspd)\n"
     "  --libexec-dir DIR   mspd-netns, mspd-keeper, mspd-proxy\n"
     "                      (" MSP_LIBEXECDIR ")\n"
-    "  --static-key FILE   key file; without it nothing can be signed\n"
+    "  --static-key FILE   key file of root; without it nothing is signed\n"
     "  --proxy-user NAME   (mspd-proxy)\n"
     "  --keeper-user NAME  (mspd-keeper)\n"
     "  --bootstrap MODE    before the first policy: root (real root passes\n"
