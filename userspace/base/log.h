@@ -30,4 +30,5 @@ void msp_log(enum msp_log_level level, const char *event, ...)
 void msp_log_errno(enum msp_log_level level, const char *event, int r);
 
 /* Sends libbpf's own messages here, one level lower. */
-int msp_log_libbpf(int libbpf_level, const char *format, va_list args);
+int msp_log_libbpf(int libbpf_level, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));

@@ -30,8 +30,8 @@ struct service_user {
     uint32_t gid;
 };
 
-static int libbpf_print(enum libbpf_print_level level, const char *format,
-                        va_list args)
+static int __attribute__((format(printf, 2, 0)))
+libbpf_print(enum libbpf_print_level level, const char *format, va_list args)
 {
     return msp_log_libbpf((int)level, format, args);
 }
