@@ -73,17 +73,15 @@ static void admit(struct msp_worker *worker, int fd)
     }
 }
 
-static void on_listener(void *data, uint32_t events)
+/*
+ * Accepts what waits, at most `most`.
+ * @return true if the queue is empty; false if there may be more
+ */
+static bool accept_waiting(struct msp_listener *listener, int most)
 {
-    struct msp_listener *listener = data;
     struct msp_worker *worker = listener->worker;
 
-    (void)events;
-    if (!is_agent_current(worker)) {
-        msp_worker_drain(worker); /* frees the listener */
-        return;
-    }
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
+    for (int i = 0; i < most; i++) {
         int fd = accept4(listener->source.fd, NULL, NULL,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -94,11 +92,23 @@ static void on_listener(void *data, uint32_t events)
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
             errno == ENOMEM) {
             pause_accepting(worker);
-            return;
+            return false;
         }
         if (errno == EAGAIN)
-            return;
+            return true;
     }
+    return false;
+}
+
+static void on_listener(void *data, uint32_t events)
+{
+    struct msp_listener *listener = data;
+
+    (void)events;
+    if (is_agent_current(listener->worker))
+        (void)accept_waiting(listener, ACCEPT_BATCH);
+    else
+        msp_worker_drain(listener->worker); /* frees the listener */
 }
 
 static void close_listener(struct msp_listener *listener)
@@ -173,14 +183,17 @@ void msp_worker_drain(struct msp_worker *worker)
     if (worker->is_draining)
         return;
     msp_log(MSP_LOG_INFO, "proxy.drain", NULL);
-    worker->is_draining = true;
-    worker->drain_end_ms = msp_loop_now(worker->loop) + MSP_DRAIN_MS;
+    close_idle(worker, true, 0);
     while ((listener = worker->listeners)) {
         worker->listeners = listener->next;
+        /* who was redirected here before the change is still served */
+        (void)accept_waiting(listener, MSP_LISTEN_BACKLOG);
         close_listener(listener);
     }
+    /* from here on the last connection to close ends the worker */
+    worker->is_draining = true;
+    worker->drain_end_ms = msp_loop_now(worker->loop) + MSP_DRAIN_MS;
     msp_upstream_sweep(worker, true);
-    close_idle(worker, true, 0);
     if (worker->n_conns == 0)
         msp_loop_quit(worker->loop, 0);
 }
