@@ -215,13 +215,13 @@ sandbox_members() {
 
 # Ends what runs in our cgroup: whatever it is, this test started it.
 sandbox_empty_cgroup() {
-    local pid
-    while read -r pid; do
-        kill -KILL "$pid" 2>/dev/null
-    done < <(sandbox_members)
+    local pids
+    mapfile -t pids < <(sandbox_members)
+    ((${#pids[@]} == 0)) || kill -KILL "${pids[@]}" 2>/dev/null
 }
 
 sandbox_is_empty() {
+    sandbox_empty_cgroup
     [[ -z $(sandbox_members) ]]
 }
 
@@ -251,7 +251,6 @@ sandbox_down() {
         wait "$pid" 2>/dev/null
     done
     if [[ -n $SB_CG && -d $SB_CG ]]; then
-        sandbox_empty_cgroup
         until_true 5 sandbox_is_empty || note "processes remain in $SB_CG"
     fi
     sandbox_remember_programs
@@ -388,9 +387,11 @@ sandbox_start_mspd() {
         --log-level info "$@" >>"$SB_DIR/mspd.log" 2>&1) &
     SB_MSPD=$!
     SB_PIDS+=("$SB_MSPD")
-    while ! read -r -t 0.2 -u "$fd" line; do
+    until read -r -t 0 -u "$fd"; do
         kill -0 "$SB_MSPD" 2>/dev/null || die "mspd ended before it was ready"
+        sleep 0.01
     done
+    read -r -t 10 -u "$fd" line
     exec {fd}<&-
     [[ $line == ready ]] || die "mspd was not ready: ${line:-no answer}"
 }
@@ -548,6 +549,7 @@ steps_result() {
 http_code() {
     local who=$1 ns=$2 url=$3 code r
     shift 3
+    rm -f "$SB_DIR/tmp/body" # may be another user's
     code=$(run_as "$who" "$ns" curl -sv --path-as-is -o "$SB_DIR/tmp/body" \
         --max-time "${SB_MAX_TIME:-10}" -H 'Metadata: true' \
         -H 'x-ms-version: 2012-11-30' -w '%{http_code}' "$@" "$url" \

@@ -93,6 +93,6 @@ check_eq "it is listed once beside the root's" \
 
 check_eq "the socket is root's alone" \
     "$(stat -c '%a %u' "$SB_DIR/run/control.sock")" "600 0"
-expect 3 "another user: exit 3" run_as 2001:3001 vm mspctl --socket \
+expect 1 "another user: exit 1" run_as 2001:3001 vm mspctl --socket \
     "$SB_DIR/run/control.sock" status
 sandbox_done

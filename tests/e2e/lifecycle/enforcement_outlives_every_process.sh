@@ -31,16 +31,16 @@ denied() {
         "$(SB_MAX_TIME=2 http_code "$OTHER" vm "$URL")" EPERM
 }
 
+# Kills what is there; true once nothing is.
 agent_is_gone() {
-    [[ -z $(cat "$SB_CG/agent/cgroup.procs") ]]
+    local pids
+    mapfile -t pids <"$SB_CG/agent/cgroup.procs"
+    ((${#pids[@]} == 0)) || kill -KILL "${pids[@]}"
+    ((${#pids[@]} == 0))
 }
 
 kill_agent() {
     sandbox_stop_mspd KILL
-    local pid
-    while read -r pid; do
-        kill -KILL "$pid"
-    done <"$SB_CG/agent/cgroup.procs"
     check "$1: nothing of the agent runs" until_true 10 agent_is_gone
 }
 

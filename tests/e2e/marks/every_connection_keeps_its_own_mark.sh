@@ -75,8 +75,7 @@ kinds_of() {
 }
 
 sandbox_up
-in_ns vm sh -c 'echo 128 >/proc/sys/net/core/somaxconn'
-in_ns vm sh -c 'echo 2 >/proc/sys/net/ipv4/tcp_syncookies'
+in_ns vm sysctl -q net.core.somaxconn=128 net.ipv4.tcp_syncookies=2
 sandbox_start_sim
 sandbox_start_mspd
 push_policy "$(policy "$(item enforce deny "$(owner_rules)")")"

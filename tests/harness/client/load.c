@@ -146,8 +146,10 @@ static void flow_start(struct load *l, struct flow *f, unsigned long seq)
     *f = (struct flow){.seq = seq, .start_ns = msp_client_now_ns()};
     f->kind = kind_of(l->o, seq);
     l->n_open++;
-    while ((error = flow_try(l, f)) == EADDRNOTAVAIL)
-        (void)close(f->fd); /* the tuple is in use: another port */
+    /* a tuple in use: another port, until each was tried */
+    while ((error = flow_try(l, f)) == EADDRNOTAVAIL &&
+           f->tries <= l->o->port_last - l->o->port_first)
+        (void)close(f->fd);
     if (error)
         flow_end(l, f, msp_client_errno(error), 0);
 }
@@ -224,10 +226,11 @@ static int load_run(struct load *l)
         int n;
 
         for (unsigned long i = 0; i < l->o->parallel; i++) {
-            if (l->flow[i].fd < 0 && seq < l->o->count)
+            /* one that fails at once makes room for the next */
+            while (l->flow[i].fd < 0 && seq < l->o->count)
                 flow_start(l, &l->flow[i], seq++);
         }
-        n = epoll_wait(l->epoll_fd, ev, 64, 1000);
+        n = epoll_wait(l->epoll_fd, ev, 64, l->n_open ? 1000 : 0);
         for (int i = 0; i < n; i++) {
             struct flow *f = ev[i].data.ptr;
 

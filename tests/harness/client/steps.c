@@ -212,6 +212,18 @@ static int step_run(struct walk *w, const char *name, const char *arg)
     return -1;
 }
 
+static void print_escaped(const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\' || c < 0x20 || c >= 0x7f)
+            (void)printf("\\u%04x", c);
+        else
+            (void)putchar(c);
+    }
+}
+
 int msp_client_steps(int argc, char **argv)
 {
     struct walk w = {.fd = -1};
@@ -233,10 +245,10 @@ int msp_client_steps(int argc, char **argv)
             status = 2;
             break;
         }
-        (void)printf("{\"step\":\"%s\",\"arg\":\"%s\",\"result\":\"%s\"%s,"
-                     "\"ns\":%llu}\n",
-                     argv[i], arg, msp_client_errno(r), w.extra,
-                     (unsigned long long)ns);
+        (void)printf("{\"step\":\"%s\",\"arg\":\"", argv[i]);
+        print_escaped(arg);
+        (void)printf("\",\"result\":\"%s\"%s,\"ns\":%llu}\n",
+                     msp_client_errno(r), w.extra, (unsigned long long)ns);
         (void)fflush(stdout);
     }
     if (w.fd >= 0)

@@ -129,8 +129,37 @@ static int answer_sim(const struct sim_request *req, struct sim_answer *ret)
     return msp_sim_answer_text(ret, 404, "text/plain", "no such test path\n");
 }
 
-int msp_sim_answer(enum sim_endpoint endpoint, const struct sim_request *req,
-                   struct sim_answer *ret)
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if ((c | 32) >= 'a' && (c | 32) <= 'f')
+        return (c | 32) - 'a' + 10;
+    return -1;
+}
+
+/* As a web server finds its resource: escapes decoded once, in place. */
+static void decode(char *text, size_t *len)
+{
+    size_t to = 0;
+
+    for (size_t i = 0; i < *len; i++) {
+        int high = i + 2 < *len && text[i] == '%' ? hex_value(text[i + 1]) : -1;
+        int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+
+        if (low >= 0) {
+            text[to++] = (char)(high * 16 + low);
+            i += 2;
+        } else {
+            text[to++] = text[i];
+        }
+    }
+    *len = to;
+}
+
+static int answer_endpoint(enum sim_endpoint endpoint,
+                           const struct sim_request *req,
+                           struct sim_answer *ret)
 {
     if (req->path.len > 5 && memcmp(req->path.ptr, "/sim/", 5) == 0)
         return answer_sim(req, ret);
@@ -145,4 +174,21 @@ int msp_sim_answer(enum sim_endpoint endpoint, const struct sim_request *req,
         break;
     }
     return msp_sim_answer_text(ret, 404, "text/plain", "no such endpoint\n");
+}
+
+int msp_sim_answer(enum sim_endpoint endpoint, const struct sim_request *req,
+                   struct sim_answer *ret)
+{
+    struct sim_request view = *req; /* all borrowed but the path */
+    char *path = malloc(req->path.len + 1);
+    int r;
+
+    if (!path)
+        return -ENOMEM;
+    memcpy(path, req->path.ptr, req->path.len);
+    view.path.ptr = path;
+    decode(path, &view.path.len);
+    r = answer_endpoint(endpoint, &view, ret);
+    free(path);
+    return r;
 }
