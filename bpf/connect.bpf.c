@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * cgroup/connect4: the verdict. Every TCP connect of the host passes here, so
- * the part before an endpoint is found is a handful of compares and look-ups
- * that the JIT inlines.
+ * cgroup/connect4 and connect6: the verdict. Every TCP connect of the host
+ * passes here, so the part before an endpoint is found is a handful of
+ * compares and look-ups that the JIT inlines. Addresses are 16 bytes from the
+ * first line on: a v4-mapped address is the IPv4 one, whatever the socket.
  */
 #include <msp/decide.h>
 
@@ -17,6 +18,7 @@
 enum connect_result {
     CONNECT_DENY = 0,
     CONNECT_PASS = 1,
+    CONNECT_REDIRECT = 2, /* to attempt.to_port; for the shells only */
 };
 
 /* What one connect is about; lives on the stack of the slow path. */
@@ -27,9 +29,10 @@ struct attempt {
     __u64 generation;
     __u32 slot;
     __u32 port;
-    __u32 endpoint; /* once it is found, */
-    __u32 pad;
-    struct msp_endpoint *ep; /* and its row */
+    __u32 endpoint;          /* once it is found, */
+    __u32 to_port;           /* with CONNECT_REDIRECT */
+    struct msp_endpoint *ep; /* its row */
+    __u8 addr[16];
 };
 
 /* Forgets what an earlier connect left on this socket. */
@@ -58,10 +61,7 @@ static __always_inline int connect_pass(const struct attempt *a)
 /* Finds the endpoint of the target. @return enum target_found */
 static __noinline int connect_lookup(struct attempt *a)
 {
-    __u8 addr[16];
-
-    target_map_v4(addr, a->ctx->user_ip4);
-    return target_endpoint(a->slot, addr, a->port, &a->endpoint, &a->ep);
+    return target_endpoint(a->slot, a->addr, a->port, &a->endpoint, &a->ep);
 }
 
 /* A caller for the records of a path that has no mark. */
@@ -86,7 +86,7 @@ static __noinline void connect_refusal(const struct attempt *a,
     mark.uid = task->cred->euid.val;
     mark.pid = task->tgid;
     mark.port = a->port;
-    target_map_v4(mark.addr, a->ctx->user_ip4);
+    __builtin_memcpy(mark.addr, a->addr, 16);
     event_audit(&mark, &o, NULL);
     event_ring(&mark, &o);
 }
@@ -196,12 +196,6 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     return msp_decide_connect(&f);
 }
 
-static __always_inline void connect_redirect(struct attempt *a, __u32 port)
-{
-    a->ctx->user_ip4 = MSP_LOOPBACK_BE;
-    a->ctx->user_port = bpf_htons(port);
-}
-
 /*
  * Carries out a denial; the mark is gone or empty afterwards.
  * @return as the hook
@@ -215,8 +209,8 @@ static __always_inline int connect_deny(struct attempt *a,
         mark->flags |= MSP_MARK_EMPTY;
         mark->flags &= ~(MSP_MARK_ROOT | MSP_MARK_BOOTSTRAP);
         if (!connect_own(a, mark, MSP_OWNER_REDIRECT)) {
-            connect_redirect(a, port);
-            return CONNECT_PASS; /* to the proxy, which says 403 */
+            a->to_port = port;
+            return CONNECT_REDIRECT; /* to the proxy, which says 403 */
         }
     }
     bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
@@ -250,7 +244,7 @@ static __noinline int connect_endpoint(struct attempt *a,
     mark->endpoint = a->endpoint;
     mark->identity_epoch = sm->identity_epoch;
     mark->port = a->port;
-    target_map_v4(mark->addr, a->ctx->user_ip4);
+    __builtin_memcpy(mark->addr, a->addr, 16);
     d = connect_decide(a, mark, ep, sm->flags, &port);
     if (d.reason == MSP_REASON_BOOTSTRAP)
         mark->flags |= MSP_MARK_BOOTSTRAP;
@@ -266,8 +260,8 @@ static __noinline int connect_endpoint(struct attempt *a,
     connect_record(a, mark, ep, d.verdict, d.reason);
     switch (d.verdict) {
     case MSP_VERDICT_ALLOW:
-        connect_redirect(a, port);
-        return CONNECT_PASS;
+        a->to_port = port;
+        return CONNECT_REDIRECT;
     case MSP_VERDICT_DIRECT:
         /* failing to note it only takes the egress guard's leave away */
         (void)connect_own(a, mark, MSP_OWNER_DIRECT);
@@ -278,49 +272,95 @@ static __noinline int connect_endpoint(struct attempt *a,
     }
 }
 
+/* The hook, for a target whose address and port are in `a`. */
+static __always_inline int connect_any(struct attempt *a)
+{
+    __u32 zero = 0, uid;
+    int r;
+
+    a->meta = bpf_map_lookup_elem(&msp_meta, &zero);
+    if (!a->sk || !a->meta)
+        return CONNECT_DENY; /* fail closed: cannot happen */
+    a->slot = a->meta->live & (MSP_SLOTS - 1);
+    a->generation = *(volatile const __u64 *)&a->meta->slot[a->slot].generation;
+    connect_forget(a->sk);
+
+    uid = bpf_get_current_uid_gid();
+    if (uid && (uid == a->meta->proxy_uid || uid == a->meta->keeper_uid)) {
+        r = connect_service(a);
+        if (r >= 0)
+            return r;
+    }
+    if (target_is_listener_port(a->port) && target_is_loopback(a->addr))
+        return connect_listener(a);
+    if (!a->generation) {
+        /* fail closed: no policy in force, the known addresses are shut */
+        return target_is_builtin(a->addr, a->port) ? CONNECT_DENY
+                                                   : CONNECT_PASS;
+    }
+    if (!target_has_port(a->slot, a->port))
+        return connect_pass(a);
+    r = connect_lookup(a);
+    if (r == TARGET_NONE)
+        return connect_pass(a);
+    if (r != TARGET_ENDPOINT || !a->ep) {
+        /* fail closed: cannot tell whose address this is */
+        connect_refusal(a, MSP_REASON_TABLE_MISSING, MSP_EP_BUILTINS);
+        return CONNECT_DENY;
+    }
+    if (a->ep->mode == MSP_MODE_DISABLED)
+        return connect_pass(a);
+    return connect_endpoint(a, a->ep);
+}
+
 SEC("cgroup/connect4")
 
 int msp_connect4(struct bpf_sock_addr *ctx)
 {
     struct attempt a = {.ctx = ctx};
-    __u32 zero = 0, uid;
     int r;
 
     if (ctx->type != MSP_SOCK_STREAM)
         return CONNECT_PASS;
     a.sk = ctx->sk;
-    a.meta = bpf_map_lookup_elem(&msp_meta, &zero);
-    if (!a.sk || !a.meta)
-        return CONNECT_DENY; /* fail closed: cannot happen */
     a.port = bpf_ntohs(ctx->user_port);
-    a.slot = a.meta->live & (MSP_SLOTS - 1);
-    a.generation = *(volatile const __u64 *)&a.meta->slot[a.slot].generation;
-    connect_forget(a.sk);
+    target_map_v4(a.addr, ctx->user_ip4);
+    r = connect_any(&a);
+    if (r != CONNECT_REDIRECT)
+        return r;
+    ctx->user_ip4 = MSP_LOOPBACK_BE;
+    ctx->user_port = bpf_htons(a.to_port);
+    return CONNECT_PASS;
+}
 
-    uid = bpf_get_current_uid_gid();
-    if (uid && (uid == a.meta->proxy_uid || uid == a.meta->keeper_uid)) {
-        r = connect_service(&a);
-        if (r >= 0)
-            return r;
-    }
-    if (target_is_listener_port(a.port) && target_is_loopback4(ctx->user_ip4))
-        return connect_listener(&a);
-    if (!a.generation) {
-        /* fail closed: no policy in force, the known addresses are shut */
-        return target_is_builtin4(ctx->user_ip4, a.port) ? CONNECT_DENY
-                                                         : CONNECT_PASS;
-    }
-    if (!target_has_port(a.slot, a.port))
-        return connect_pass(&a);
-    r = connect_lookup(&a);
-    if (r == TARGET_NONE)
-        return connect_pass(&a);
-    if (r != TARGET_ENDPOINT || !a.ep) {
-        /* fail closed: cannot tell whose address this is */
-        connect_refusal(&a, MSP_REASON_TABLE_MISSING, MSP_EP_BUILTINS);
-        return CONNECT_DENY;
-    }
-    if (a.ep->mode == MSP_MODE_DISABLED)
-        return connect_pass(&a);
-    return connect_endpoint(&a, a.ep);
+/*
+ * Redirected to the IPv4 listener by its mapped address, from native IPv6
+ * too. A socket that is IPv6 only cannot go there and fails: closed.
+ */
+SEC("cgroup/connect6")
+
+int msp_connect6(struct bpf_sock_addr *ctx)
+{
+    struct attempt a = {.ctx = ctx};
+    __u32 word[4];
+    int r;
+
+    if (ctx->type != MSP_SOCK_STREAM)
+        return CONNECT_PASS;
+    a.sk = ctx->sk;
+    a.port = bpf_ntohs(ctx->user_port);
+    word[0] = ctx->user_ip6[0];
+    word[1] = ctx->user_ip6[1];
+    word[2] = ctx->user_ip6[2];
+    word[3] = ctx->user_ip6[3];
+    __builtin_memcpy(a.addr, word, 16);
+    r = connect_any(&a);
+    if (r != CONNECT_REDIRECT)
+        return r;
+    ctx->user_ip6[0] = 0;
+    ctx->user_ip6[1] = 0;
+    ctx->user_ip6[2] = MAPPED_WORD;
+    ctx->user_ip6[3] = MSP_LOOPBACK_BE;
+    ctx->user_port = bpf_htons(a.to_port);
+    return CONNECT_PASS;
 }

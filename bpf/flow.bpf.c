@@ -6,7 +6,11 @@
  * consumes the mark, so that no later connect of that socket can use it.
  * PASSIVE_ESTABLISHED, while the accepted socket is still locked, takes the
  * entry if the ISN is the one of this very handshake. The key holds the
- * network namespace when the server is on loopback, where tuples repeat.
+ * network namespace when the server is on loopback, where tuples repeat. An
+ * IPv6 socket that was redirected speaks IPv4 by its mapped address.
+ *
+ * Connections that an endpoint's own address and port opened to this host
+ * (health probes) are noted, so that the egress guard lets the answers out.
  */
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
@@ -14,6 +18,37 @@
 
 #define AF_INET   2
 #define TCP_CLOSE 7
+
+/*
+ * The peer's address. Each word is read on its own, whatever the family:
+ * clang would otherwise join the reads to one at a computed offset, which the
+ * verifier refuses.
+ */
+static __always_inline void flow_remote(struct bpf_sock_ops *ops, __u32 w[4])
+{
+    __u32 family = ops->family;
+    __u32 v4 = *(volatile __u32 *)&ops->remote_ip4;
+
+    w[0] = *(volatile __u32 *)&ops->remote_ip6[0];
+    w[1] = *(volatile __u32 *)&ops->remote_ip6[1];
+    w[2] = *(volatile __u32 *)&ops->remote_ip6[2];
+    w[3] = *(volatile __u32 *)&ops->remote_ip6[3];
+    if (family == AF_INET) {
+        w[0] = 0;
+        w[1] = 0;
+        w[2] = MAPPED_WORD;
+        w[3] = v4;
+    }
+}
+
+/* Whether the packets of this socket are IPv4. */
+static __always_inline bool flow_is_v4(struct bpf_sock_ops *ops)
+{
+    __u32 w[4];
+
+    flow_remote(ops, w);
+    return !w[0] && !w[1] && w[2] == MAPPED_WORD;
+}
 
 /* @param is_client whose socket this is: the initiator's or the listener's */
 static __always_inline void flow_key(struct bpf_sock_ops *ops, bool is_client,
@@ -127,26 +162,60 @@ static __noinline int flow_drop(struct bpf_sock_ops *ops)
     return 0;
 }
 
+/* Accepted from an endpoint? @return 0 */
+static __noinline int flow_inbound(struct bpf_sock_ops *ops)
+{
+    __u32 zero = 0, slot, index = 0, port;
+    struct msp_endpoint *ep = NULL;
+    struct bpf_sock *sk = ops->sk;
+    struct msp_owner *owner;
+    struct msp_meta *meta;
+    __u8 addr[16];
+    __u32 w[4];
+
+    meta = bpf_map_lookup_elem(&msp_meta, &zero);
+    if (!meta || !sk)
+        return 0;
+    slot = meta->live & (MSP_SLOTS - 1);
+    port = bpf_ntohl(ops->remote_port);
+    if (!target_has_port(slot, port))
+        return 0;
+    flow_remote(ops, w);
+    __builtin_memcpy(addr, w, 16);
+    if (target_endpoint(slot, addr, port, &index, &ep) != TARGET_ENDPOINT)
+        return 0;
+    owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL,
+                               BPF_SK_STORAGE_GET_F_CREATE);
+    if (!owner) {
+        /* fail closed: the guard will drop its answers */
+        event_stat(MSP_STAT_STORAGE_FAILED);
+        return 0;
+    }
+    owner->kind = MSP_OWNER_INBOUND;
+    owner->endpoint = index;
+    owner->port = port;
+    __builtin_memcpy(owner->addr, addr, 16);
+    return 0;
+}
+
 SEC("sockops")
 
 int msp_sockops(struct bpf_sock_ops *ops)
 {
-    __u32 family = ops->family;
-
-    if (family != AF_INET)
-        return 0;
     switch (ops->op) {
     case BPF_SOCK_OPS_TCP_CONNECT_CB:
-        if (target_is_listener_port(bpf_ntohl(ops->remote_port)))
+        if (target_is_listener_port(bpf_ntohl(ops->remote_port)) &&
+            flow_is_v4(ops))
             return flow_publish(ops);
         return 0;
     case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-        if (target_is_listener_port(ops->local_port))
+        if (target_is_listener_port(ops->local_port) && flow_is_v4(ops))
             return flow_take(ops);
-        return 0;
+        return flow_inbound(ops);
     case BPF_SOCK_OPS_STATE_CB:
         if (ops->args[1] == TCP_CLOSE &&
-            target_is_listener_port(bpf_ntohl(ops->remote_port)))
+            target_is_listener_port(bpf_ntohl(ops->remote_port)) &&
+            flow_is_v4(ops))
             return flow_drop(ops);
         return 0;
     default:

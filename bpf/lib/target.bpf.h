@@ -6,12 +6,20 @@
 
 #define MSP_SOCK_STREAM 1
 
+#define MAPPED_WORD bpf_htonl(0xffff)
+
 /* Writes ::ffff:a.b.c.d. @param addr4_be as in bpf_sock_addr.user_ip4 */
 static __always_inline void target_map_v4(__u8 addr[16], __u32 addr4_be)
 {
-    __u32 word[4] = {0, 0, bpf_htonl(0xffff), addr4_be};
+    __u32 word[4] = {0, 0, MAPPED_WORD, addr4_be};
 
     __builtin_memcpy(addr, word, 16);
+}
+
+/* The words of an address as the kernel's contexts have them. */
+static __always_inline void target_words(const __u8 addr[16], __u32 word[4])
+{
+    __builtin_memcpy(word, addr, 16);
 }
 
 static __always_inline bool target_is_loopback4(__u32 addr4_be)
@@ -21,17 +29,35 @@ static __always_inline bool target_is_loopback4(__u32 addr4_be)
            (addr4_be & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
 }
 
+/* 127/8, ::1, and the unspecified addresses, which connect() takes for them. */
+static __always_inline bool target_is_loopback(const __u8 addr[16])
+{
+    __u32 w[4];
+
+    target_words(addr, w);
+    if (w[0] || w[1])
+        return false;
+    if (w[2] == MAPPED_WORD)
+        return target_is_loopback4(w[3]);
+    return !w[2] && (!w[3] || w[3] == bpf_htonl(1));
+}
+
 static __always_inline bool target_is_listener_port(__u32 port)
 {
     return port - MSP_PORT_FIRST <= MSP_PORT_LAST - MSP_PORT_FIRST;
 }
 
 /* The addresses that stay closed while no policy at all is in force. */
-static __always_inline bool target_is_builtin4(__u32 addr4_be, __u32 port)
+static __always_inline bool target_is_builtin(const __u8 addr[16], __u32 port)
 {
-    if (addr4_be == bpf_htonl(0xa9fea9fe)) /* 169.254.169.254 */
+    __u32 w[4];
+
+    target_words(addr, w);
+    if (w[0] || w[1] || w[2] != MAPPED_WORD)
+        return false;
+    if (w[3] == bpf_htonl(0xa9fea9fe)) /* 169.254.169.254 */
         return port == 80;
-    if (addr4_be == bpf_htonl(0xa83f8110)) /* 168.63.129.16 */
+    if (w[3] == bpf_htonl(0xa83f8110)) /* 168.63.129.16 */
         return port == 80 || port == 32526;
     return false;
 }

@@ -98,6 +98,7 @@ enum msp_owner_kind {
     MSP_OWNER_NONE = 0,
     MSP_OWNER_REDIRECT,
     MSP_OWNER_DIRECT,
+    MSP_OWNER_INBOUND, /* accepted from an endpoint's address and port */
     MSP_OWNER_COUNT,
 };
 
@@ -139,6 +140,8 @@ enum msp_stat {
     MSP_STAT_COUNTER_OTHER, /* counted on the row of cgroup 0 */
     MSP_STAT_GROUPS_CUT,    /* caller with more than MSP_GROUPS_MAX groups */
     MSP_STAT_GENERATION_MOVED,
+    MSP_STAT_BIND_DENIED,   /* somebody wanted the listener's port */
+    MSP_STAT_EGRESS_DENIED, /* packet of no connection we decided about */
     MSP_STAT_COUNT,
 };
 
