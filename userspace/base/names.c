@@ -78,6 +78,8 @@ static const char *const stats[] = {
     [MSP_STAT_COUNTER_OTHER] = "counter-other",
     [MSP_STAT_GROUPS_CUT] = "groups-cut",
     [MSP_STAT_GENERATION_MOVED] = "generation-moved",
+    [MSP_STAT_BIND_DENIED] = "bind-denied",
+    [MSP_STAT_EGRESS_DENIED] = "egress-denied",
 };
 _Static_assert(ARRAY_SIZE(stats) == MSP_STAT_COUNT, "stats");
 

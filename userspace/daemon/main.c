@@ -289,7 +289,7 @@ int main(int argc, char **argv)
         .key_fd = -1,
         .dirs = {-1, -1, -1, -1},
         .log.fd = -1,
-        .loader.link_fd = {-1, -1},
+        .loader.link_fd = MSP_NO_LINKS,
     };
     int r;
 

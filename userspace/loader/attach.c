@@ -14,6 +14,12 @@
 
 static const enum bpf_attach_type attach_types[MSP_PROG_LINKS] = {
     [MSP_PROG_SOCKOPS] = BPF_CGROUP_SOCK_OPS,
+    [MSP_PROG_BIND4] = BPF_CGROUP_INET4_BIND,
+    [MSP_PROG_BIND6] = BPF_CGROUP_INET6_BIND,
+    [MSP_PROG_PEERNAME4] = BPF_CGROUP_INET4_GETPEERNAME,
+    [MSP_PROG_PEERNAME6] = BPF_CGROUP_INET6_GETPEERNAME,
+    [MSP_PROG_EGRESS] = BPF_CGROUP_INET_EGRESS,
+    [MSP_PROG_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
     [MSP_PROG_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
 };
 
@@ -167,7 +173,7 @@ static int exchange_all(struct msp_loader *loader, const int *old_fd)
 
 static int attach_again(struct msp_loader *loader, uint64_t cgroup_id)
 {
-    int old_fd[MSP_PROG_LINKS] = {-1, -1};
+    int old_fd[MSP_PROG_LINKS] = MSP_NO_LINKS;
     char from[MSP_PIN_PATH_BYTES], to[MSP_PIN_PATH_BYTES];
     int r = 0;
 

@@ -18,16 +18,18 @@ enum {
 
 _Static_assert(sizeof(struct msp_meta) <= META_BYTES, "meta");
 
+#define LINK_NAMES                                                            \
+    [MSP_PROG_SOCKOPS] = "msp_sockops", [MSP_PROG_BIND4] = "msp_bind4",       \
+    [MSP_PROG_BIND6] = "msp_bind6", [MSP_PROG_PEERNAME4] = "msp_peername4",   \
+    [MSP_PROG_PEERNAME6] = "msp_peername6", [MSP_PROG_EGRESS] = "msp_egress", \
+    [MSP_PROG_CONNECT6] = "msp_connect6", [MSP_PROG_CONNECT4] = "msp_connect4"
+
 const char *const msp_prog_names[MSP_PROG_COUNT + 1] = {
-    [MSP_PROG_SOCKOPS] = "msp_sockops",
-    [MSP_PROG_CONNECT4] = "msp_connect4",
+    LINK_NAMES,
     [MSP_PROG_AUTHORIZE] = "msp_authorize",
 };
 
-const char *const msp_link_names[MSP_PROG_LINKS + 1] = {
-    [MSP_PROG_SOCKOPS] = "msp_sockops",
-    [MSP_PROG_CONNECT4] = "msp_connect4",
-};
+const char *const msp_link_names[MSP_PROG_LINKS + 1] = {LINK_NAMES};
 
 int msp_loader_fail(struct msp_loader *loader, int r, const char *format, ...)
 {
@@ -170,8 +172,7 @@ int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
 {
     int r;
 
-    *loader = (struct msp_loader){.link_fd = {-1, -1}};
-    _Static_assert(MSP_PROG_LINKS == 2, "link_fd initialiser");
+    *loader = (struct msp_loader){.link_fd = MSP_NO_LINKS};
     r = msp_pins_open(&loader->pins, pin_dir);
     if (r < 0)
         return msp_loader_fail(loader, r, "pin directory %s%s", pin_dir,
@@ -206,7 +207,7 @@ void msp_loader_done(struct msp_loader *loader)
     if (loader->meta)
         (void)munmap(loader->meta, META_BYTES);
     msp_bpf__destroy(loader->skel);
-    *loader = (struct msp_loader){.link_fd = {-1, -1}};
+    *loader = (struct msp_loader){.link_fd = MSP_NO_LINKS};
 }
 
 int msp_loader_map_fd(const struct msp_loader *loader, const char *name)

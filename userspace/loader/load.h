@@ -20,11 +20,23 @@ enum {
 /* Programs that stay: attached ones in order of attaching, then the others. */
 enum msp_prog {
     MSP_PROG_SOCKOPS = 0,
-    MSP_PROG_CONNECT4, /* last link: it denies */
+    MSP_PROG_BIND4,
+    MSP_PROG_BIND6,
+    MSP_PROG_PEERNAME4,
+    MSP_PROG_PEERNAME6,
+    MSP_PROG_EGRESS,
+    MSP_PROG_CONNECT6,
+    MSP_PROG_CONNECT4, /* last link: with it all are in force */
     MSP_PROG_LINKS,    /* programs above have a link */
     MSP_PROG_AUTHORIZE = MSP_PROG_LINKS,
     MSP_PROG_COUNT,
 };
+
+/* Initialiser of an array of descriptors, one a link. */
+#define MSP_NO_LINKS                    \
+    {                                   \
+        [0 ... MSP_PROG_LINKS - 1] = -1 \
+    }
 
 struct msp_bpf; /* the skeleton */
 struct bpf_link;

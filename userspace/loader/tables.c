@@ -34,6 +34,8 @@ struct job {
     uint64_t generation;
     struct msp_name *identity_names;
     struct msp_name *privilege_names;
+    struct msp_image_prefix *prefixes; /* with those of port 0 */
+    uint32_t n_prefixes;
     struct table table[TABLES];
     int fd[TABLES]; /* inner maps */
 };
@@ -45,6 +47,7 @@ static void job_done(struct job *job)
             (void)close(job->fd[i]);
     free(job->identity_names);
     free(job->privilege_names);
+    free(job->prefixes);
 }
 
 static int take_names(struct job *job, const struct msp_image *image)
@@ -62,6 +65,42 @@ static int take_names(struct job *job, const struct msp_image *image)
     for (uint32_t i = 0; i < n_privs; i++)
         (void)snprintf(job->privilege_names[i].text, MSP_NAME_BYTES, "%s",
                        msp_image_string(image, image->privileges[i].name_off));
+    return 0;
+}
+
+static bool is_enforced(const struct msp_image *image, uint32_t endpoint)
+{
+    return image->endpoints[endpoint].ep.mode == MSP_MODE_ENFORCE;
+}
+
+/*
+ * The image's prefixes, and each once more with port 0: the egress guard asks
+ * so for packets whose port it cannot see. Where several endpoints share a
+ * prefix, one in enforce stands for all.
+ */
+static int take_prefixes(struct job *job, const struct msp_image *image)
+{
+    uint32_t n = image->n[MSP_SEC_PREFIXES];
+    struct msp_image_prefix *out = calloc(2 * n + 1, sizeof(*out));
+    uint32_t m = n;
+
+    if (!out)
+        return -ENOMEM;
+    memcpy(out, image->prefixes, n * sizeof(*out));
+    for (uint32_t i = 0; i < n; i++) {
+        struct msp_image_prefix any = image->prefixes[i];
+        uint32_t at = n;
+
+        any.key.port = 0;
+        while (at < m && memcmp(&out[at].key, &any.key, sizeof(any.key)) != 0)
+            at++;
+        if (at == m)
+            out[m++] = any;
+        else if (is_enforced(image, any.endpoint))
+            out[at].endpoint = any.endpoint;
+    }
+    job->prefixes = out;
+    job->n_prefixes = m;
     return 0;
 }
 
@@ -90,9 +129,9 @@ static void plan(struct job *job, const struct msp_apply *apply)
     const struct msp_image *image = apply->image;
     const uint32_t *n = image->n;
     const struct table tables[TABLES] = {
-        {"msp_ep_lpm", "msp_t_ep_lpm", &image->prefixes->key,
-         sizeof(*image->prefixes), &image->prefixes->endpoint,
-         sizeof(*image->prefixes), n[MSP_SEC_PREFIXES]},
+        {"msp_ep_lpm", "msp_t_ep_lpm", &job->prefixes->key,
+         sizeof(*job->prefixes), &job->prefixes->endpoint,
+         sizeof(*job->prefixes), job->n_prefixes},
         array_table("msp_eps", "msp_t_eps", &image->endpoints->ep,
                     sizeof(*image->endpoints), n[MSP_SEC_ENDPOINTS]),
         row_table("msp_uid", &apply->rows->dim[MSP_DIM_UID]),
@@ -276,8 +315,10 @@ static int run(struct job *job, const struct msp_apply *apply)
     int r;
 
     r = take_names(job, apply->image);
+    if (r == 0)
+        r = take_prefixes(job, apply->image);
     if (r < 0)
-        return msp_loader_fail(job->loader, r, "names of the policy");
+        return msp_loader_fail(job->loader, r, "copying the policy");
     plan(job, apply);
     /* before the slot's own epoch goes: it must never come again */
     epoch = apply->is_same_identities
