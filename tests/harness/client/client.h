@@ -13,6 +13,39 @@ uint64_t msp_client_now_ns(void);
 /* "ADDR:PORT" @return 0; -EINVAL */
 int msp_client_addr(const char *text, struct sockaddr_in *ret);
 
+/* Where to: IPv4 or IPv6. */
+struct msp_client_to {
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    };
+
+    socklen_t len;
+};
+
+#define MSP_CLIENT_HOST_BYTES 64
+
+/* "ADDR:PORT" or "[ADDR]:PORT" @return 0; -EINVAL */
+int msp_client_parse(const char *text, struct msp_client_to *ret);
+
+/* As a Host header has it; IPv4 of a mapped address. */
+void msp_client_host(const struct msp_client_to *to,
+                     char ret[MSP_CLIENT_HOST_BYTES]);
+
+enum msp_client_uring {
+    MSP_CLIENT_URING_INLINE,
+    MSP_CLIENT_URING_ASYNC, /* by a worker thread of the ring */
+    MSP_CLIENT_URING_POLL,  /* by its poll thread */
+};
+
+/* connect() by io_uring. @return 0; an errno value */
+int msp_client_uring(int fd, const struct msp_client_to *to,
+                     enum msp_client_uring how);
+
+/* By two threads at once. @return 0: one did it; an errno value */
+int msp_client_threads(int fd, const struct msp_client_to *to);
+
 /* The name of an errno value: "ECONNREFUSED"; "ok" for 0. */
 const char *msp_client_errno(int error);
 

@@ -25,7 +25,8 @@ static const char help[] =
     "  --mode ENDPOINT=MODE    imds|wireserver|hostga = enforce|audit|off\n"
     "  --modes FILE            lines ENDPOINT=MODE; read again, with the key,\n"
     "                          on SIGHUP (journals {\"event\":\"reloaded\"})\n"
-    "  --listen ENDPOINT=ADDR:PORT   instead of the real address\n"
+    "  --listen ENDPOINT=ADDR:PORT   instead of the real address;\n"
+    "                          [ADDR]:PORT, IPv6, is one more\n"
     "  --clock-offset SECONDS  the host's clock minus ours\n"
     "  --delay-ms N            before every answer\n"
     "  --ready-fd FD           \"ready\\n\" is written when all ports listen\n";
@@ -33,6 +34,7 @@ static const char help[] =
 struct options {
     struct sim_config config;
     struct sockaddr_in addr[SIM_ENDPOINTS];
+    struct sockaddr_in6 addr6[SIM_ENDPOINTS]; /* port 0 = none */
     const char *journal_path;
     int ready_fd;
 };
@@ -67,18 +69,27 @@ static int set_mode(struct sim_config *config, const char *text)
     return 0;
 }
 
-/* "imds=127.0.0.1:8080" @return 0; -EINVAL */
+/* "imds=127.0.0.1:8080", "imds=[fd00::1]:80" @return 0; -EINVAL */
 static int set_listen(struct options *o, const char *text)
 {
     const char *equals = strchr(text, '=');
     const char *colon = strrchr(text, ':');
     int e = equals ? endpoint_of(text, (size_t)(equals - text)) : -EINVAL;
-    char addr[INET_ADDRSTRLEN] = "";
+    char addr[INET6_ADDRSTRLEN] = "";
     size_t len;
 
     if (e < 0 || !colon || colon < equals)
         return -EINVAL;
     len = (size_t)(colon - equals - 1);
+    if (len > 2 && equals[1] == '[' && colon[-1] == ']') {
+        if (len - 2 >= sizeof(addr))
+            return -EINVAL;
+        memcpy(addr, equals + 2, len - 2);
+        o->addr6[e].sin6_family = AF_INET6;
+        o->addr6[e].sin6_port = htons((uint16_t)atoi(colon + 1));
+        return inet_pton(AF_INET6, addr, &o->addr6[e].sin6_addr) == 1 ? 0
+                                                                      : -EINVAL;
+    }
     if (len >= sizeof(addr))
         return -EINVAL;
     memcpy(addr, equals + 1, len);
@@ -150,18 +161,18 @@ static int parse(int argc, char **argv, struct options *o)
     return r;
 }
 
-static int listen_on(struct sim_server *server, const struct options *o,
-                     enum sim_endpoint e)
+static int listen_on(struct sim_server *server, const struct sockaddr *sa,
+                     socklen_t len, enum sim_endpoint e)
 {
-    const struct sockaddr *sa = (const struct sockaddr *)&o->addr[e];
     int on = 1;
     int r;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd =
+        socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -errno;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, sa, sizeof(o->addr[e])) < 0 || listen(fd, 4096) < 0) {
+    if (bind(fd, sa, len) < 0 || listen(fd, 4096) < 0) {
         r = -errno;
         (void)close(fd);
         return r;
@@ -169,6 +180,18 @@ static int listen_on(struct sim_server *server, const struct options *o,
     r = msp_sim_server_listen(server, fd, e);
     if (r < 0)
         (void)close(fd);
+    return r;
+}
+
+static int listen_both(struct sim_server *server, const struct options *o,
+                       enum sim_endpoint e)
+{
+    int r = listen_on(server, (const struct sockaddr *)&o->addr[e],
+                      sizeof(o->addr[e]), e);
+
+    if (r == 0 && o->addr6[e].sin6_port)
+        r = listen_on(server, (const struct sockaddr *)&o->addr6[e],
+                      sizeof(o->addr6[e]), e);
     return r;
 }
 
@@ -239,7 +262,7 @@ static int run(struct options *o)
         return -errno;
     r = msp_sim_server_new(&o->config, &server);
     for (int e = 0; r == 0 && e < SIM_ENDPOINTS; e++)
-        r = listen_on(server, o, (enum sim_endpoint)e);
+        r = listen_both(server, o, (enum sim_endpoint)e);
     if (r == 0)
         r = serve(server, o);
     msp_sim_server_free(server);
