@@ -11,7 +11,7 @@
  *   device=NAME          SO_BINDTODEVICE; "" unbinds
  *   options=HEX          IP_OPTIONS
  *   until=FILE           waits until it exists
- *   timeout=MS           of the requests that follow, instead of 5 s
+ *   timeout=MS           of requests and `finish` from here on, instead of 5 s
  *   nonblock             connects return at once from here on
  *   connect=ADDR:PORT
  *   deferred=ADDR:PORT   the same with TCP_FASTOPEN_CONNECT
@@ -178,7 +178,7 @@ static int step_finish(const struct walk *w)
     socklen_t len = sizeof(int);
     int error = 0;
 
-    if (poll(&p, 1, TIMEOUT_S * 1000) != 1)
+    if (poll(&p, 1, w->timeout_ms) != 1)
         return ETIMEDOUT;
     (void)getsockopt(w->fd, SOL_SOCKET, SO_ERROR, &error, &len);
     return error;

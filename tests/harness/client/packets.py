@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Packets no TCP socket would send, and what is seen on a wire.
+
+  packets.py send TO PORT [syn|ack|data|fin|rst] [options=HEX] [frag]
+                  [source=ADDR] [sport=PORT] [via=ADDR] [udp] [icmp]
+      one hand-made IPv4 packet from a raw socket; "sent" or an errno name
+  packets.py watch DEVICE FILE
+      writes "TO PORT FLAGS BYTES" for each TCP packet, "TO 0 frag N" for a
+      fragment and "TO PORT udp N" for UDP that comes in on DEVICE; begins
+      with "watching"; a source route is shown by its last stop
+  packets.py serve ADDR PORT [BYTES]
+      one connection: reads a line, answers with BYTES bytes, closes
+  packets.py probe FROM FROM_PORT TO PORT
+      one connection: a line out, all that comes back in; prints its length
+"""
+import errno
+import socket
+import struct
+import sys
+
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+FLAGS = {"syn": 0x02, "ack": 0x10, "data": 0x18, "fin": 0x11, "rst": 0x04}
+
+
+def tcp(source, to, sport, port, kind):
+    payload = b"GET / HTTP/1.0\r\n\r\n" if kind == "data" else b""
+    head = struct.pack("!HHIIBBHHH", sport, port, 1000, 0, 5 << 4, FLAGS[kind],
+                       65535, 0, 0)
+    pseudo = source + to + struct.pack("!BBH", 0, 6, len(head) + len(payload))
+    total = checksum(pseudo + head + payload)
+    return head[:16] + struct.pack("!H", total) + head[18:] + payload
+
+
+def send(to, port, *words):
+    named = dict(word.split("=", 1) for word in words if "=" in word)
+    kinds = [word for word in words if word in FLAGS]
+    source = socket.inet_aton(named.get("source", "10.97.0.2"))
+    sport = int(named.get("sport", 45000))
+    options = bytes.fromhex(named.get("options", ""))
+    proto = 17 if "udp" in words else 1 if "icmp" in words else 6
+    if proto == 17:
+        body = struct.pack("!HHHH", sport, int(port), 12, 0) + b"ping"
+    elif proto == 1:
+        body = struct.pack("!BBHHH", 8, 0, 0, 1, 1)
+        body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    else:
+        body = tcp(source, socket.inet_aton(to), sport, int(port),
+                   kinds[0] if kinds else "syn")
+    # with a source route the next hop is what the header says
+    hop = socket.inet_aton(named.get("via", to))
+    frag = 0x2000 if "frag" in words else 0
+    head = struct.pack("!BBHHHBBH4s4s", 0x45 + len(options) // 4, 0,
+                       20 + len(options) + len(body), 77, frag, 64, proto, 0,
+                       source, hop) + options
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW,
+                       socket.IPPROTO_RAW) as s:
+        try:
+            s.sendto(head + body, (named.get("via", to), 0))
+        except OSError as e:
+            return errno.errorcode[e.errno]
+    return "sent"
+
+
+def describe(packet):
+    if packet[0] >> 4 != 4:
+        return None
+    ihl = (packet[0] & 15) * 4
+    to = packet[16:20]
+    options = packet[20:ihl]
+    while options and options[0]:
+        if options[0] == 1:
+            options = options[1:]
+            continue
+        if options[0] in (131, 137):
+            to = options[options[1] - 4:options[1]]
+        options = options[max(options[1], 2):]
+    to = socket.inet_ntoa(to)
+    length = struct.unpack("!H", packet[2:4])[0]
+    frag = struct.unpack("!H", packet[6:8])[0] & 0x3FFF
+    l4 = packet[ihl:]
+    if packet[9] == 6 and frag:
+        return f"{to} 0 frag {length - ihl}"
+    if packet[9] == 17:
+        return f"{to} {struct.unpack('!H', l4[2:4])[0]} udp {length - ihl - 8}"
+    if packet[9] == 1:
+        return f"{to} 0 icmp {length - ihl}"
+    if packet[9] != 6:
+        return None
+    port = struct.unpack("!H", l4[2:4])[0]
+    names = [name for name, bit in (("fin", 1), ("syn", 2), ("rst", 4),
+                                    ("ack", 16)) if l4[13] & bit]
+    return f"{to} {port} {'+'.join(names)} {length - ihl - (l4[12] >> 4) * 4}"
+
+
+def watch(device, path):
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+    s.bind((device, 0))
+    with open(path, "a", encoding="ascii", buffering=1) as out:
+        out.write("watching\n")
+        while True:
+            packet, address = s.recvfrom(65536)
+            line = None
+            if address[2] != socket.PACKET_OUTGOING:
+                line = describe(packet)
+            if line:
+                out.write(line + "\n")
+
+
+def serve(address, port, count="100000"):
+    with socket.create_server((address, int(port))) as s:
+        print("listening", flush=True)
+        connection, _ = s.accept()
+        with connection:
+            connection.settimeout(5)
+            line = connection.recv(4096)
+            connection.sendall(b"x" * int(count))
+            connection.shutdown(socket.SHUT_WR)
+            rest = connection.recv(1)
+            print(f"read {len(line)} end {len(rest)}", flush=True)
+
+
+def probe(source, sport, to, port):
+    got = 0
+    try:
+        s = socket.create_connection((to, int(port)), 5,
+                                     (source, int(sport)))
+        with s:
+            s.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+            while True:
+                data = s.recv(65536)
+                if not data:
+                    break
+                got += len(data)
+    except OSError as e:
+        name = errno.errorcode.get(e.errno, "timeout")
+        return f"{got} {name}"
+    return f"{got} ok"
+
+
+def main():
+    verb, *rest = sys.argv[1:]
+    verbs = {"send": send, "watch": watch, "serve": serve, "probe": probe}
+    result = verbs[verb](*rest)
+    if result:
+        print(result)
+
+
+if __name__ == "__main__":
+    main()
