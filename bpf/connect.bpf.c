@@ -263,8 +263,13 @@ static __noinline int connect_endpoint(struct attempt *a,
         a->to_port = port;
         return CONNECT_REDIRECT;
     case MSP_VERDICT_DIRECT:
-        /* failing to note it only takes the egress guard's leave away */
-        (void)connect_own(a, mark, MSP_OWNER_DIRECT);
+        /*
+         * A leave of the egress guard only where somebody was judged: what
+         * audit let out ends when the endpoint is enforced. Failing to note
+         * it takes no more than the leave away.
+         */
+        if (ep->mode == MSP_MODE_ENFORCE)
+            (void)connect_own(a, mark, MSP_OWNER_DIRECT);
         bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
         return CONNECT_PASS;
     default:
