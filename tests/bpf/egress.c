@@ -5,6 +5,7 @@
  * connection to an enforced endpoint must be dropped, however it is dressed.
  */
 #include <arpa/inet.h>
+
 #include <bpf/bpf.h>
 
 #include <msp/policy.h>
@@ -151,6 +152,7 @@ static const struct packet_case cases[] = {
     {.claim = "v6 routing header to elsewhere", .wanted = PASS, .to = OTHER6, .port = 80, .flags = SYN, .options = "o"},
     {.claim = "v6 no TCP header", .wanted = DROP, .to = IMDS6, .port = 80, .flags = ACK, .cut = 20},
 };
+
 /* clang-format on */
 
 struct bytes {
@@ -350,8 +352,7 @@ static void before_any_policy_the_known_addresses_are_shut(void **state)
         const struct packet_case *c = &cases[i];
 
         /* shut whatever the policy will say: wireserver too */
-        if (c->wanted == PASS && !msp_streq(c->to, WIRE) &&
-            run(fx, c) != PASS)
+        if (c->wanted == PASS && !msp_streq(c->to, WIRE) && run(fx, c) != PASS)
             fail_msg("%s: dropped", c->claim);
         if ((msp_streq(c->to, IMDS) || msp_streq(c->to, IMDS6) ||
              msp_streq(c->to, WIRE)) &&

@@ -119,11 +119,8 @@ rewritten() {
 
 container_network() {
     make_netns c1
-    in_ns sim ip link add veth-c1 type veth peer name eth0 \
-        netns "$SB_DIR/ns/c1" 2>/dev/null || {
-        in_ns sim ip link add veth-c1 type veth peer name eth0
-        in_ns sim ip link set eth0 netns "$SB_DIR/ns/c1"
-    }
+    in_ns sim ip link add veth-c1 type veth peer name eth0
+    in_ns sim ip link set eth0 netns "$SB_DIR/ns/c1"
     in_ns sim ip addr add 10.97.1.1/30 dev veth-c1
     in_ns sim ip link set veth-c1 up
     in_ns c1 ip addr add 10.97.1.2/30 dev eth0
@@ -143,10 +140,11 @@ start_watch vm veth-sim
 
 # --- connections older than mspd ------------------------------------------------
 for n in 1 2 3; do
+    last=(request=/metadata/versions linger0)
+    [[ $n == 3 ]] && last=() # closes in order
     spawn_as "$USER" vm mspclient steps "bind=0.0.0.0:4010$n" \
         "connect=$IMDS:80" request=/metadata/versions "until=$SB_DIR/tmp/go-$n" \
-        timeout=1500 $([[ $n == 3 ]] || echo "request=/metadata/versions") \
-        $([[ $n == 3 ]] || echo linger0) close >"$SB_DIR/tmp/old-$n"
+        timeout=1500 "${last[@]}" close >"$SB_DIR/tmp/old-$n"
     old[n]=$SB_LAST
     check "older connection $n is there" \
         until_true 5 is_established_at_host 4010$n

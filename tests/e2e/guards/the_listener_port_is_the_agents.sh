@@ -66,7 +66,7 @@ check_eq "a port below the range" "$(try 2001:3001 vm bind=127.0.0.1:61079)" ok
 check_eq "a port above the range" "$(try 2001:3001 vm bind=127.0.0.1:61100)" ok
 for kind in udp udp6; do
     addr=127.0.0.1
-    [[ $kind == udp6 ]] && addr=[::]
+    [[ $kind == udp6 ]] && addr='[::]'
     check_eq "$kind on that port" \
         "$(try 2001:3001 vm socket=$kind "bind=$addr:$PORT")" ok
 done

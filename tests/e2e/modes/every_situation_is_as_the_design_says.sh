@@ -109,8 +109,8 @@ cells() {
     for who in allowed denied; do
         ids=$ALLOWED
         [[ $who == denied ]] && ids=$DENIED
-        try "$ids" $ns "$MODE, $ON_DENY, $1, $who" \
-            "$(oracle "$MODE" "$ON_DENY" "$1" $who)"
+        try "$ids" "$ns" "$MODE, $ON_DENY, $1, $who" \
+            "$(oracle "$MODE" "$ON_DENY" "$1" "$who")"
     done
 }
 
@@ -142,7 +142,7 @@ serves_allowed() {
 
 push() {
     local document
-    document=$(item "$MODE" deny "$(rules $TARGET '"uid":2001')")
+    document=$(item "$MODE" deny "$(rules "$TARGET" '"uid":2001')")
     push_policy "$(policy "${document/\{/\{\"onDeny\":\"$ON_DENY\",}")"
 }
 

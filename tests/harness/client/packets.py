@@ -5,6 +5,8 @@
   packets.py send TO PORT [syn|ack|data|fin|rst] [options=HEX] [frag]
                   [source=ADDR] [sport=PORT] [via=ADDR] [udp] [icmp]
       one hand-made IPv4 packet from a raw socket; "sent" or an errno name
+  packets.py send6 FROM TO PORT
+      an IPv6 SYN likewise
   packets.py watch DEVICE FILE
       writes "TO PORT FLAGS BYTES" for each TCP packet, "TO 0 frag N" for a
       fragment and "TO PORT udp N" for UDP that comes in on DEVICE; begins
@@ -71,6 +73,19 @@ def send(to, port, *words):
     return "sent"
 
 
+def send6(source, to, port):
+    ends = [socket.inet_pton(socket.AF_INET6, a) for a in (source, to)]
+    body = tcp(*ends, 45000, int(port), "syn")
+    head = struct.pack("!IHBB", 6 << 28, len(body), 6, 64) + ends[0] + ends[1]
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW,
+                       socket.IPPROTO_RAW) as s:
+        try:
+            s.sendto(head + body, (to, 0))
+        except OSError as e:
+            return errno.errorcode[e.errno]
+    return "sent"
+
+
 def describe(packet):
     if packet[0] >> 4 != 4:
         return None
@@ -117,7 +132,8 @@ def watch(device, path):
 
 
 def serve(address, port, count="100000"):
-    with socket.create_server((address, int(port))) as s:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, int(port)), family=family) as s:
         print("listening", flush=True)
         connection, _ = s.accept()
         with connection:
@@ -149,7 +165,8 @@ def probe(source, sport, to, port):
 
 def main():
     verb, *rest = sys.argv[1:]
-    verbs = {"send": send, "watch": watch, "serve": serve, "probe": probe}
+    verbs = {"send": send, "send6": send6, "watch": watch, "serve": serve,
+             "probe": probe}
     result = verbs[verb](*rest)
     if result:
         print(result)
