@@ -373,9 +373,12 @@ exec_in_cg() {
     exec "$@"
 }
 
-# sandbox_start_mspd [mspd options]; waits for READY=1
+# sandbox_start_mspd [mspd options]; waits for READY=1. SB_KEY names the key
+# file, empty for none.
 sandbox_start_mspd() {
-    local line='' sock=$SB_DIR/run/notify.sock fd
+    local line='' sock=$SB_DIR/run/notify.sock fd key=(--static-key)
+    key+=("${SB_KEY-$SB_DIR/vm.key}")
+    [[ ${key[1]} ]] || key=()
     rm -f "$sock" "$SB_DIR/run/control.sock"
     exec {fd}< <(exec "$SB_DIR/bin/mspclient" notify "$sock" 30000)
     read -r -t 10 -u "$fd" line || die "no notification socket"
@@ -383,7 +386,7 @@ sandbox_start_mspd() {
         "$SB_DIR/bin/mspd" --cgroup "$SB_CG" \
         --pin-dir "$SB_DIR/bpf/mspd" --run-dir "$SB_DIR/run" \
         --state-dir "$SB_DIR/state" --log-dir "$SB_DIR/log" \
-        --libexec-dir "$SB_DIR/bin" --static-key "$SB_DIR/vm.key" \
+        --libexec-dir "$SB_DIR/bin" "${key[@]}" \
         --log-level info "$@" >>"$SB_DIR/mspd.log" 2>&1) &
     SB_MSPD=$!
     SB_PIDS+=("$SB_MSPD")
@@ -404,6 +407,11 @@ sandbox_stop_mspd() {
 
 ctl() {
     "$SB_DIR/bin/mspctl" --socket "$SB_DIR/run/control.sock" "$@"
+}
+
+# The port of the agent's listener in the VM's own namespace.
+listener_port() {
+    ctl --json netns list | jq -r '.netns[] | select(.own) | .port'
 }
 
 # Children of mspd by program name: child_pid mspd-proxy

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../../harness/sandbox.sh"
 
 digest() {
-    ctl --json status | jq -r '[.. | .digest? // empty] | first'
+    ctl --json status | jq -r .policy.digest
 }
 
 # expect CODE CLAIM COMMAND...

@@ -47,8 +47,7 @@ sandbox_start_sim
 sandbox_start_mspd
 push_policy "$(policy "$(item enforce deny \
     "$(rules /metadata/versions '"uid":3001')")")"
-PORT=$(ctl --json status | jq -r '.. | .port? // empty' | head -n 1)
-PORT=${PORT:-61080}
+PORT=$(listener_port)
 DIRECT=127.0.0.1:$PORT
 
 # --- the listener, without a mark at all -------------------------------------
