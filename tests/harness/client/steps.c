@@ -13,6 +13,8 @@
  *   request=TARGET       sends a GET and reads the answer: adds "status",
  *                        0 = closed without one
  *   header=NAME: VALUE   of the requests that follow
+ *   host=TEXT            the Host of the requests that follow, instead of the
+ *                        address connected to
  *   peer                 adds "addr" as getpeername() says
  *   port                 adds "port", the local one
  *   close
@@ -36,6 +38,7 @@ struct walk {
     int fd;
     bool is_nonblock;
     char headers[1024];
+    const char *host; /* borrowed; NULL = the address */
     struct sockaddr_in to;
     char extra[128]; /* further members of the line */
 };
@@ -105,7 +108,7 @@ static int step_request(struct walk *w, const char *target)
     (void)inet_ntop(AF_INET, &w->to.sin_addr, host, sizeof(host));
     n = snprintf(text, sizeof(text),
                  "GET %s HTTP/1.1\r\nHost: %s\r\nMetadata: true\r\n%s\r\n",
-                 target, host, w->headers);
+                 target, w->host ? w->host : host, w->headers);
     (void)snprintf(w->extra, sizeof(w->extra), ",\"status\":0");
     if (send(w->fd, text, (size_t)n, MSG_NOSIGNAL) != n)
         return errno;
@@ -203,6 +206,10 @@ static int step_run(struct walk *w, const char *name, const char *arg)
         return step_linger(w);
     if (strcmp(name, "header") == 0)
         return step_header(w, arg);
+    if (strcmp(name, "host") == 0) {
+        w->host = arg;
+        return 0;
+    }
     if (strcmp(name, "request") == 0)
         return step_request(w, arg);
     if (strcmp(name, "peer") == 0 || strcmp(name, "port") == 0)
