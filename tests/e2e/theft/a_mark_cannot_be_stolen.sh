@@ -8,7 +8,7 @@
 
 OWNER=3001:5001
 THIEF=3002:5002
-ASK=(host=$IMDS request=/metadata/versions) # what a thief would get 200 for
+ASK=("host=$IMDS" request=/metadata/versions) # what a thief would get 200 for
 
 # A process in no cgroup of the test: our hooks do not run for its connects.
 run_uncovered() {
