@@ -192,6 +192,7 @@ sandbox_up() {
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
+    trap 'exit 141' PIPE # somebody looked at the first lines only
     chmod 0755 "$SB_DIR"
     mkdir "$SB_DIR"/{bin,bpf,ns,run,state,log,tmp}
     chmod 1777 "$SB_DIR/tmp"
@@ -242,7 +243,7 @@ sandbox_remember_programs() {
 sandbox_down() {
     local status=$? pid dir
     trap - EXIT
-    trap '' HUP INT TERM
+    trap '' HUP INT TERM PIPE
     for pid in "${SB_PIDS[@]}"; do
         kill -TERM "$pid" 2>/dev/null
     done

@@ -8,9 +8,9 @@ if [[ ${1:-} ]]; then
     sandbox_start_sim
     sandbox_start_mspd
     sandbox_remember_programs
-    printf '%s %s %s\n' "$SB_DIR" "$SB_CG" "${SB_PROGS[*]}" >"$1"
     sleep 60 &
     SB_PIDS+=($!)
+    printf '%s %s %s\n' "$SB_DIR" "$SB_CG" "${SB_PROGS[*]}" >"$1"
     [[ $2 == EXIT ]] || wait
     ok "nothing to check in here"
     sandbox_done
@@ -32,12 +32,13 @@ gone() {
     done
 }
 
-for how in EXIT TERM HUP INT; do
+for how in EXIT TERM HUP INT PIPE; do
     rm -f "$fifo"
     mkfifo "$fifo"
-    # a background job of a script ignores SIGINT; give it back
+    # a background job of a script ignores SIGINT, python SIGPIPE
     /usr/bin/python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 os.execvp("bash", ["bash"] + sys.argv[1:])' "$0" "$fifo" "$how" &
     inner=$!
     if ! read -r -t 60 dir cg progs <"$fifo"; then
