@@ -13,6 +13,9 @@ uint64_t msp_client_now_ns(void);
 /* "ADDR:PORT" @return 0; -EINVAL */
 int msp_client_addr(const char *text, struct sockaddr_in *ret);
 
+/* The status of an answer's head, NUL-terminated; 0 = not (yet) one. */
+int msp_client_status(const char *head);
+
 /* The name of an errno value: "ECONNREFUSED"; "ok" for 0. */
 const char *msp_client_errno(int error);
 

@@ -34,14 +34,28 @@ uint64_t msp_client_now_ns(void)
 int msp_client_addr(const char *text, struct sockaddr_in *ret)
 {
     const char *colon = strrchr(text, ':');
+    char *end;
+    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
     char addr[INET_ADDRSTRLEN] = "";
 
-    if (!colon || (size_t)(colon - text) >= sizeof(addr))
+    if (!colon || *end || port > 65535 ||
+        (size_t)(colon - text) >= sizeof(addr))
         return -EINVAL;
     memcpy(addr, text, (size_t)(colon - text));
     *ret = (struct sockaddr_in){.sin_family = AF_INET};
-    ret->sin_port = htons((uint16_t)atoi(colon + 1));
+    ret->sin_port = htons((uint16_t)port);
     return inet_pton(AF_INET, addr, &ret->sin_addr) == 1 ? 0 : -EINVAL;
+}
+
+int msp_client_status(const char *head)
+{
+    long status;
+    char *end;
+
+    if (strncmp(head, "HTTP/1.", 7) != 0 || strlen(head) < 12)
+        return 0;
+    status = strtol(head + 9, &end, 10);
+    return end == head + 12 && status >= 100 ? (int)status : 0;
 }
 
 const char *msp_client_errno(int error)
@@ -60,7 +74,7 @@ int msp_client_notify(int argc, char **argv)
 
     if (argc != 3 || strlen(argv[1]) >= sizeof(addr.sun_path))
         return 2;
-    (void)strcpy(addr.sun_path, argv[1]);
+    memcpy(addr.sun_path, argv[1], strlen(argv[1]) + 1);
     end = msp_client_now_ns() + strtoull(argv[2], NULL, 10) * 1000000;
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)

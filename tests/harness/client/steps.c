@@ -125,8 +125,8 @@ static int step_request(struct walk *w, const char *target)
             return 0;
         len += (size_t)got;
         text[len] = '\0';
-        if (sscanf(text, "HTTP/1.%*d %d", &status) == 1 &&
-            strstr(text, "\r\n\r\n"))
+        status = msp_client_status(text);
+        if (status != 0 && strstr(text, "\r\n\r\n"))
             break;
     }
     (void)snprintf(w->extra, sizeof(w->extra), ",\"status\":%d", status);
