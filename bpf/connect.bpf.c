@@ -102,7 +102,7 @@ static __noinline int connect_listener(struct attempt *a)
     /* fail closed: nobody may bring a mark here by himself */
     bpf_sk_storage_delete(&msp_sk_owner, a->sk);
     bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
-    connect_refusal(a, MSP_REASON_LISTENER_DIRECT, MSP_EP_BUILTINS);
+    connect_refusal(a, MSP_REASON_LISTENER_DIRECT, MSP_EP_NONE);
     return CONNECT_DENY;
 }
 
@@ -118,12 +118,12 @@ static __noinline int connect_service(struct attempt *a)
         return -1; /* only the uid is the same */
     if (!own || *own != MSP_OWN_UPSTREAM) {
         /* fail closed: not a socket the agent made for this */
-        connect_refusal(a, MSP_REASON_SERVICE_UID, MSP_EP_BUILTINS);
+        connect_refusal(a, MSP_REASON_SERVICE_UID, MSP_EP_NONE);
         return CONNECT_DENY;
     }
     if (connect_lookup(a) == TARGET_ENDPOINT)
         return connect_pass(a);
-    connect_refusal(a, MSP_REASON_UPSTREAM_ONLY, MSP_EP_BUILTINS);
+    connect_refusal(a, MSP_REASON_UPSTREAM_ONLY, MSP_EP_NONE);
     return CONNECT_DENY;
 }
 
@@ -317,7 +317,7 @@ int msp_connect4(struct bpf_sock_addr *ctx)
         return connect_pass(&a);
     if (r != TARGET_ENDPOINT || !a.ep) {
         /* fail closed: cannot tell whose address this is */
-        connect_refusal(&a, MSP_REASON_TABLE_MISSING, MSP_EP_BUILTINS);
+        connect_refusal(&a, MSP_REASON_TABLE_MISSING, MSP_EP_NONE);
         return CONNECT_DENY;
     }
     if (a.ep->mode == MSP_MODE_DISABLED)

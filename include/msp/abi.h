@@ -309,6 +309,9 @@ enum msp_builtin {
     MSP_EP_BUILTINS,
 };
 
+/* Stands for no endpoint in audit keys and events. */
+#define MSP_EP_NONE MSP_ENDPOINTS_MAX
+
 struct msp_endpoint {
     char name[MSP_ENDPOINT_NAME_BYTES];
     enum msp_mode mode;

@@ -178,6 +178,8 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
 struct audit {
     struct msp_rec *rec;
     uint64_t real_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
+    const struct mspd *mspd;
+    char endpoint[MSP_ENDPOINTS_MAX][MSP_ENDPOINT_NAME_BYTES]; /* "" = ask */
 };
 
 static void put_time(const struct audit *audit, const char *name, uint64_t ns)
@@ -236,6 +238,26 @@ static void put_audit(void *data, const struct msp_audit_key *key,
     msp_rec_end(rec);
 }
 
+/* The name of a live endpoint; "-" for none, or one that is gone. */
+static const char *endpoint_name(struct audit *audit, uint32_t index)
+{
+    struct msp_endpoint endpoint;
+    char *name;
+
+    if (index >= MSP_ENDPOINTS_MAX)
+        return "-";
+    name = audit->endpoint[index];
+    if (name[0])
+        return name;
+    if (msp_live_endpoint(&audit->mspd->loader, index, &endpoint) == 0)
+        (void)snprintf(name, MSP_ENDPOINT_NAME_BYTES, "%.*s",
+                       (int)strnlen(endpoint.name, sizeof(endpoint.name)),
+                       endpoint.name);
+    else
+        (void)snprintf(name, MSP_ENDPOINT_NAME_BYTES, "-");
+    return name;
+}
+
 static void put_counter(void *data, const struct msp_counter_key *key,
                         uint64_t count)
 {
@@ -243,7 +265,7 @@ static void put_counter(void *data, const struct msp_counter_key *key,
 
     msp_rec_str(audit->rec, "_item", "counters");
     msp_rec_uint(audit->rec, "cgroup", key->cgroup_id);
-    msp_rec_uint(audit->rec, "endpoint", key->endpoint);
+    msp_rec_str(audit->rec, "endpoint", endpoint_name(audit, key->endpoint));
     msp_rec_str(audit->rec, "verdict", msp_name_verdict(key->verdict));
     msp_rec_uint(audit->rec, "count", count);
     msp_rec_end(audit->rec);
@@ -251,7 +273,7 @@ static void put_counter(void *data, const struct msp_counter_key *key,
 
 int mspd_report_audit(const struct mspd *mspd, struct msp_rec *rec)
 {
-    struct audit audit = {.rec = rec};
+    struct audit audit = {.rec = rec, .mspd = mspd};
     struct timespec real;
     uint64_t dropped = 0;
     int r;
