@@ -37,7 +37,9 @@ SB_CHECKS=0
 SB_FAILED=0
 SB_PIDS=()   # children to end
 SB_DIR=
-SB_CG=
+SB_CG=       # where mspd and its clients are and the programs attached
+SB_HOST_CG=  # where the simulated host is, out of their reach
+SB_WATCH=
 SB_PROGS=()  # ids of programs seen attached, for the check that they went
 
 # --- words ------------------------------------------------------------------
@@ -201,7 +203,9 @@ sandbox_up() {
     root=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)
     [[ -n $root ]] || skip "cgroup v2"
     SB_CG=$root/mspd-test-$$
-    mkdir "$SB_CG" "$SB_CG/agent" "$SB_CG/work" ||
+    SB_HOST_CG=$SB_CG-host
+    sandbox_watch
+    mkdir "$SB_CG" "$SB_CG/agent" "$SB_CG/work" "$SB_HOST_CG" ||
         die "cannot make the test's cgroup"
     sandbox_network
     sandbox_key
@@ -210,8 +214,21 @@ sandbox_up() {
         >"$SB_DIR/modes"
 }
 
+# A test that is killed outright, by a ctest timeout for one, cannot clean up;
+# this process notices and does it.
+sandbox_watch() {
+    (
+        trap '' HUP INT TERM PIPE
+        while kill -0 "$$"; do
+            sleep 0.5
+        done
+        sandbox_sweep
+    ) </dev/null >/dev/null 2>&1 &
+    SB_WATCH=$!
+}
+
 sandbox_members() {
-    find "$SB_CG" -name cgroup.procs -exec cat {} + 2>/dev/null
+    find "$SB_CG" "$SB_HOST_CG" -name cgroup.procs -exec cat {} + 2>/dev/null
 }
 
 # Ends what runs in our cgroup: whatever it is, this test started it.
@@ -241,7 +258,7 @@ sandbox_remember_programs() {
 }
 
 sandbox_down() {
-    local status=$? pid dir
+    local status=$? pid
     trap - EXIT
     trap '' HUP INT TERM PIPE
     for pid in "${SB_PIDS[@]}"; do
@@ -251,10 +268,21 @@ sandbox_down() {
         until_true 5 is_gone "$pid" || kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
-    if [[ -n $SB_CG && -d $SB_CG ]]; then
-        until_true 5 sandbox_is_empty || note "processes remain in $SB_CG"
-    fi
     sandbox_remember_programs
+    [[ -z $SB_WATCH ]] || kill -KILL "$SB_WATCH" 2>/dev/null
+    sandbox_sweep
+    if ! sandbox_left_nothing; then
+        printf 'FAIL: the test left something behind\n' >&2
+        ((status != 0)) || status=1
+    fi
+    exit "$status"
+}
+
+# Ends every process of the test and removes all it made.
+sandbox_sweep() {
+    local dir
+    [[ -z $SB_CG ]] || until_true 5 sandbox_is_empty ||
+        note "processes remain in $SB_CG"
     if [[ -n $SB_DIR && -d $SB_DIR ]]; then
         umount -l "$SB_DIR/bpf" 2>/dev/null
         for dir in "$SB_DIR"/ns/*; do
@@ -267,13 +295,8 @@ sandbox_down() {
         fi
     fi
     if [[ -n $SB_CG ]]; then
-        find "$SB_CG" -depth -type d -exec rmdir {} + 2>/dev/null
+        find "$SB_CG" "$SB_HOST_CG" -depth -type d -exec rmdir {} + 2>/dev/null
     fi
-    if ! sandbox_left_nothing; then
-        printf 'FAIL: the test left something behind\n' >&2
-        ((status != 0)) || status=1
-    fi
-    exit "$status"
 }
 
 # Programs go when their last reference does, a little after the unmount.
@@ -293,7 +316,7 @@ sandbox_left_nothing() {
             r=1
         }
     done
-    [[ -z $SB_CG || ! -d $SB_CG ]] || {
+    [[ -z $SB_CG || (! -d $SB_CG && ! -d $SB_HOST_CG) ]] || {
         note "cgroup $SB_CG is still there"
         r=1
     }
@@ -323,7 +346,8 @@ sandbox_start_sim() {
     local line
     rm -f "$SB_DIR/sim.ready"
     mkfifo "$SB_DIR/sim.ready"
-    (exec nsenter --net="$SB_DIR/ns/sim" -- "$SB_DIR/bin/hostsim" \
+    (exec_in "$SB_HOST_CG" nsenter --net="$SB_DIR/ns/sim" -- \
+        "$SB_DIR/bin/hostsim" \
         --key "$SB_DIR/vm.key" --journal "$SB_DIR/journal" \
         --modes "$SB_DIR/modes" --ready-fd 3 "$@" \
         3>"$SB_DIR/sim.ready" 2>>"$SB_DIR/sim.log") &
@@ -366,10 +390,10 @@ journal_count() {
 
 # --- mspd ----------------------------------------------------------------------
 
-# Becomes a command in a cgroup of the test; for subshells only, so that the
-# subshell's pid is the command's.
-exec_in_cg() {
-    echo "$BASHPID" >"$SB_CG/$1/cgroup.procs" || exit 1
+# Becomes a command in a cgroup; for subshells only, so that the subshell's pid
+# is the command's.
+exec_in() {
+    echo "$BASHPID" >"$1/cgroup.procs" || exit 1
     shift
     exec "$@"
 }
@@ -383,7 +407,7 @@ sandbox_start_mspd() {
     rm -f "$sock" "$SB_DIR/run/control.sock"
     exec {fd}< <(exec "$SB_DIR/bin/mspclient" notify "$sock" 30000)
     read -r -t 10 -u "$fd" line || die "no notification socket"
-    (NOTIFY_SOCKET=$sock exec_in_cg agent nsenter --net="$SB_DIR/ns/vm" -- \
+    (NOTIFY_SOCKET=$sock exec_in "$SB_CG/agent" nsenter --net="$SB_DIR/ns/vm" -- \
         "$SB_DIR/bin/mspd" --cgroup "$SB_CG" \
         --pin-dir "$SB_DIR/bpf/mspd" --run-dir "$SB_DIR/run" \
         --state-dir "$SB_DIR/state" --log-dir "$SB_DIR/log" \
@@ -461,7 +485,7 @@ exec_as() {
     IFS=: read -r uid gid groups <<<"$1"
     [[ -z $groups ]] || set=(--groups "$groups")
     shift 2
-    exec_in_cg "${SB_CLIENT_CG:-work}" nsenter --net="$SB_DIR/ns/$ns" -- \
+    exec_in "$SB_CG/${SB_CLIENT_CG:-work}" nsenter --net="$SB_DIR/ns/$ns" -- \
         setpriv --reuid "$uid" --regid "$gid" "${set[@]}" -- "$@"
 }
 
