@@ -114,13 +114,14 @@ static __noinline int connect_service(struct attempt *a)
 {
     __u32 *own = bpf_sk_storage_get(&msp_own_sk, a->sk, NULL, 0);
 
-    if (subject_in_container(bpf_get_current_task_btf(), a->meta))
-        return -1; /* only the uid is the same */
     if (!own || *own != MSP_OWN_UPSTREAM) {
+        if (subject_in_container(bpf_get_current_task_btf(), a->meta))
+            return -1; /* only the uid is the same */
         /* fail closed: not a socket the agent made for this */
         connect_refusal(a, MSP_REASON_SERVICE_UID, MSP_EP_NONE);
         return CONNECT_DENY;
     }
+    /* the agent's own: only a holder of the map can set this */
     if (connect_lookup(a) == TARGET_ENDPOINT)
         return connect_pass(a);
     connect_refusal(a, MSP_REASON_UPSTREAM_ONLY, MSP_EP_NONE);

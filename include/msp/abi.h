@@ -436,11 +436,15 @@ struct msp_authorize_ctx {
 
 MSP_ASSERT_SIZE(msp_authorize_ctx, 16);
 
+/* flags of msp_find_root_ctx */
+#define MSP_ROOT_FOUND        0x1u /* ino and dev are set */
+#define MSP_ROOT_IN_CONTAINER 0x2u /* the caller itself is in a container */
+
 /* Context of the program `find_root`. */
 struct msp_find_root_ctx {
     __u64 ino;   /* out */
     __u32 dev;   /* out, kernel encoding */
-    __u32 found; /* out, 1 = both are set */
+    __u32 flags; /* out, MSP_ROOT_* */
 };
 
 MSP_ASSERT_SIZE(msp_find_root_ctx, 16);
