@@ -178,7 +178,8 @@ static __always_inline struct msp_decision
 connect_decide(struct attempt *a, struct msp_mark *mark,
                struct msp_endpoint *ep, __u32 slot_flags, __u32 *ret_port)
 {
-    __u64 now = bpf_ktime_get_ns();
+    /* the beat before the clock: one in between must not look like the past */
+    __u64 beat = *(const volatile __u64 *)&a->meta->heartbeat_ns;
     struct msp_connect_facts f = {};
     struct msp_netns *ns;
 
@@ -186,7 +187,8 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     ns = bpf_map_lookup_elem(&msp_netns, &mark->netns_cookie);
     *ret_port = ns ? ns->port : 0;
     f.has_listener = *ret_port != 0;
-    f.is_agent_fresh = now - a->meta->heartbeat_ns < MSP_HEARTBEAT_STALE_NS;
+    f.is_bound = a->sk->bound_dev_if != 0;
+    f.is_agent_fresh = bpf_ktime_get_ns() - beat < MSP_HEARTBEAT_STALE_NS;
     f.has_identity = subject_fill(mark, a->meta, &a->slot, slot_flags);
     f.mode = ep->mode;
     f.ep_flags = ep->flags;

@@ -76,6 +76,7 @@ enum msp_reason {
     MSP_REASON_HELPER_FAILED,     /* a kernel helper refused */
     MSP_REASON_DISABLED,          /* mode disabled since the connect */
     MSP_REASON_UPSTREAM_ONLY,     /* agent's upstream socket, no endpoint */
+    MSP_REASON_BOUND_DEVICE,      /* socket bound to a device: no way to lo */
     MSP_REASON_COUNT,
 };
 
@@ -139,6 +140,7 @@ enum msp_stat {
     MSP_STAT_COUNTER_OTHER, /* counted on the row of cgroup 0 */
     MSP_STAT_GROUPS_CUT,    /* caller with more than MSP_GROUPS_MAX groups */
     MSP_STAT_GENERATION_MOVED,
+    MSP_STAT_PENDING_FULL, /* namespace with too many marks on their way */
     MSP_STAT_COUNT,
 };
 
