@@ -102,7 +102,7 @@ static __noinline int connect_listener(struct attempt *a)
     /* fail closed: nobody may bring a mark here by himself */
     bpf_sk_storage_delete(&msp_sk_owner, a->sk);
     bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
-    connect_refusal(a, MSP_REASON_LISTENER_DIRECT, MSP_EP_BUILTINS);
+    connect_refusal(a, MSP_REASON_LISTENER_DIRECT, MSP_EP_NONE);
     return CONNECT_DENY;
 }
 
@@ -114,16 +114,17 @@ static __noinline int connect_service(struct attempt *a)
 {
     __u32 *own = bpf_sk_storage_get(&msp_own_sk, a->sk, NULL, 0);
 
-    if (subject_in_container(bpf_get_current_task_btf(), a->meta))
-        return -1; /* only the uid is the same */
     if (!own || *own != MSP_OWN_UPSTREAM) {
+        if (subject_in_container(bpf_get_current_task_btf(), a->meta))
+            return -1; /* only the uid is the same */
         /* fail closed: not a socket the agent made for this */
-        connect_refusal(a, MSP_REASON_SERVICE_UID, MSP_EP_BUILTINS);
+        connect_refusal(a, MSP_REASON_SERVICE_UID, MSP_EP_NONE);
         return CONNECT_DENY;
     }
+    /* the agent's own: only a holder of the map can set this */
     if (connect_lookup(a) == TARGET_ENDPOINT)
         return connect_pass(a);
-    connect_refusal(a, MSP_REASON_UPSTREAM_ONLY, MSP_EP_BUILTINS);
+    connect_refusal(a, MSP_REASON_UPSTREAM_ONLY, MSP_EP_NONE);
     return CONNECT_DENY;
 }
 
@@ -177,7 +178,8 @@ static __always_inline struct msp_decision
 connect_decide(struct attempt *a, struct msp_mark *mark,
                struct msp_endpoint *ep, __u32 slot_flags, __u32 *ret_port)
 {
-    __u64 now = bpf_ktime_get_ns();
+    /* the beat before the clock: one in between must not look like the past */
+    __u64 beat = *(const volatile __u64 *)&a->meta->heartbeat_ns;
     struct msp_connect_facts f = {};
     struct msp_netns *ns;
 
@@ -185,7 +187,8 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     ns = bpf_map_lookup_elem(&msp_netns, &mark->netns_cookie);
     *ret_port = ns ? ns->port : 0;
     f.has_listener = *ret_port != 0;
-    f.is_agent_fresh = now - a->meta->heartbeat_ns < MSP_HEARTBEAT_STALE_NS;
+    f.is_bound = a->sk->bound_dev_if != 0;
+    f.is_agent_fresh = bpf_ktime_get_ns() - beat < MSP_HEARTBEAT_STALE_NS;
     f.has_identity = subject_fill(mark, a->meta, &a->slot, slot_flags);
     f.mode = ep->mode;
     f.ep_flags = ep->flags;

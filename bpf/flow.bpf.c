@@ -69,6 +69,63 @@ static __always_inline void flow_key(struct bpf_sock_ops *ops, bool is_client,
         key->netns_cookie = bpf_get_netns_cookie(ops);
 }
 
+/* Counts entries of msp_handoff in the key's namespace. */
+static __always_inline void flow_uncount(const struct msp_flow_key *key)
+{
+    __u64 *n = bpf_map_lookup_elem(&msp_pending, &key->netns_cookie);
+
+    if (n)
+        __sync_fetch_and_add(n, -1);
+}
+
+/* @return false: this namespace has had its share */
+static __always_inline bool flow_count(const struct msp_flow_key *key)
+{
+    __u64 *n = bpf_map_lookup_elem(&msp_pending, &key->netns_cookie);
+    __u64 zero = 0;
+
+    if (!n) {
+        bpf_map_update_elem(&msp_pending, &key->netns_cookie, &zero,
+                            BPF_NOEXIST);
+        n = bpf_map_lookup_elem(&msp_pending, &key->netns_cookie);
+        if (!n)
+            return false; /* fail closed: cannot be counted */
+    }
+    if (__sync_fetch_and_add(n, 1) < MSP_HANDOFF_PER_NETNS)
+        return true;
+    __sync_fetch_and_add(n, -1);
+    event_stat(MSP_STAT_PENDING_FULL);
+    return false;
+}
+
+/* Removes an entry, and counts it once. */
+static __always_inline void flow_remove(const struct msp_flow_key *key)
+{
+    if (!bpf_map_delete_elem(&msp_handoff, key))
+        flow_uncount(key);
+}
+
+/* Leaves the entry for the accepting side. @return false: it was not left */
+static __always_inline bool flow_insert(struct bpf_sock_ops *ops,
+                                        const struct msp_flow_key *key,
+                                        const struct msp_handoff *entry)
+{
+    flow_remove(key); /* of a connection that is over */
+    if (!flow_count(key))
+        return false;
+    /* fail closed: table full, the proxy sees no mark */
+    if (bpf_map_update_elem(&msp_handoff, key, entry, BPF_NOEXIST)) {
+        flow_uncount(key);
+        return false;
+    }
+    /* the entry goes with this socket at the latest */
+    if (bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_STATE_CB_FLAG)) {
+        flow_remove(key);
+        return false;
+    }
+    return true;
+}
+
 /* The client is about to send its SYN to a listener port. */
 static __noinline int flow_publish(struct bpf_sock_ops *ops)
 {
@@ -85,28 +142,25 @@ static __noinline int flow_publish(struct bpf_sock_ops *ops)
     mark = bpf_sk_storage_get(&msp_sk_verdict, sk, NULL, 0);
     if (!mark) {
         /* fail closed: an entry of this tuple is somebody else's */
-        bpf_map_delete_elem(&msp_handoff, &key);
+        flow_remove(&key);
         return 0;
     }
     entry.mark = *mark;
     bpf_sk_storage_delete(&msp_sk_verdict, sk); /* one use only */
     tp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
     owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
-    /* fail closed: without the ISN the entry could be taken by another */
-    if (!tp || !owner)
-        goto failed;
-    entry.isn = tp->write_seq;
-    owner->isn = entry.isn;
-    if (bpf_map_update_elem(&msp_handoff, &key, &entry, BPF_ANY))
-        goto failed; /* fail closed: table full, the proxy sees no mark */
-    /* the entry goes with this socket at the latest */
-    if (bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_STATE_CB_FLAG)) {
-        bpf_map_delete_elem(&msp_handoff, &key);
-        goto failed;
+    /*
+     * fail closed: without the ISN the entry could be taken by another; a
+     * socket under repair sends no SYN, its entry would stay
+     */
+    if (tp && owner && !BPF_CORE_READ_BITFIELD(tp, repair)) {
+        entry.isn = tp->write_seq;
+        owner->isn = entry.isn;
+        if (flow_insert(ops, &key, &entry)) {
+            event_stat(MSP_STAT_MARK_PUBLISHED);
+            return 0;
+        }
     }
-    event_stat(MSP_STAT_MARK_PUBLISHED);
-    return 0;
-failed:
     event_stat(MSP_STAT_MARK_PUBLISH_FAILED);
     return 0;
 }
@@ -140,7 +194,7 @@ static __noinline int flow_take(struct bpf_sock_ops *ops)
     } else {
         event_stat(MSP_STAT_MARK_MOVE_FAILED); /* fail closed: no mark */
     }
-    bpf_map_delete_elem(&msp_handoff, &key);
+    flow_remove(&key);
     return 0;
 }
 
@@ -158,7 +212,7 @@ static __noinline int flow_drop(struct bpf_sock_ops *ops)
     flow_key(ops, true, &key);
     entry = bpf_map_lookup_elem(&msp_handoff, &key);
     if (entry && owner && entry->isn == owner->isn)
-        bpf_map_delete_elem(&msp_handoff, &key);
+        flow_remove(&key);
     return 0;
 }
 

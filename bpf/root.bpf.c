@@ -1,29 +1,47 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * syscall: the root directory of pid 1, found by walking up from the caller,
- * since /proc/1/root may be closed to it. Run once at load.
+ * since /proc/1/root may be closed to it, and whether the caller is in a
+ * container by that measure. Run once at load.
  */
 #include "lib/maps.bpf.h"
 
 #define ANCESTORS_MAX 64
 
+static __always_inline void root_of(struct task_struct *task, __u64 *ino,
+                                    __u32 *dev)
+{
+    struct inode *root = BPF_CORE_READ(task, fs, root.dentry, d_inode);
+
+    *ino = BPF_CORE_READ(root, i_ino);
+    *dev = BPF_CORE_READ(root, i_sb, s_dev);
+}
+
 SEC("syscall")
 
 int msp_find_root(struct msp_find_root_ctx *ctx)
 {
-    struct task_struct *task = (void *)bpf_get_current_task();
-    struct inode *root;
+    struct task_struct *self = (void *)bpf_get_current_task();
+    struct task_struct *task = self;
+    __u64 ino = 0, own_ino = 0;
+    __u32 dev = 0, own_dev = 0;
 
-    ctx->found = 0;
+    ctx->flags = 0;
     for (int i = 0; i < ANCESTORS_MAX; i++) {
         if (BPF_CORE_READ(task, tgid) == 1) {
-            root = BPF_CORE_READ(task, fs, root.dentry, d_inode);
-            ctx->ino = BPF_CORE_READ(root, i_ino);
-            ctx->dev = BPF_CORE_READ(root, i_sb, s_dev);
-            ctx->found = ctx->ino != 0;
-            return 0;
+            root_of(task, &ino, &dev);
+            break;
         }
         task = BPF_CORE_READ(task, real_parent);
     }
+    if (!ino)
+        return 0; /* fail closed: not found, nobody is of the host */
+    root_of(self, &own_ino, &own_dev);
+    ctx->ino = ino;
+    ctx->dev = dev;
+    ctx->flags = MSP_ROOT_FOUND;
+    if (own_ino != ino || own_dev != dev ||
+        BPF_CORE_READ(self, thread_pid, level) > 0)
+        ctx->flags |= MSP_ROOT_IN_CONTAINER;
     return 0;
 }

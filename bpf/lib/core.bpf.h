@@ -91,6 +91,7 @@ struct task_struct {
 struct tcp_sock {
     __u32 write_seq;
     __u32 rcv_nxt;
+    __u8 repair : 1;
 } MSP_CORE;
 
 #define PF_KTHREAD 0x00200000

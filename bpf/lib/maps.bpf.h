@@ -66,6 +66,15 @@ struct {
     __type(value, struct msp_handoff);
 } msp_handoff __weak SEC(".maps");
 
+/* Entries of msp_handoff by netns cookie: one namespace cannot take all. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MSP_NETNS_MAX);
+    __type(key, __u64);
+    __type(value, __u64);
+} msp_pending __weak SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);

@@ -76,6 +76,7 @@ enum msp_reason {
     MSP_REASON_HELPER_FAILED,     /* a kernel helper refused */
     MSP_REASON_DISABLED,          /* mode disabled since the connect */
     MSP_REASON_UPSTREAM_ONLY,     /* agent's upstream socket, no endpoint */
+    MSP_REASON_BOUND_DEVICE,      /* socket bound to a device: no way to lo */
     MSP_REASON_COUNT,
 };
 
@@ -142,6 +143,7 @@ enum msp_stat {
     MSP_STAT_GENERATION_MOVED,
     MSP_STAT_BIND_DENIED,   /* somebody wanted the listener's port */
     MSP_STAT_EGRESS_DENIED, /* packet of no connection we decided about */
+    MSP_STAT_PENDING_FULL,  /* namespace with too many marks on their way */
     MSP_STAT_COUNT,
 };
 
@@ -312,6 +314,9 @@ enum msp_builtin {
     MSP_EP_BUILTINS,
 };
 
+/* Stands for no endpoint in audit keys and events. */
+#define MSP_EP_NONE MSP_ENDPOINTS_MAX
+
 struct msp_endpoint {
     char name[MSP_ENDPOINT_NAME_BYTES];
     enum msp_mode mode;
@@ -436,11 +441,15 @@ struct msp_authorize_ctx {
 
 MSP_ASSERT_SIZE(msp_authorize_ctx, 16);
 
+/* flags of msp_find_root_ctx */
+#define MSP_ROOT_FOUND        0x1u /* ino and dev are set */
+#define MSP_ROOT_IN_CONTAINER 0x2u /* the caller itself is in a container */
+
 /* Context of the program `find_root`. */
 struct msp_find_root_ctx {
     __u64 ino;   /* out */
     __u32 dev;   /* out, kernel encoding */
-    __u32 found; /* out, 1 = both are set */
+    __u32 flags; /* out, MSP_ROOT_* */
 };
 
 MSP_ASSERT_SIZE(msp_find_root_ctx, 16);

@@ -91,6 +91,7 @@ struct msp_connect_facts {
     bool reaches;        /* ids meet the endpoint's reach */
     bool lifts;          /* ids meet lifts_root_gate */
     bool has_listener;   /* in the caller's network namespace */
+    bool is_bound;       /* socket bound to a device: cannot be redirected */
     bool is_agent_fresh; /* heartbeat younger than its limit */
 };
 
@@ -112,6 +113,9 @@ msp_decide_connect_enforce(const struct msp_connect_facts *f)
     }
     if (!(f->ep_flags & MSP_EP_SIGN))
         return msp_decided(MSP_VERDICT_DIRECT, MSP_REASON_DIRECT_NOT_SIGNED);
+    /* fail closed: its SYN would leave by the device, not reach loopback */
+    if (f->is_bound)
+        return msp_decided(MSP_VERDICT_DENY, MSP_REASON_BOUND_DEVICE);
     /* fail closed: nobody would sign */
     if (!f->has_listener)
         return msp_decided(MSP_VERDICT_DENY, MSP_REASON_NO_LISTENER);
@@ -134,6 +138,8 @@ msp_decide_connect(const struct msp_connect_facts *f)
         if (!(f->ep_flags & MSP_EP_SIGN))
             return msp_decided(MSP_VERDICT_DIRECT,
                                MSP_REASON_DIRECT_NOT_SIGNED);
+        if (f->is_bound)
+            return msp_decided(MSP_VERDICT_DIRECT, MSP_REASON_BOUND_DEVICE);
         if (f->has_listener && f->is_agent_fresh)
             return msp_decided(MSP_VERDICT_ALLOW, MSP_REASON_REDIRECTED);
         /* fail open because audit mode never denies: e2e.matrix.* */
@@ -218,8 +224,8 @@ msp_decide_request(const struct msp_request_facts *f)
 
     switch (f->mode) {
     case MSP_MODE_DISABLED:
-        /* an older connection of an endpoint nobody guards any more */
-        return msp_decided(MSP_VERDICT_ALLOW, MSP_REASON_DISABLED);
+        /* fail closed: not ours any more; a new connection goes direct */
+        return msp_decided(MSP_VERDICT_STALE, MSP_REASON_DISABLED);
     case MSP_MODE_ENFORCE:
         return msp_decide_request_strict(f);
     case MSP_MODE_AUDIT:

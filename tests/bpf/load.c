@@ -5,6 +5,7 @@
  * without a column, is a failure: the numbers are reviewed like code.
  */
 #include <sys/utsname.h>
+#include <sys/wait.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -121,8 +122,37 @@ static void find_root_finds_the_root_of_pid_1(void **state)
     (void)state;
     assert_ok(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.msp_find_root),
                                      &opts));
-    assert_int_equal(ctx.found, 1);
+    assert_int_equal(ctx.flags, MSP_ROOT_FOUND);
     assert_true(ctx.ino != 0);
+}
+
+/* Runs find_root in a child with another root directory; its flags. */
+static unsigned int flags_in_chroot(const char *dir)
+{
+    struct msp_find_root_ctx ctx = {0};
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx,
+                .ctx_size_in = sizeof(ctx));
+    int fd = bpf_program__fd(skel->progs.msp_find_root);
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (chroot(dir) < 0 || bpf_prog_test_run_opts(fd, &opts) < 0)
+            _exit(255);
+        _exit((int)ctx.flags);
+    }
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return (unsigned int)WEXITSTATUS(status);
+}
+
+static void a_caller_with_another_root_is_in_a_container(void **state)
+{
+    (void)state;
+    assert_int_equal(flags_in_chroot("/"), MSP_ROOT_FOUND);
+    assert_int_equal(flags_in_chroot("/proc"),
+                     MSP_ROOT_FOUND | MSP_ROOT_IN_CONTAINER);
 }
 
 static int load(void **state)
@@ -145,6 +175,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_program_loads_within_its_budget),
         cmocka_unit_test(every_map_name_is_ours_and_fits),
         cmocka_unit_test(find_root_finds_the_root_of_pid_1),
+        cmocka_unit_test(a_caller_with_another_root_is_in_a_container),
     };
 
     if (argc != 2)

@@ -38,6 +38,7 @@ static const char *const reasons[] = {
     [MSP_REASON_HELPER_FAILED] = "helper-failed",
     [MSP_REASON_DISABLED] = "disabled",
     [MSP_REASON_UPSTREAM_ONLY] = "upstream-only",
+    [MSP_REASON_BOUND_DEVICE] = "bound-device",
 };
 _Static_assert(ARRAY_SIZE(reasons) == MSP_REASON_COUNT, "reasons");
 
@@ -80,6 +81,7 @@ static const char *const stats[] = {
     [MSP_STAT_GENERATION_MOVED] = "generation-moved",
     [MSP_STAT_BIND_DENIED] = "bind-denied",
     [MSP_STAT_EGRESS_DENIED] = "egress-denied",
+    [MSP_STAT_PENDING_FULL] = "pending-full",
 };
 _Static_assert(ARRAY_SIZE(stats) == MSP_STAT_COUNT, "stats");
 

@@ -2,9 +2,12 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <msp/cleanup.h>
+#include <msp/limits.h>
 
 #include "cli/escape.h"
 
@@ -32,32 +35,68 @@ int msp_cli_exit(enum msp_ctl_status status)
     return of_status[status].exit_code;
 }
 
-static int no_daemon(struct msp_cli *cli, const char *what, int r)
+static const struct {
+    const char *name;
+    int exit_code;
+} of_end[] = {
+    [MSP_CLI_USAGE] = {"usage", MSP_EXIT_USAGE},
+    [MSP_CLI_INVALID] = {"invalid", MSP_EXIT_USAGE},
+    [MSP_CLI_REFUSED] = {"refused", MSP_EXIT_REFUSED},
+    [MSP_CLI_NODAEMON] = {"nodaemon", MSP_EXIT_NODAEMON},
+    [MSP_CLI_VERSION] = {"version", MSP_EXIT_INTERNAL},
+    [MSP_CLI_INTERNAL] = {"internal", MSP_EXIT_INTERNAL},
+};
+
+_Static_assert(ARRAY_SIZE(of_end) == MSP_CLI_END_COUNT, "of_end");
+
+const char *msp_cli_end_name(enum msp_cli_end end)
 {
-    (void)fputs("mspctl: ", cli->err);
-    (void)msp_out_escaped(cli->socket, cli->err);
-    (void)fprintf(cli->err, ": %s", what);
-    if (r < 0)
-        (void)fprintf(cli->err, ": %s", strerror(-r));
-    (void)fputc('\n', cli->err);
-    return MSP_EXIT_NODAEMON;
+    return of_end[end].name;
+}
+
+int msp_cli_fail(struct msp_cli *cli, enum msp_cli_end end, const char *format,
+                 ...)
+{
+    msp_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    if (cli->is_json) {
+        (void)fprintf(cli->out, "{\"schema\":%d,\"result\":\"%s\",\"error\":",
+                      MSP_JSON_SCHEMA, of_end[end].name);
+        msp_out_json_string(text ? text : "out of memory", cli->out);
+        (void)fputs("}\n", cli->out);
+    } else {
+        (void)fputs("mspctl: ", cli->err);
+        (void)msp_out_escaped(text ? text : "out of memory", cli->err);
+        (void)fputc('\n', cli->err);
+    }
+    return of_end[end].exit_code;
+}
+
+static int socket_failed(struct msp_cli *cli, enum msp_cli_end end,
+                         const char *what, int r)
+{
+    return msp_cli_fail(cli, end, "%s: %s%s%s", cli->socket, what,
+                        r < 0 ? ": " : "", r < 0 ? strerror(-r) : "");
 }
 
 static int connect_failed(struct msp_cli *cli, int r)
 {
     switch (r) {
     case -ENAMETOOLONG:
-        (void)no_daemon(cli, "not a socket path", r);
-        return MSP_EXIT_USAGE;
+        return socket_failed(cli, MSP_CLI_USAGE, "not a socket path", r);
     case -EACCES:
     case -EPERM:
-        (void)no_daemon(cli, "only root may ask mspd", r);
-        return MSP_EXIT_REFUSED;
+        return socket_failed(cli, MSP_CLI_REFUSED, "only root may ask mspd", r);
     case -ENOENT:
     case -ECONNREFUSED:
-        return no_daemon(cli, "mspd is not running", r);
+        return socket_failed(cli, MSP_CLI_NODAEMON, "mspd is not running", r);
     default:
-        return no_daemon(cli, "cannot reach mspd", r);
+        return socket_failed(cli, MSP_CLI_NODAEMON, "cannot reach mspd", r);
     }
 }
 
@@ -65,16 +104,17 @@ static int call_failed(struct msp_cli *cli, int r)
 {
     switch (r) {
     case -ETIMEDOUT:
-        return no_daemon(cli, "mspd did not answer in time", 0);
+        return socket_failed(cli, MSP_CLI_NODAEMON,
+                             "mspd did not answer in time", 0);
     case -ENODATA:
-        return no_daemon(cli, "mspd closed without an answer", 0);
+        return socket_failed(cli, MSP_CLI_NODAEMON,
+                             "mspd closed without an answer", 0);
     case -EPROTO:
     case -EFBIG:
-        (void)no_daemon(cli, "not an answer of mspd", r);
-        return MSP_EXIT_INTERNAL;
+        return socket_failed(cli, MSP_CLI_INTERNAL, "not an answer of mspd", r);
     default:
-        (void)no_daemon(cli, "talking to mspd failed", r);
-        return MSP_EXIT_INTERNAL;
+        return socket_failed(cli, MSP_CLI_INTERNAL, "talking to mspd failed",
+                             r);
     }
 }
 
@@ -91,13 +131,11 @@ int msp_cli_ask(struct msp_cli *cli, enum msp_ctl_type type,
     r = msp_client_call(fd, type, part, n, MSP_CTL_MS, &reply);
     if (r < 0)
         return call_failed(cli, r);
-    if (reply.status == MSP_CTL_BAD_VERSION) {
-        (void)fprintf(cli->err,
-                      "mspctl: mspd speaks control version %u, this mspctl "
-                      "version %u: use the one installed with mspd\n",
-                      (unsigned int)reply.version, MSP_CTL_VERSION);
-        return MSP_EXIT_INTERNAL;
-    }
+    if (reply.status == MSP_CTL_BAD_VERSION)
+        return msp_cli_fail(cli, MSP_CLI_VERSION,
+                            "mspd speaks control version %u, this mspctl "
+                            "version %u: use the one installed with mspd",
+                            (unsigned int)reply.version, MSP_CTL_VERSION);
     *ret_reply = reply;
     reply = (struct msp_client_reply){0};
     return MSP_EXIT_OK;
@@ -120,14 +158,12 @@ int msp_cli_print(struct msp_cli *cli, enum msp_ctl_status status,
         r = msp_out_text(payload, len, says ? NULL : view,
                          says ? cli->err : cli->out);
     }
-    if (r == -EBADMSG) {
-        (void)fputs("mspctl: mspd answered with malformed records\n", cli->err);
-        return MSP_EXIT_INTERNAL;
-    }
-    if (r < 0) {
-        (void)fprintf(cli->err, "mspctl: printing: %s\n", strerror(-r));
-        return MSP_EXIT_INTERNAL;
-    }
+    if (r == -EBADMSG)
+        return msp_cli_fail(cli, MSP_CLI_INTERNAL,
+                            "mspd answered with malformed records");
+    if (r < 0)
+        return msp_cli_fail(cli, MSP_CLI_INTERNAL, "printing: %s",
+                            strerror(-r));
     return exit_code;
 }
 

@@ -22,9 +22,11 @@ struct msp_cli {
     const char *socket;        /* path of the control socket */
     const char *expect_digest; /* hex or "none"; NULL = not given */
     const char *operand[MSP_CLI_OPERANDS_MAX];
+    const char *help_object; /* --help of one object's verbs; NULL = of all */
     size_t n_operands;
     bool is_json;
     bool is_dry_run;
+    bool is_all;
     bool is_help;
     bool is_version;
     FILE *in;
@@ -69,6 +71,30 @@ int msp_cli_run(struct msp_cli *cli, enum msp_ctl_type type,
 int msp_cli_print(struct msp_cli *cli, enum msp_ctl_status status,
                   char *payload, size_t len, const struct msp_out_view *view,
                   const struct msp_out_extra *extra);
+
+/* How a command ends without an answer of the daemon. */
+enum msp_cli_end {
+    MSP_CLI_USAGE,    /* the command line, or a file that cannot be read */
+    MSP_CLI_INVALID,  /* a file that is read but wrong */
+    MSP_CLI_REFUSED,  /* not root */
+    MSP_CLI_NODAEMON, /* mspd does not answer */
+    MSP_CLI_VERSION,  /* mspd speaks another version */
+    MSP_CLI_INTERNAL,
+    MSP_CLI_END_COUNT,
+};
+
+/*
+ * Says why a command ends: `mspctl: TEXT` on cli->err, or with --json one
+ * object {"schema":1,"result":...,"error":TEXT} on cli->out. What in the text
+ * could drive a terminal is escaped.
+ * @return the exit code
+ */
+__attribute__((format(printf, 3, 4))) int msp_cli_fail(struct msp_cli *cli,
+                                                       enum msp_cli_end end,
+                                                       const char *format, ...);
+
+/* The member "result" and the exit code of an end. */
+const char *msp_cli_end_name(enum msp_cli_end end);
 
 /* The exit code a status stands for. */
 int msp_cli_exit(enum msp_ctl_status status);

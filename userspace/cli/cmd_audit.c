@@ -3,12 +3,13 @@
 
 /* What fits a terminal; --json has the rest. */
 static const char *const columns[] = {
-    "stage",    "verdict",   "reason", "endpoint", "uid",  "comm",
+    "stage",    "verdict",   "reason", "endpoint", "uid",  "comm", "cgroup",
     "identity", "privilege", "path",   "count",    "last", NULL,
 };
 static const struct msp_out_view view = {
     .list = "audit",
     .columns = columns,
+    .sort = "last",
     .empty = "no verdict recorded yet",
 };
 

@@ -31,15 +31,12 @@ int msp_cmd_netns_add(struct msp_cli *cli)
     msp_autofree char *path = absolute(cli->operand[0]);
     struct iovec part = {.iov_base = path};
 
-    if (!path) {
-        (void)fputs("mspctl: no working directory or no memory\n", cli->err);
-        return MSP_EXIT_INTERNAL;
-    }
+    if (!path)
+        return msp_cli_fail(cli, MSP_CLI_INTERNAL,
+                            "no working directory or no memory");
     part.iov_len = strlen(path);
-    if (part.iov_len >= PATH_MAX) {
-        (void)fputs("mspctl: the path is too long\n", cli->err);
-        return MSP_EXIT_USAGE;
-    }
+    if (part.iov_len >= PATH_MAX)
+        return msp_cli_fail(cli, MSP_CLI_USAGE, "the path is too long");
     return msp_cli_run(cli, MSP_CTL_NETNS_ADD, &part, 1, NULL);
 }
 

@@ -8,11 +8,11 @@
 #include <msp/cleanup.h>
 #include <msp/diag.h>
 #include <msp/image.h>
+#include <msp/limits.h>
 #include <msp/policy.h>
 
 #include "base/io.h"
 #include "cli/cli.h"
-#include "cli/escape.h"
 
 /* A file of the user, and the image it is or compiles to. */
 struct source {
@@ -32,12 +32,9 @@ static void source_done(struct source *source)
 }
 
 static int complain(struct msp_cli *cli, const char *name, const char *why,
-                    int exit_code)
+                    enum msp_cli_end end)
 {
-    (void)fputs("mspctl: ", cli->err);
-    (void)msp_out_escaped(name, cli->err);
-    (void)fprintf(cli->err, ": %s\n", why);
-    return exit_code;
+    return msp_cli_fail(cli, end, "%s: %s", name, why);
 }
 
 /* An image takes more room than a document; the compiler caps the latter. */
@@ -52,13 +49,13 @@ static int read_source(struct msp_cli *cli, struct source *source)
     if (!is_stdin) {
         opened = open(path, O_RDONLY | O_CLOEXEC);
         if (opened < 0)
-            return complain(cli, path, strerror(errno), MSP_EXIT_USAGE);
+            return complain(cli, path, strerror(errno), MSP_CLI_USAGE);
     }
     r = msp_io_slurp(is_stdin ? fileno(cli->in) : opened, MSP_IMAGE_BYTES_MAX,
                      &source->text, &source->text_len);
     if (r < 0)
         return complain(cli, source->name, strerror(-r),
-                        r == -ENOMEM ? MSP_EXIT_INTERNAL : MSP_EXIT_USAGE);
+                        r == -ENOMEM ? MSP_CLI_INTERNAL : MSP_CLI_USAGE);
     return MSP_EXIT_OK;
 }
 
@@ -72,14 +69,70 @@ static bool is_image(const struct source *source)
 
 /* malloc() aligns as msp_image_open() asks. */
 static int check_image(struct msp_cli *cli, const struct source *source,
-                       struct msp_image *ret_image)
+                       enum msp_cli_end end, struct msp_image *ret_image)
 {
     const char *why = "not an image";
     int r = msp_image_open(source->image, source->image_len, ret_image, &why);
 
     if (r < 0)
-        return complain(cli, source->name, why, MSP_EXIT_USAGE);
+        return complain(cli, source->name, why, end);
     return MSP_EXIT_OK;
+}
+
+static void digest_of(const uint8_t *image, char *ret_hex)
+{
+    struct msp_image_header header;
+
+    memcpy(&header, image, sizeof(header));
+    msp_digest_hex(header.digest, ret_hex);
+}
+
+/* The compiler's own findings as one JSON value without a final newline. */
+static char *diags_json(const struct source *source)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    int r;
+
+    if (!out)
+        return NULL;
+    r = msp_diags_print_json(&source->diags, source->name, out);
+    if (fclose(out) != 0 || r < 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/*
+ * The outcome of compiling as one JSON object: what msp_diags_print_json()
+ * prints after its own schema member, behind ours.
+ * @param end MSP_CLI_END_COUNT = it is well
+ */
+static int print_checked(struct msp_cli *cli, const struct source *source,
+                         enum msp_cli_end end)
+{
+    msp_autofree char *text = diags_json(source);
+    const char *rest = text ? strchr(text, ',') : NULL;
+    bool is_ok = end == MSP_CLI_END_COUNT;
+
+    if (!rest)
+        return complain(cli, source->name, strerror(ENOMEM), MSP_CLI_INTERNAL);
+    (void)fprintf(cli->out, "{\"schema\":%d,\"result\":\"%s\"", MSP_JSON_SCHEMA,
+                  is_ok ? "ok" : msp_cli_end_name(end));
+    if (is_ok) {
+        char hex[2 * MSP_DIGEST_BYTES + 1];
+
+        digest_of(source->image, hex);
+        (void)fprintf(cli->out, ",\"digest\":\"%s\"", hex);
+    } else {
+        (void)fprintf(cli->out, ",\"error\":\"the document has %zu error%s\"",
+                      source->diags.n_errors,
+                      source->diags.n_errors == 1 ? "" : "s");
+    }
+    (void)fputs(rest, cli->out);
+    return is_ok ? MSP_EXIT_OK : MSP_EXIT_USAGE;
 }
 
 /* Document or image in, image out. Says what is wrong; warnings are kept. */
@@ -93,27 +146,18 @@ static int load(struct msp_cli *cli, struct source *source)
     if (is_image(source)) {
         source->image = (uint8_t *)TAKE_PTR(source->text);
         source->image_len = source->text_len;
-        return check_image(cli, source, &image);
+        return check_image(cli, source, MSP_CLI_INVALID, &image);
     }
     r = msp_policy_compile(source->text, source->text_len, &source->diags,
                            &source->image, &source->image_len);
     if (r == 0)
-        return check_image(cli, source, &image);
+        return check_image(cli, source, MSP_CLI_INVALID, &image);
     if (r != -EINVAL)
-        return complain(cli, source->name, strerror(-r), MSP_EXIT_INTERNAL);
+        return complain(cli, source->name, strerror(-r), MSP_CLI_INTERNAL);
     if (cli->is_json)
-        (void)msp_diags_print_json(&source->diags, source->name, cli->out);
-    else
-        msp_diags_print(&source->diags, source->name, cli->err);
+        return print_checked(cli, source, MSP_CLI_INVALID);
+    msp_diags_print(&source->diags, source->name, cli->err);
     return MSP_EXIT_USAGE;
-}
-
-static void digest_of(const uint8_t *image, char *ret_hex)
-{
-    struct msp_image_header header;
-
-    memcpy(&header, image, sizeof(header));
-    msp_digest_hex(header.digest, ret_hex);
 }
 
 int msp_cmd_policy_check(struct msp_cli *cli)
@@ -124,10 +168,8 @@ int msp_cmd_policy_check(struct msp_cli *cli)
 
     if (r != MSP_EXIT_OK)
         return r;
-    if (cli->is_json) {
-        r = msp_diags_print_json(&source.diags, source.name, cli->out);
-        return r < 0 ? MSP_EXIT_INTERNAL : MSP_EXIT_OK;
-    }
+    if (cli->is_json)
+        return print_checked(cli, &source, MSP_CLI_END_COUNT);
     msp_diags_print(&source.diags, source.name, cli->err);
     digest_of(source.image, hex);
     (void)fprintf(cli->out, "ok, digest %s\n", hex);
@@ -176,28 +218,10 @@ static int make_push(struct msp_cli *cli, struct msp_ctl_push *ret_push)
         if (parse_digest(cli->expect_digest, push.expect) < 0)
             return complain(cli, cli->expect_digest,
                             "not a digest: 64 hex digits or none",
-                            MSP_EXIT_USAGE);
+                            MSP_CLI_USAGE);
     }
     *ret_push = push;
     return MSP_EXIT_OK;
-}
-
-/* The compiler's own findings as one JSON value without a final newline. */
-static char *diags_json(const struct source *source)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    int r;
-
-    if (!out)
-        return NULL;
-    r = msp_diags_print_json(&source->diags, source->name, out);
-    if (fclose(out) != 0 || r < 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
 }
 
 int msp_cmd_policy_push(struct msp_cli *cli)
@@ -280,15 +304,15 @@ int msp_cmd_policy_show(struct msp_cli *cli)
     if (r != MSP_EXIT_OK)
         return r;
     if (take_image(&reply, &source) < 0)
-        return complain(cli, source.name, strerror(ENOMEM), MSP_EXIT_INTERNAL);
+        return complain(cli, source.name, strerror(ENOMEM), MSP_CLI_INTERNAL);
     if (source.image) {
-        r = check_image(cli, &source, &image);
+        r = check_image(cli, &source, MSP_CLI_INTERNAL, &image);
         if (r != MSP_EXIT_OK)
-            return MSP_EXIT_INTERNAL;
+            return r;
         policy = dump(&image, cli->is_json ? MSP_DUMP_JSON : MSP_DUMP_TEXT);
         if (!policy)
             return complain(cli, source.name, "cannot be printed",
-                            MSP_EXIT_INTERNAL);
+                            MSP_CLI_INTERNAL);
         extra.json = policy;
     }
     r = msp_cli_print(cli, reply.status, reply.payload, reply.len, NULL,

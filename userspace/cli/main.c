@@ -17,10 +17,14 @@ int main(int argc, char **argv)
     if (msp_opts_parse(&msp_cli_verbs, argc, argv, &cli, &verb) < 0)
         return MSP_EXIT_USAGE;
     if (cli.is_version)
-        (void)printf("mspctl %s, control protocol %d, image format %d\n",
+        (void)printf(cli.is_json ? "{\"schema\":1,\"result\":\"ok\","
+                                   "\"version\":\"%s\",\"control\":%d,"
+                                   "\"image\":%d}\n"
+                                 : "mspctl %s, control protocol %d, "
+                                   "image format %d\n",
                      MSP_VERSION, MSP_CTL_VERSION, MSP_IMAGE_VERSION);
     else if (cli.is_help)
-        msp_opts_help(&msp_cli_verbs, verb, stdout);
+        msp_opts_help(&msp_cli_verbs, verb, cli.help_object, stdout);
     else
         exit_code = verb->run(&cli);
     /* An answer cut off by a full disk or a closed pipe is no answer. */

@@ -158,6 +158,32 @@ void msp_model_done(struct msp_model *model)
     *model = (struct msp_model){0};
 }
 
+static int compare_rows(const void *a, const void *b, void *name)
+{
+    const struct msp_model_field *left = msp_model_get(a, name);
+    const struct msp_model_field *right = msp_model_get(b, name);
+
+    return strcmp(left ? left->value : "", right ? right->value : "");
+}
+
+/* A list's items come in a row; should they not, each run is sorted. */
+void msp_model_sort(struct msp_model *model, const char *list,
+                    const char *field)
+{
+    union {
+        const char *in;
+        void *out;
+    } name = {.in = field};
+
+    for (size_t from = 1, to; from < model->n; from = to) {
+        for (to = from; to < model->n && msp_streq(model->row[to].list, list);)
+            to++;
+        qsort_r(&model->row[from], to - from, sizeof(*model->row), compare_rows,
+                name.out);
+        to += to == from;
+    }
+}
+
 const struct msp_model_field *msp_model_get(const struct msp_model_row *row,
                                             const char *name)
 {

@@ -36,6 +36,10 @@ void msp_model_done(struct msp_model *model);
 int msp_model_add(struct msp_model_row *row, char type, const char *name,
                   const char *value);
 
+/* Orders the items of a list by the text of one field, least first. */
+void msp_model_sort(struct msp_model *model, const char *list,
+                    const char *field);
+
 /* The value of a field of a row, NULL if it has none of that name. */
 const struct msp_model_field *msp_model_get(const struct msp_model_row *row,
                                             const char *name);

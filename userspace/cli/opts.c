@@ -3,11 +3,10 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <msp/cleanup.h>
-
-#include "cli/escape.h"
 
 #define WORDS_MAX (2 + MSP_CLI_OPERANDS_MAX)
 
@@ -27,18 +26,18 @@ struct found {
 __attribute__((format(printf, 3, 4))) static int
 usage(struct msp_cli *cli, const char *about, const char *format, ...)
 {
+    msp_autofree char *text = NULL;
     va_list args;
 
-    (void)fputs("mspctl: ", cli->err);
-    if (about) {
-        (void)fputc('"', cli->err);
-        (void)msp_out_escaped(about, cli->err);
-        (void)fputs("\": ", cli->err);
-    }
     va_start(args, format);
-    (void)vfprintf(cli->err, format, args);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
     va_end(args);
-    (void)fputs("\nTry: mspctl --help\n", cli->err);
+    (void)msp_cli_fail(cli, MSP_CLI_USAGE, "%s%s%s%s", about ? "\"" : "",
+                       about ? about : "", about ? "\": " : "",
+                       text ? text : "out of memory");
+    if (!cli->is_json)
+        (void)fputs("Try: mspctl --help\n", cli->err);
     return -EINVAL;
 }
 
@@ -173,6 +172,33 @@ static int check_options(const struct msp_verbs *verbs,
     return 0;
 }
 
+/* Whether --json is given: known before the first error is said. */
+static bool wants_json(const struct msp_verbs *verbs, int argc, char **argv)
+{
+    for (int i = 1; i < argc && !msp_streq(argv[i], "--"); i++) {
+        struct found found = {.name = argv[i] + 2};
+        const struct msp_opt *opt;
+
+        if (strncmp(argv[i], "--", 2) != 0)
+            continue;
+        if (msp_streq(found.name, "json"))
+            return true;
+        found.len = strcspn(found.name, "=");
+        opt = find_any(verbs, &found);
+        if (opt && opt->value && found.name[found.len] != '=')
+            i++;
+    }
+    return false;
+}
+
+static bool is_object(const struct msp_verbs *verbs, const char *word)
+{
+    for (size_t i = 0; i < verbs->n; i++)
+        if (verbs->verb[i].name && msp_streq(verbs->verb[i].object, word))
+            return true;
+    return false;
+}
+
 int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
                    struct msp_cli *cli, const struct msp_verb **ret_verb)
 {
@@ -181,6 +207,7 @@ int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
     size_t skip;
     int r;
 
+    cli->is_json = wants_json(verbs, argc, argv);
     r = take_words(verbs, argc, argv, cli, &words);
     if (r < 0)
         return r;
@@ -189,6 +216,11 @@ int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
         return cli->is_help || cli->is_version
                    ? 0
                    : usage(cli, NULL, "no command given");
+    }
+    if (words.n == 1 && cli->is_help && is_object(verbs, words.word[0])) {
+        cli->help_object = words.word[0];
+        *ret_verb = NULL;
+        return 0;
     }
     verb = find_verb(verbs, &words, cli);
     if (!verb)
@@ -200,8 +232,8 @@ int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
     cli->n_operands = words.n - skip;
     if (!cli->is_help && cli->n_operands != verb->n_operands)
         return usage(cli, verb->name ? verb->name : verb->object,
-                     "takes %zu operands, not %zu", verb->n_operands,
-                     cli->n_operands);
+                     "takes %zu operand%s, not %zu", verb->n_operands,
+                     verb->n_operands == 1 ? "" : "s", cli->n_operands);
     for (size_t i = 0; i < cli->n_operands && i < MSP_CLI_OPERANDS_MAX; i++)
         cli->operand[i] = words.word[skip + i];
     *ret_verb = verb;
@@ -227,12 +259,17 @@ static void print_options(const struct msp_opt *const *options, FILE *out)
     }
 }
 
-static void print_overview(const struct msp_verbs *verbs, FILE *out)
+static void print_overview(const struct msp_verbs *verbs, const char *object,
+                           FILE *out)
 {
-    (void)fputs("Usage: mspctl [OPTION]... COMMAND\n\nCommands:\n", out);
+    (void)fprintf(out, "Usage: mspctl [OPTION]... %s%s\n\nCommands:\n",
+                  object ? object : "COMMAND", object ? " VERB" : "");
     for (size_t i = 0; i < verbs->n; i++) {
-        int n = fputs("  ", out) < 0 ? 0 : 2;
+        int n = 2;
 
+        if (object && !msp_streq(verbs->verb[i].object, object))
+            continue;
+        (void)fputs("  ", out);
         n += print_name(&verbs->verb[i], out);
         (void)fprintf(out, "%*s%s\n", n < 26 ? 26 - n : 1, "",
                       verbs->verb[i].help);
@@ -240,7 +277,7 @@ static void print_overview(const struct msp_verbs *verbs, FILE *out)
 }
 
 void msp_opts_help(const struct msp_verbs *verbs, const struct msp_verb *verb,
-                   FILE *out)
+                   const char *object, FILE *out)
 {
     if (verb) {
         (void)fputs("Usage: mspctl [OPTION]... ", out);
@@ -249,7 +286,7 @@ void msp_opts_help(const struct msp_verbs *verbs, const struct msp_verb *verb,
         if (verb->detail[0])
             (void)fprintf(out, "\n%s\n", verb->detail);
     } else {
-        print_overview(verbs, out);
+        print_overview(verbs, object, out);
     }
     (void)fputs("\nOptions:\n", out);
     if (verb)

@@ -42,11 +42,14 @@ extern const struct msp_verbs msp_cli_verbs; /* verbs.c */
  * Fills `cli` from the arguments; options may stand anywhere.
  * @param argv [argc], argv[0] is the program; borrowed by cli
  * @param ret_verb NULL with success means: --help or --version, no verb
- * @return 0; -EINVAL after saying on cli->err what is wrong
+ * @return 0; -EINVAL after msp_cli_fail() said what is wrong
  */
 int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
                    struct msp_cli *cli, const struct msp_verb **ret_verb);
 
-/* @param verb NULL = the overview */
+/*
+ * @param verb NULL = an overview
+ * @param object of the overview: only its verbs; NULL = all verbs
+ */
 void msp_opts_help(const struct msp_verbs *verbs, const struct msp_verb *verb,
-                   FILE *out);
+                   const char *object, FILE *out);

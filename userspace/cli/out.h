@@ -19,9 +19,15 @@
  * none of these. JSON always shows all.
  */
 struct msp_out_view {
-    const char *list;           /* name of the list the columns are for */
+    const char *list;           /* name of the list the columns are for, or
+                                 * NULL */
     const char *const *columns; /* ends in NULL; NULL = all of them */
     const char *empty;          /* printed when the list has no item */
+    const char *sort;           /* order of the list's items: by the text of
+                                 * this field, least first; NULL = as it came */
+    const char *const *hidden;  /* lists people do not see; ends in NULL */
+    const char *nonzero;        /* list of which people see no item whose
+                                 * field "value" is 0 */
 };
 
 /* One more member of the JSON object; `json` is a complete JSON value. */

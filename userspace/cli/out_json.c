@@ -171,10 +171,12 @@ int msp_out_json(char *payload, size_t len, const char *result,
     msp_cleanup(row_done) struct msp_model_row top = {0};
     int r = msp_model_read(payload, len, &model);
 
+    if (r == 0 && view && view->sort)
+        msp_model_sort(&model, view->list, view->sort);
     if (r == 0)
         r = collect(&model, result, extra, &top);
     /* An empty list is an empty array, not a missing member. */
-    if (r == 0 && view && !msp_model_get(&top, view->list))
+    if (r == 0 && view && view->list && !msp_model_get(&top, view->list))
         r = msp_model_add(&top, 'l', view->list, view->list);
     if (r < 0)
         return r;

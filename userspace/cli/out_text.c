@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <msp/cleanup.h>
@@ -73,6 +74,33 @@ static struct column *column_of(struct table *table, const char *name)
         .is_number = true,
     };
     return &table->column[table->n++];
+}
+
+static bool is_hidden(const struct msp_model_row *row,
+                      const struct msp_out_view *view)
+{
+    const struct msp_model_field *value;
+
+    for (size_t i = 0; view && view->hidden && view->hidden[i]; i++)
+        if (msp_streq(view->hidden[i], row->list))
+            return true;
+    if (!view || !view->nonzero || !msp_streq(view->nonzero, row->list))
+        return false;
+    value = msp_model_get(row, "value");
+    return value && msp_streq(value->value, "0");
+}
+
+/* Drops what people are not to see. */
+static void hide(struct msp_model *model, const struct msp_out_view *view)
+{
+    size_t n = model->n ? 1 : 0;
+
+    for (size_t r = 1; r < model->n; r++)
+        if (is_hidden(&model->row[r], view))
+            free(model->row[r].field);
+        else
+            model->row[n++] = model->row[r];
+    model->n = n;
 }
 
 /* Widths and kinds over all rows of the list, in the order of the view. */
@@ -180,7 +208,8 @@ static void print_lists(const struct msp_model *model,
         if (!is_first)
             (void)fputc('\n', out);
         is_first = false;
-        is_found |= view && msp_streq(view->list, model->row[r].list);
+        is_found |=
+            view && view->list && msp_streq(view->list, model->row[r].list);
         (void)msp_out_escaped(model->row[r].list, out);
         (void)fputs(":\n", out);
         print_list(model, model->row[r].list, view, out);
@@ -197,6 +226,9 @@ int msp_out_text(char *payload, size_t len, const struct msp_out_view *view,
 
     if (r < 0)
         return r;
+    if (view && view->sort)
+        msp_model_sort(&model, view->list, view->sort);
+    hide(&model, view);
     if (model.n > 0)
         print_fields(&model.row[0], out);
     print_lists(&model, view, out);

@@ -26,6 +26,9 @@ OPTION(opt_dry_run, "dry-run", NULL,
 OPTION(opt_expect, "expect-digest", "D",
        "refuse unless the live digest is D (or none)", expect_digest);
 
+OPTION(opt_all, "all", NULL, "capabilities and counters of zero as well",
+       is_all);
+
 static const struct msp_opt *const every_verb[] = {
     &opt_socket, &opt_json, &opt_help, &opt_version, NULL,
 };
@@ -34,6 +37,7 @@ static const struct msp_opt *const push_options[] = {
     &opt_expect,
     NULL,
 };
+static const struct msp_opt *const status_options[] = {&opt_all, NULL};
 static const struct msp_opt *const no_options[] = {NULL};
 
 static const struct msp_verb verb_table[] = {
@@ -74,7 +78,7 @@ static const struct msp_verb verb_table[] = {
         .operands = "",
         .help = "what runs, what is enforced and what is not covered",
         .detail = "",
-        .options = no_options,
+        .options = status_options,
         .run = msp_cmd_status,
     },
     {

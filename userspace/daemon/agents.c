@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <sys/stat.h>
 
 #include <msp/cleanup.h>
 #include <msp/ctl.h>
 #include <msp/limits.h>
 
 #include "base/log.h"
+#include "daemon/keyopen.h"
 #include "daemon/mspd.h"
 #include "daemon/notify.h"
 #include "loader/events.h"
@@ -53,37 +52,23 @@ int mspd_start_netns(struct mspd *mspd)
 
 /* --- mspd-keeper -------------------------------------------------------- */
 
-/* A file of root, which alone may write it. mspd has no CAP_DAC_OVERRIDE. */
-static int open_key(const struct mspd *mspd)
-{
-    msp_autoclose int fd =
-        open(mspd->opts.static_key, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    /* fail closed: whoever can write it decides what we sign with */
-    if (!S_ISREG(st.st_mode) || st.st_uid != 0 || st.st_mode & 022)
-        return -EPERM;
-    if (st.st_mode & 044)
-        msp_log(MSP_LOG_WARN, "key.readable", "why",
-                "the key file can be read by others than root", NULL);
-    return TAKE_FD(fd);
-}
-
 static int keeper_prepare(void *data, struct msp_child_spawn *ret)
 {
     struct mspd *mspd = data;
+    bool is_readable = false;
+    const char *why = "";
 
     msp_closep(&mspd->key_fd);
     mspd->key_fd = -1;
     if (!mspd->opts.static_key)
         return 0;
-    mspd->key_fd = open_key(mspd);
+    mspd->key_fd = msp_keyopen(mspd->opts.static_key, &is_readable, &why);
+    if (mspd->key_fd >= 0 && is_readable)
+        msp_log(MSP_LOG_WARN, "key.readable", "why",
+                "the key file can be read by others than root", NULL);
     if (mspd->key_fd < 0) {
         (void)snprintf(mspd->key_why, sizeof(mspd->key_why),
-                       "the key file cannot be used: %s",
-                       strerror(-mspd->key_fd));
+                       "the key file cannot be used: %s", why);
         msp_log(MSP_LOG_ERR, "key.open", "why", mspd->key_why, NULL);
         mspd->key_fd = -1;
         key_wait_over(mspd);

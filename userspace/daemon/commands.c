@@ -94,7 +94,7 @@ static void on_pushed(void *data, const struct msp_push_result *result)
         msp_digest_hex(result->held->image.header->digest, hex);
         msp_rec_uint(&rec, "new.generation", result->before.generation + 1);
         msp_rec_str(&rec, "new.digest", hex);
-    } else {
+    } else if (result->status == MSP_CTL_OK) {
         put_slot(&rec, "new", &result->now);
     }
     msp_rec_end(&rec);
@@ -142,6 +142,9 @@ static void show(struct mspd *mspd, const struct msp_ctl_client *client)
     put_slot(&rec, "policy", &slot);
     msp_rec_bool(&rec, "policy.bootstrap", slot.flags & MSP_SLOT_BOOTSTRAP);
     msp_rec_bool(&rec, "policy.known", live->bytes != NULL);
+    if (!live->bytes)
+        msp_rec_str(&rec, "policy.why",
+                    "the image in force is not known to this mspd");
     msp_rec_end(&rec);
     if (rec.error == 0)
         rec.error = msp_buf_append(&rec.buf, "", 1);
@@ -189,6 +192,8 @@ static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
         put_listener(&rec, item);
         msp_rec_bool(&rec, "known", is_known);
         status = item->has_row ? MSP_CTL_OK : MSP_CTL_DEGRADED;
+        if (!item->has_row)
+            msp_rec_str(&rec, "why", "the proxy does not serve it yet");
     }
     msp_rec_end(&rec);
     reply(waiting, status, &rec);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* `status` and `audit`: facts as records; words are for mspctl to lay out. */
+#include <fcntl.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <msp/cleanup.h>
 
@@ -22,15 +25,40 @@ static const char *const limits[] = {
     "gVisor and Kata guests are not covered",
 };
 
+/* Stopped by a signal or a debugger: it runs but does not serve. */
+static bool is_stopped(pid_t pid)
+{
+    char path[64], text[512] = "";
+    const char *state;
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    msp_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    n = read(fd, text, sizeof(text) - 1);
+    text[n > 0 ? n : 0] = '\0';
+    /* pid (name) state: the name may have any byte */
+    state = strrchr(text, ')');
+    return state &&
+           (strncmp(state, ") T", 3) == 0 || strncmp(state, ") t", 3) == 0);
+}
+
+static const char *child_state(const struct msp_child *child, bool is_ready)
+{
+    if (child->state != MSP_CHILD_RUNNING)
+        return msp_child_state_name(child->state);
+    if (is_stopped(child->pid))
+        return "stopped";
+    return is_ready ? "ready" : msp_child_state_name(child->state);
+}
+
 static void put_child(struct msp_rec *rec, const struct msp_child *child,
                       bool is_ready)
 {
     msp_rec_str(rec, "_item", "processes");
     msp_rec_str(rec, "name", child->name);
-    msp_rec_str(rec, "state",
-                child->state == MSP_CHILD_RUNNING && is_ready
-                    ? "ready"
-                    : msp_child_state_name(child->state));
+    msp_rec_str(rec, "state", child_state(child, is_ready));
     msp_rec_uint(rec, "pid", (uint64_t)child->pid);
     msp_rec_uint(rec, "restarts", child->n_restarts);
     msp_rec_end(rec);
@@ -50,8 +78,11 @@ static void put_endpoints(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_str(rec, "on_deny", msp_name_on_deny(endpoint.on_deny));
         msp_rec_str(rec, "default",
                     endpoint.flags & MSP_EP_DEFAULT_ALLOW ? "allow" : "deny");
-        msp_rec_bool(rec, "root_only", endpoint.flags & MSP_EP_ROOT_GATE);
-        msp_rec_bool(rec, "signed", endpoint.flags & MSP_EP_SIGN);
+        /* of a disabled one neither is true or false: nothing is decided */
+        if (endpoint.mode != MSP_MODE_DISABLED) {
+            msp_rec_bool(rec, "root_only", endpoint.flags & MSP_EP_ROOT_GATE);
+            msp_rec_bool(rec, "signed", endpoint.flags & MSP_EP_SIGN);
+        }
         msp_rec_end(rec);
     }
 }
@@ -112,7 +143,9 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
     for (int i = 0; i < MSP_PROG_COUNT; i++) {
         msp_rec_str(rec, "_item", "programs");
         msp_rec_str(rec, "name", msp_prog_names[i]);
-        msp_rec_bool(rec, "attached", i < MSP_PROG_LINKS && mspd->is_attached);
+        msp_rec_str(rec, "state",
+                    i < MSP_PROG_LINKS && mspd->is_attached ? "attached"
+                                                            : "loaded");
         msp_rec_end(rec);
     }
     put_stats(mspd, rec);
@@ -139,13 +172,45 @@ static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live)
                     live->flags & MSP_SLOT_BOOTSTRAP_DENY ? "deny" : "root");
 }
 
+/* Why the state is "degraded"; none = it is not. */
+struct reasons {
+    const char *text[4]; /* one for each question find_reasons() asks */
+    size_t n;
+};
+
+static struct reasons find_reasons(const struct mspd *mspd,
+                                   const struct msp_slot_meta *live)
+{
+    struct reasons reasons = {.n = 0};
+
+    if (!live->generation)
+        reasons.text[reasons.n++] = "no policy is in force";
+    else if (live->flags & MSP_SLOT_BOOTSTRAP)
+        reasons.text[reasons.n++] =
+            live->flags & MSP_SLOT_BOOTSTRAP_DENY
+                ? "no policy was pushed yet: nobody passes"
+                : "no policy was pushed yet: only root passes";
+    if (!mspd->key->has_key)
+        reasons.text[reasons.n++] =
+            "there is no key (key.why): nothing can be signed";
+    if (!mspd->is_proxy_ready)
+        reasons.text[reasons.n++] =
+            "mspd-proxy is not ready: allowed requests are not answered";
+    else if (is_stopped(mspd->proxy.pid))
+        reasons.text[reasons.n++] =
+            "mspd-proxy is stopped: allowed requests are not answered";
+    if (!mspd->listeners.n)
+        reasons.text[reasons.n++] =
+            "no network namespace has a listener: connects are denied";
+    return reasons;
+}
+
 enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
 {
     struct msp_slot_meta live = msp_tables_live(&mspd->loader);
     bool has_key = mspd->key->has_key;
-    bool is_degraded = !mspd->is_proxy_ready || !has_key ||
-                       live.flags & MSP_SLOT_BOOTSTRAP || !live.generation ||
-                       !mspd->listeners.n;
+    struct reasons reasons = find_reasons(mspd, &live);
+    bool is_degraded = reasons.n > 0;
 
     msp_rec_str(rec, "version", MSP_VERSION);
     msp_rec_uint(rec, "agent_epoch", mspd->epoch);
@@ -154,12 +219,16 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_bool(rec, "attached", mspd->is_attached);
     msp_rec_str(rec, "cgroup", mspd->cgroup.path);
     msp_rec_bool(rec, "partial", !mspd->cgroup.is_root);
+    msp_rec_str(rec, "covers",
+                mspd->cgroup.is_root
+                    ? "every process"
+                    : "only processes of this cgroup: attached below the root "
+                      "cgroup");
     msp_rec_str(rec, "pins", mspd->loader.pins.root);
     put_policy(rec, &live);
     msp_rec_str(rec, "proxy.state",
-                mspd->is_proxy_ready ? "ready"
-                                     : msp_child_state_name(mspd->proxy.state));
-    msp_rec_str(rec, "key.state", has_key ? "latched" : "none");
+                child_state(&mspd->proxy, mspd->is_proxy_ready));
+    msp_rec_str(rec, "key.state", has_key ? "have" : "none");
     if (has_key)
         msp_rec_str(rec, "key.guid", mspd->key->packet.guid);
     else
@@ -169,6 +238,11 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "log.limited", mspd->log.n_dropped);
     msp_rec_uint(rec, "log.failed", mspd->log.n_failed);
     msp_rec_end(rec);
+    for (size_t i = 0; i < reasons.n; i++) {
+        msp_rec_str(rec, "_item", "reasons");
+        msp_rec_str(rec, "text", reasons.text[i]);
+        msp_rec_end(rec);
+    }
     put_lists(mspd, rec);
     return is_degraded ? MSP_CTL_DEGRADED : MSP_CTL_OK;
 }
@@ -178,6 +252,8 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
 struct audit {
     struct msp_rec *rec;
     uint64_t real_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC */
+    const struct mspd *mspd;
+    char endpoint[MSP_ENDPOINTS_MAX][MSP_ENDPOINT_NAME_BYTES]; /* "" = ask */
 };
 
 static void put_time(const struct audit *audit, const char *name, uint64_t ns)
@@ -236,6 +312,26 @@ static void put_audit(void *data, const struct msp_audit_key *key,
     msp_rec_end(rec);
 }
 
+/* The name of a live endpoint; "-" for none, or one that is gone. */
+static const char *endpoint_name(struct audit *audit, uint32_t index)
+{
+    struct msp_endpoint endpoint;
+    char *name;
+
+    if (index >= MSP_ENDPOINTS_MAX)
+        return "-";
+    name = audit->endpoint[index];
+    if (name[0])
+        return name;
+    if (msp_live_endpoint(&audit->mspd->loader, index, &endpoint) == 0)
+        (void)snprintf(name, MSP_ENDPOINT_NAME_BYTES, "%.*s",
+                       (int)strnlen(endpoint.name, sizeof(endpoint.name)),
+                       endpoint.name);
+    else
+        (void)snprintf(name, MSP_ENDPOINT_NAME_BYTES, "-");
+    return name;
+}
+
 static void put_counter(void *data, const struct msp_counter_key *key,
                         uint64_t count)
 {
@@ -243,7 +339,7 @@ static void put_counter(void *data, const struct msp_counter_key *key,
 
     msp_rec_str(audit->rec, "_item", "counters");
     msp_rec_uint(audit->rec, "cgroup", key->cgroup_id);
-    msp_rec_uint(audit->rec, "endpoint", key->endpoint);
+    msp_rec_str(audit->rec, "endpoint", endpoint_name(audit, key->endpoint));
     msp_rec_str(audit->rec, "verdict", msp_name_verdict(key->verdict));
     msp_rec_uint(audit->rec, "count", count);
     msp_rec_end(audit->rec);
@@ -251,7 +347,7 @@ static void put_counter(void *data, const struct msp_counter_key *key,
 
 int mspd_report_audit(const struct mspd *mspd, struct msp_rec *rec)
 {
-    struct audit audit = {.rec = rec};
+    struct audit audit = {.rec = rec, .mspd = mspd};
     struct timespec real;
     uint64_t dropped = 0;
     int r;

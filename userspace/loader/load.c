@@ -158,10 +158,16 @@ static int find_root(struct msp_loader *loader)
     r = bpf_prog_test_run_opts(fd, &opts);
     if (r < 0)
         return msp_loader_fail(loader, r, "running msp_find_root");
-    if (!ctx.found)
+    if (!(ctx.flags & MSP_ROOT_FOUND))
         /* fail closed: nobody could be told from a container */
         return msp_loader_fail(loader, -ENOENT,
                                "the root directory of pid 1 was not found");
+    if (ctx.flags & MSP_ROOT_IN_CONTAINER)
+        /* fail closed: its own processes would be container processes */
+        return msp_loader_fail(loader, -EPERM,
+                               "mspd runs in a container (its root directory "
+                               "or pid namespace is not pid 1's); start it on "
+                               "the host");
     __atomic_store_n(&loader->meta->root_dev, ctx.dev, __ATOMIC_RELEASE);
     __atomic_store_n(&loader->meta->root_ino, ctx.ino, __ATOMIC_RELEASE);
     return 0;

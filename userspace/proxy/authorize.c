@@ -9,7 +9,8 @@
 #include <msp/child.h>
 #include <msp/cleanup.h>
 
-#define RESERVED "secure-channel"
+#define RESERVED         "secure-channel"
+#define RESERVED_LETTERS "securechannel"
 
 static bool is_reserved(const char *path, size_t len)
 {
@@ -28,43 +29,69 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Percent-decodes in place, leaving what it cannot read. @return new length */
+/* Value of `n` hex digits; -1 if they are not all there. */
+static int hex_number(const char *text, size_t len, size_t n)
+{
+    int value = 0;
+
+    if (len < n)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        int digit = hex_value(text[i]);
+
+        if (digit < 0)
+            return -1;
+        value = value << 4 | digit;
+    }
+    return value;
+}
+
+/* Decodes %XX and %uXXXX in place, leaving the rest. @return new length */
 static size_t decode(char *text, size_t len)
 {
     size_t out = 0;
 
     for (size_t i = 0; i < len; i++) {
-        if (text[i] == '%' && len - i > 2 && hex_value(text[i + 1]) >= 0 &&
-            hex_value(text[i + 2]) >= 0) {
-            text[out++] =
-                (char)(hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
-            i += 2;
-        } else {
+        size_t u = text[i] == '%' && i + 1 < len && (text[i + 1] | 0x20) == 'u';
+        size_t digits = u ? 4 : 2;
+        int value = text[i] == '%'
+                        ? hex_number(text + i + 1 + u, len - i - 1 - u, digits)
+                        : -1;
+
+        if (value < 0) {
             text[out++] = text[i];
+            continue;
         }
+        /* beyond ASCII: no letter, which is all that is looked for */
+        text[out++] = (char)(value < 0x80 ? value : 0x80);
+        i += u + digits;
     }
     return out;
 }
 
 /*
  * A target without a canonical form, which audit mode relays: does it mention
- * the agent's own path in any spelling? Too many are found, none is missed.
+ * the agent's own path in any spelling? All escapes are undone until none is
+ * left, then only letters count. Too many are found, none is missed.
  */
 static bool mentions_reserved(const char *target, size_t len, char *scratch,
                               size_t scratch_len)
 {
+    size_t before, letters = 0;
+
     if (len > scratch_len)
         return true; /* fail closed: cannot look */
     memcpy(scratch, target, len);
-    for (int i = 0; i < 4; i++) {
-        size_t before = len;
-
+    do {
+        before = len;
         len = decode(scratch, len);
-        if (len == before)
-            break;
-    }
+    } while (len != before);
     msp_canon_fold(scratch, len);
-    return memmem(scratch, len, RESERVED, sizeof(RESERVED) - 1) != NULL;
+    for (size_t i = 0; i < len; i++)
+        if (scratch[i] >= 'a' && scratch[i] <= 'z')
+            scratch[letters++] = scratch[i];
+    return memmem(scratch, letters, RESERVED_LETTERS,
+                  sizeof(RESERVED_LETTERS) - 1) != NULL;
 }
 
 static void fill_audit(struct msp_request *page, const char *text, size_t len)

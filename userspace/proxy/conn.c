@@ -18,6 +18,43 @@
 static void on_client(void *data, uint32_t events);
 static void on_timer(void *data);
 
+/* --- time --------------------------------------------------------------- */
+
+static uint64_t age_ms(const struct msp_conn *conn)
+{
+    return msp_loop_now(conn->worker->loop) - conn->born_ms;
+}
+
+int msp_conn_deadline(struct msp_conn *conn, uint64_t ms)
+{
+    uint64_t age = age_ms(conn);
+    uint64_t left = age < MSP_CONN_MS ? MSP_CONN_MS - age : 1;
+
+    if (ms > left)
+        ms = left;
+    conn->due_ms = conn->born_ms + age + ms;
+    return msp_timer_set(&conn->timer, ms);
+}
+
+/* Idle from now on; not at all if a long response has used up the time. */
+static int wait_for_request(struct msp_conn *conn)
+{
+    uint64_t age = age_ms(conn);
+    uint64_t left = age < MSP_CONN_LAST_MS ? MSP_CONN_LAST_MS - age : 0;
+
+    return msp_conn_deadline(conn, left < MSP_IDLE_MS ? left : MSP_IDLE_MS);
+}
+
+/* The timer had been taken to come back early: back to the deadline. */
+static int restore_deadline(struct msp_conn *conn)
+{
+    uint64_t now = msp_loop_now(conn->worker->loop);
+
+    conn->has_yielded = false;
+    return msp_timer_set(&conn->timer,
+                         conn->due_ms > now ? conn->due_ms - now : 0);
+}
+
 /* --- life --------------------------------------------------------------- */
 
 int msp_conn_open(struct msp_worker *worker, int fd,
@@ -46,7 +83,7 @@ int msp_conn_open(struct msp_worker *worker, int fd,
     msp_timer_init(worker->loop, &conn->timer, on_timer, conn);
     r = msp_loop_add(worker->loop, &conn->client, fd, EPOLLIN, on_client, conn);
     if (r >= 0) {
-        r = msp_conn_deadline(conn, MSP_IDLE_MS);
+        r = wait_for_request(conn);
         if (r < 0)
             msp_loop_remove(&conn->client);
     }
@@ -135,21 +172,17 @@ void msp_conn_close(struct msp_conn *conn)
         msp_tally_drop(worker->tally, conn->mark.cgroup_id);
     conn->next = worker->free_conns;
     worker->free_conns = conn;
-    if (worker->is_draining && worker->n_conns == 0)
+    if (worker->is_draining && !worker->listeners && worker->n_conns == 0)
         msp_loop_quit(worker->loop, 0);
 }
 
 bool msp_conn_is_idle(const struct msp_conn *conn)
 {
-    return conn->state == MSP_CONN_HEAD && !conn->ex;
-}
+    char byte;
 
-int msp_conn_deadline(struct msp_conn *conn, uint64_t ms)
-{
-    uint64_t age = msp_loop_now(conn->worker->loop) - conn->born_ms;
-    uint64_t left = age < MSP_CONN_MS ? MSP_CONN_MS - age : 1;
-
-    return msp_timer_set(&conn->timer, ms < left ? ms : left);
+    /* closing over an unread request would reset it */
+    return conn->state == MSP_CONN_HEAD && !conn->ex &&
+           recv(conn->client.fd, &byte, 1, MSG_PEEK) <= 0;
 }
 
 void msp_conn_detail(struct msp_conn *conn, const char *detail)
@@ -164,7 +197,7 @@ bool msp_conn_must_close(struct msp_conn *conn)
 
     if (!conn->ex->head.keeps_alive || worker->is_draining ||
         conn->n_requests >= MSP_CONN_REQUESTS ||
-        msp_loop_now(worker->loop) - conn->born_ms >= MSP_CONN_MS)
+        age_ms(conn) >= MSP_CONN_LAST_MS)
         conn->closes = true;
     return conn->closes;
 }
@@ -298,7 +331,7 @@ int msp_conn_finish(struct msp_conn *conn)
     conn->state = MSP_CONN_HEAD;
     if (!ex->in_len)
         drop_exchange(conn);
-    return msp_conn_deadline(conn, MSP_IDLE_MS) < 0 ? -1 : 1;
+    return wait_for_request(conn) < 0 ? -1 : 1;
 }
 
 /* --- events ------------------------------------------------------------- */
@@ -364,12 +397,9 @@ static void drive(struct msp_conn *conn)
     int budget = STEPS_MAX;
     int r;
 
-    if (conn->has_yielded) {
-        conn->has_yielded = false;
-        if (msp_conn_deadline(conn, MSP_IDLE_MS) < 0) {
-            msp_conn_close(conn);
-            return;
-        }
+    if (conn->has_yielded && restore_deadline(conn) < 0) {
+        msp_conn_close(conn);
+        return;
     }
     do
         r = step(conn);
@@ -412,6 +442,11 @@ void msp_conn_on_upstream(struct msp_conn *conn, uint32_t events)
     drive(conn);
 }
 
+static int refuse_late(struct msp_conn *conn, const char *reason)
+{
+    return msp_reply(conn, &(struct msp_reply){504, reason, false});
+}
+
 static void on_timer(void *data)
 {
     struct msp_conn *conn = data;
@@ -429,17 +464,18 @@ static void on_timer(void *data)
     case MSP_CONN_BODY:
         r = msp_reply_http(conn, MSP_HTTP_SLOW);
         break;
+    case MSP_CONN_UPLOAD: /* whoever let the other wait */
+        r = conn->upstream->is_write_blocked
+                ? refuse_late(conn, "response-timeout")
+                : msp_reply_http(conn, MSP_HTTP_SLOW);
+        break;
     case MSP_CONN_CONNECT:
+        r = refuse_late(conn, "connect-timeout");
+        break;
     case MSP_CONN_SEND:
     case MSP_CONN_WAIT:
-        r = msp_reply(conn, &(struct msp_reply){
-                                .status = 504,
-                                .reason = conn->state == MSP_CONN_CONNECT
-                                              ? "connect-timeout"
-                                              : "response-timeout",
-                            });
+        r = refuse_late(conn, "response-timeout");
         break;
-    case MSP_CONN_UPLOAD:
     case MSP_CONN_RELAY:
     case MSP_CONN_REPLY:
     case MSP_CONN_LINGER:

@@ -28,10 +28,15 @@ struct msp_worker;
 #define MSP_IN_BYTES       (2 * MSP_HEAD_BYTES_MAX)
 #define MSP_OUT_BYTES      (MSP_HEAD_BYTES_MAX + 2048)
 #define MSP_RESPONSE_BYTES (2 * MSP_HEAD_BYTES_MAX)
-#define MSP_LINGER_MS      1000
-#define MSP_LINGER_BYTES   (1u << 20)
-#define MSP_REJECTS_MAX    64
-#define MSP_INTERIM_MAX    16 /* 1xx responses before the final one */
+/* The longest one request may take, its response not counted. */
+#define MSP_REQUEST_MS \
+    (MSP_HEAD_MS + MSP_BODY_MS + MSP_UPSTREAM_CONNECT_MS + MSP_FIRST_BYTE_MS)
+/* An older connection takes no new request: all of its time must be left. */
+#define MSP_CONN_LAST_MS (MSP_CONN_MS - MSP_REQUEST_MS)
+#define MSP_LINGER_MS    1000
+#define MSP_LINGER_BYTES (1u << 20)
+#define MSP_REJECTS_MAX  64
+#define MSP_INTERIM_MAX  16 /* 1xx responses before the final one */
 
 enum msp_conn_state {
     MSP_CONN_HEAD,    /* reading a head; idle while nothing has come */
@@ -101,6 +106,7 @@ struct msp_conn {
     struct msp_mark mark;
     char addr[16]; /* dotted quad of mark.addr */
     uint64_t born_ms;
+    uint64_t due_ms; /* the deadline; the timer may ring before it */
     uint32_t n_requests;
     uint32_t linger_bytes;
     uint8_t state; /* enum msp_conn_state */
@@ -124,6 +130,7 @@ int msp_conn_open(struct msp_worker *worker, int fd,
                   const struct msp_mark *mark, bool is_rejected);
 /* Logs a request in flight, gives everything back. */
 void msp_conn_close(struct msp_conn *conn);
+/* Between requests, and none has arrived unread either. */
 bool msp_conn_is_idle(const struct msp_conn *conn);
 void msp_conn_on_upstream(struct msp_conn *conn, uint32_t events);
 
@@ -152,6 +159,11 @@ int msp_request_begin(struct msp_conn *conn, size_t head_len, size_t n_lines);
 int msp_request_body(struct msp_conn *conn);
 int msp_request_connect(struct msp_conn *conn);
 int msp_request_send(struct msp_conn *conn);
+/*
+ * A body where a server may expect none, and take it for the next request:
+ * the upstream connection is for this request alone.
+ */
+bool msp_request_is_odd(const struct msp_conn *conn);
 
 /* --- upload.c: step ------------------------------------------------------ */
 

@@ -11,7 +11,9 @@
 
 #include <msp/cleanup.h>
 
-#define PAGE_BYTES 4096
+#define PAGE_BYTES   4096
+#define SECURE_BYTES 16384 /* libcrypto's locked heap, a power of two */
+#define SECURE_LEAST 16    /* its smallest piece */
 
 struct page {
     char guid[MSP_GUID_BYTES];
@@ -51,6 +53,12 @@ int msp_key_new(struct msp_key **ret_key)
         r = -errno;
         msp_key_free(key);
         return r;
+    }
+    /* fail closed: as above, for the copies libcrypto makes */
+    if (CRYPTO_secure_malloc_init(SECURE_BYTES, SECURE_LEAST) != 1 &&
+        !CRYPTO_secure_malloc_initialized()) {
+        msp_key_free(key);
+        return -ENOMEM;
     }
     key->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     if (!key->mac) {

@@ -123,8 +123,9 @@ static int begin(struct msp_conn *conn, const struct msp_http_head *response)
     now->is_response_done =
         framing == MSP_FRAMING_NONE ||
         (framing == MSP_FRAMING_LENGTH && now->response_left == 0);
-    now->is_upstream_reusable =
-        response->keeps_alive && framing != MSP_FRAMING_EOF;
+    now->is_upstream_reusable = response->keeps_alive &&
+                                framing != MSP_FRAMING_EOF &&
+                                !msp_request_is_odd(conn);
     now->n_sent = 0;
     now->response_sent = response->len;
     now->response_end = response->len;
@@ -140,7 +141,8 @@ static int drop_interim(struct msp_conn *conn, size_t len)
 {
     struct msp_exchange *ex = conn->ex;
 
-    if (conn->worker->response.status == 101 ||
+    if (conn->worker->response.status < 100 ||
+        conn->worker->response.status == 101 ||
         ++conn->now.n_interim > MSP_INTERIM_MAX)
         return bad_gateway(conn, "interim-response");
     ex->response_len -= len;

@@ -22,6 +22,9 @@
     (MSP_METHOD_GET | MSP_METHOD_HEAD | MSP_METHOD_PUT | MSP_METHOD_DELETE | \
      MSP_METHOD_OPTIONS)
 
+#define BODYLESS \
+    (MSP_METHOD_GET | MSP_METHOD_HEAD | MSP_METHOD_DELETE | MSP_METHOD_OPTIONS)
+
 /* --- judging ------------------------------------------------------------ */
 
 static void copy_text(char *to, size_t size, const char *from, size_t len)
@@ -421,15 +424,37 @@ static int render(struct msp_conn *conn)
     return 0;
 }
 
+bool msp_request_is_odd(const struct msp_conn *conn)
+{
+    return conn->now.body_bytes && (conn->ex->head.method_bit & BODYLESS);
+}
+
+/* Whether a policy was pushed since the kernel judged this request. */
+static bool is_policy_moved(const struct msp_conn *conn)
+{
+    const struct msp_meta *meta = conn->worker->meta;
+    uint32_t live = __atomic_load_n(&meta->live, __ATOMIC_ACQUIRE);
+
+    return live >= MSP_SLOTS ||
+           __atomic_load_n(&meta->slot[live].generation, __ATOMIC_ACQUIRE) !=
+               conn->ex->log.generation;
+}
+
 int msp_request_connect(struct msp_conn *conn)
 {
     const uint32_t bit = conn->ex->head.method_bit;
     /* a request that must not be sent twice gets a connection of its own */
-    bool may_reuse =
-        (bit & IDEMPOTENT) && !conn->now.is_upload && !conn->now.is_retried;
+    bool may_reuse = (bit & IDEMPOTENT) && !msp_request_is_odd(conn) &&
+                     !conn->now.is_upload && !conn->now.is_retried;
     int r = 0;
 
     if (!conn->upstream) {
+        struct msp_reply refusal = {0};
+
+        /* its body was long in coming: nothing is signed by an old verdict */
+        if (is_policy_moved(conn) &&
+            (ask(conn, &refusal) || plan_signature(conn, &refusal)))
+            return msp_reply(conn, &refusal);
         if (!conn->now.is_retried && render(conn) < 0) {
             /* fail closed: signing failed, nothing goes out */
             return msp_reply(conn,

@@ -16,6 +16,7 @@
 
 #define TICK_MS      1000
 #define ACCEPT_BATCH 32
+#define BACKLOG_MAX  (MSP_LISTEN_BACKLOG + 1) /* so the kernel counts */
 
 struct msp_listener {
     struct msp_worker *worker;
@@ -183,16 +184,16 @@ void msp_worker_drain(struct msp_worker *worker)
     if (worker->is_draining)
         return;
     msp_log(MSP_LOG_INFO, "proxy.drain", NULL);
-    close_idle(worker, true, 0);
-    while ((listener = worker->listeners)) {
-        worker->listeners = listener->next;
-        /* who was redirected here before the change is still served */
-        (void)accept_waiting(listener, MSP_LISTEN_BACKLOG);
-        close_listener(listener);
-    }
-    /* from here on the last connection to close ends the worker */
     worker->is_draining = true;
     worker->drain_end_ms = msp_loop_now(worker->loop) + MSP_DRAIN_MS;
+    close_idle(worker, true, 0);
+    /* as long as one is listed, the last connection does not end the loop */
+    while ((listener = worker->listeners)) {
+        /* who was redirected here before the change is still served */
+        (void)accept_waiting(listener, BACKLOG_MAX);
+        worker->listeners = listener->next;
+        close_listener(listener);
+    }
     msp_upstream_sweep(worker, true);
     if (worker->n_conns == 0)
         msp_loop_quit(worker->loop, 0);

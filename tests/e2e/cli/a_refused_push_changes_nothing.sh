@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # mspctl against a live mspd: what is refused leaves the digest in force, exit
-# codes are those of the design, and every --json answer is one valid object.
+# codes are those mspctl --help lists, and with --json every outcome is one
+# valid object, failures too.
 . "$(dirname "$0")/../../harness/sandbox.sh"
 
 digest() {
-    ctl --json status | jq -r '[.. | .digest? // empty] | first'
+    ctl --json status | jq -r .policy.digest
 }
 
 # expect CODE CLAIM COMMAND...
@@ -27,14 +28,37 @@ unchanged() {
 }
 
 json_ok() {
-    check "$1: one valid JSON object with schema 1" \
-        jq -es 'length == 1 and .[0].schema == 1' "$SB_DIR/out"
+    check "$1: one valid JSON object with schema 1 and a result" \
+        jq -es 'length == 1 and .[0].schema == 1 and .[0].result' "$SB_DIR/out"
+}
+
+# result CLAIM WANTED: of the last command
+result() {
+    json_ok "$1"
+    check_eq "$1: result $2" "$(jq -r .result "$SB_DIR/out")" "$2"
+    check "$1: has an error text" jq -e '.error | length > 0' "$SB_DIR/out"
+}
+
+# what the status says is wrong, one text a line
+reasons() {
+    ctl --json status | jq -r '.reasons[]?.text'
+}
+
+proxy_state() {
+    [[ $(ctl --json status | jq -r .proxy.state) == "$1" ]]
 }
 
 sandbox_up
 expect 3 "no daemon: exit 3" ctl status
+expect 3 "no daemon, --json: exit 3" ctl --json status
+result "no daemon" nodaemon
 sandbox_start_sim
 sandbox_start_mspd
+expect 4 "before the first policy: exit 4" ctl status
+check "and says why it is degraded" grep -q 'no policy was pushed yet' \
+    "$SB_DIR/out"
+check "and that it is attached below the root cgroup" \
+    grep -q 'attached below the root cgroup' "$SB_DIR/out"
 first=$SB_DIR/first.json
 second=$SB_DIR/second.json
 bad=$SB_DIR/bad.json
@@ -52,12 +76,20 @@ expect 2 "a bad document: exit 2" ctl policy push "$bad"
 check "and says where" grep -q '/endpoints/imds' "$SB_DIR/err"
 unchanged "a bad document"
 expect 2 "a bad document, --json: exit 2" ctl --json policy push "$bad"
-json_ok "a bad document"
+result "a bad document" invalid
+check "its diagnostics are in it" jq -e '.diagnostics | length > 0' \
+    "$SB_DIR/out"
 expect 2 "check of a bad document: exit 2" ctl policy check "$bad"
 expect 0 "check of a good document: exit 0" ctl policy check "$second"
 unchanged "check"
 expect 2 "a file that is not there: exit 2" ctl policy push "$SB_DIR/nothing"
+expect 2 "no such file, --json: exit 2" ctl --json policy push "$SB_DIR/no"
+result "no such file" usage
 expect 2 "an unknown verb: exit 2" ctl policy pull
+expect 2 "an unknown verb, --json: exit 2" ctl policy pull --json
+result "an unknown verb" usage
+expect 0 "help of an object: exit 0" ctl netns --help
+check "it lists the verbs" grep -q 'netns add PATH' "$SB_DIR/out"
 expect 2 "an unknown option: exit 2" ctl status --colour
 head -c 4096 /dev/urandom >"$SB_DIR/noise"
 expect 2 "noise: exit 2" ctl policy push "$SB_DIR/noise"
@@ -68,7 +100,9 @@ json_ok "--dry-run"
 unchanged "--dry-run"
 expect 1 "--expect-digest of another: exit 1" ctl --json policy push \
     --expect-digest "$(printf '0%.0s' {1..64})" "$second"
-json_ok "--expect-digest of another"
+result "--expect-digest of another" refused
+check "what was refused is not called new" jq -e 'has("new") | not' \
+    "$SB_DIR/out"
 unchanged "--expect-digest of another"
 expect 0 "--expect-digest of the live one: exit 0" ctl --json policy push \
     --expect-digest "$live" "$second"
@@ -91,8 +125,29 @@ expect 0 "netns add again: exit 0" ctl netns add "$SB_DIR/ns/c1"
 check_eq "it is listed once beside the root's" \
     "$(ctl --json netns list | jq '.netns | length')" 2
 
+check_eq "a status that is well has no reasons" "$(reasons)" ""
+proxy=$(child_pid mspd-proxy)
+kill -STOP "$proxy"
+until_true 5 proxy_state stopped
+expect 4 "a stopped proxy: exit 4" ctl status
+check_eq "and says so" "$(reasons)" \
+    "mspd-proxy is stopped: allowed requests are not answered"
+kill -CONT "$proxy"
+until_true 5 proxy_state ready
+expect 0 "a proxy that goes on: exit 0" ctl status
+
 check_eq "the socket is root's alone" \
     "$(stat -c '%a %u' "$SB_DIR/run/control.sock")" "600 0"
 expect 1 "another user: exit 1" run_as 2001:3001 vm mspctl --socket \
     "$SB_DIR/run/control.sock" status
+expect 1 "another user, --json: exit 1" run_as 2001:3001 vm mspctl --json \
+    --socket "$SB_DIR/run/control.sock" status
+result "another user" refused
+
+sandbox_stop_mspd
+chmod 0660 "$SB_DIR/vm.key"
+sandbox_start_mspd
+check_eq "a key file others may write: says which condition failed" \
+    "$(ctl --json status | jq -r .key.why)" \
+    "the key file cannot be used: its mode lets others than root write it"
 sandbox_done

@@ -8,9 +8,9 @@ if [[ ${1:-} ]]; then
     sandbox_start_sim
     sandbox_start_mspd
     sandbox_remember_programs
-    printf '%s %s %s\n' "$SB_DIR" "$SB_CG" "${SB_PROGS[*]}" >"$1"
     sleep 60 &
     SB_PIDS+=($!)
+    printf '%s %s %s\n' "$SB_DIR" "$SB_CG" "${SB_PROGS[*]}" >"$1"
     [[ $2 == EXIT ]] || wait
     ok "nothing to check in here"
     sandbox_done
@@ -25,19 +25,20 @@ failed=0
 gone() {
     local how=$1 id
     [[ ! -e $2 ]] || echo "not ok - $how: $2 is left"
-    [[ ! -e $3 ]] || echo "not ok - $how: $3 is left"
+    [[ ! -e $3 && ! -e $3-host ]] || echo "not ok - $how: $3 is left"
     for id in "${@:4}"; do
         ! bpftool prog show id "$id" >/dev/null 2>&1 ||
             echo "not ok - $how: program $id is left"
     done
 }
 
-for how in EXIT TERM HUP INT; do
+for how in EXIT TERM HUP INT PIPE KILL; do
     rm -f "$fifo"
     mkfifo "$fifo"
-    # a background job of a script ignores SIGINT; give it back
+    # a background job of a script ignores SIGINT, python SIGPIPE
     /usr/bin/python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 os.execvp("bash", ["bash"] + sys.argv[1:])' "$0" "$fifo" "$how" &
     inner=$!
     if ! read -r -t 60 dir cg progs <"$fifo"; then
@@ -46,8 +47,14 @@ os.execvp("bash", ["bash"] + sys.argv[1:])' "$0" "$fifo" "$how" &
     fi
     [[ $how == EXIT ]] || kill "-$how" "$inner"
     wait "$inner"
-    # shellcheck disable=SC2086
-    left=$(gone "$how" "$dir" "$cg" $progs)
+    # who is killed outright is cleaned up after, within seconds
+    end=$((SECONDS + 10))
+    while :; do
+        # shellcheck disable=SC2086
+        left=$(gone "$how" "$dir" "$cg" $progs)
+        [[ $how == KILL && -n $left && $SECONDS -lt $end ]] || break
+        sleep 0.1
+    done
     if [[ -n $left || -z $progs ]]; then
         echo "${left:-not ok - $how: no program was attached}"
         failed=1

@@ -19,7 +19,7 @@ links() {
 }
 
 digest() {
-    ctl --json status | jq -r '[.. | .digest? // empty] | first'
+    ctl --json status | jq -r .policy.digest
 }
 
 served() {

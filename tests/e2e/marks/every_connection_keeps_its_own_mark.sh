@@ -79,8 +79,7 @@ in_ns vm sysctl -q net.core.somaxconn=128 net.ipv4.tcp_syncookies=2
 sandbox_start_sim
 sandbox_start_mspd
 push_policy "$(policy "$(item enforce deny "$(owner_rules)")")"
-PORT=$(ctl --json status | jq -r '.. | .port? // empty' | head -n 1)
-PORT=${PORT:-61080}
+PORT=$(listener_port)
 for name in "${CLIENTS[@]}"; do
     client_cgroup "$name"
     declare "CG_$name=$SB_CLIENT_CG_ID"
@@ -123,12 +122,17 @@ done
 check_eq "nothing else reached the host" "$(journal_count)" \
     "$((4 * (o1 + o2)))"
 
+check_eq "no mark was lost on the way" "$(ctl --json status | jq -c '.stats |
+    map(select(.name | IN("mark-publish-failed", "mark-move-failed",
+        "storage-failed", "audit-dropped", "counter-other")) | .value)')" \
+    '[0,0,0,0,0]'
+
 # The connection log is rate-limited; what it has must name the right uid.
 check_eq "every line of the connection log names its client's uid" \
     "$(jq -r 'select(.stage == "request") |
         (.target | capture("owner=(?<o>[a-d])&n=") | .o) as $o |
-        select(.verdict == "allow") |
-        select(.uid != 3001 + ($o | explode[0] - 97)) | .target' \
+        select((.verdict == "allow") !=
+            (.uid == 3001 + ($o | explode[0] - 97))) | .target' \
         "$SB_DIR/log/connection.log" | wc -l)" 0
 check "the connection log has lines of these requests" \
     grep -q 'owner=' "$SB_DIR/log/connection.log"

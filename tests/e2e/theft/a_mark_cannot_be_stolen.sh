@@ -8,7 +8,7 @@
 
 OWNER=3001:5001
 THIEF=3002:5002
-ASK=request=/metadata/versions
+ASK=("host=$IMDS" request=/metadata/versions) # what a thief would get 200 for
 
 # A process in no cgroup of the test: our hooks do not run for its connects.
 run_uncovered() {
@@ -37,7 +37,7 @@ is_closed() {
 honest() {
     check_eq "$1: the honest request succeeds" "$(steps run_as \
         "$OWNER" vm mspclient steps linger0 "bind=0.0.0.0:$2" \
-        "connect=$IMDS:80" "$ASK" close)" 'connect ok,request ok 200'
+        "connect=$IMDS:80" "${ASK[@]}" close)" 'connect ok,request ok 200'
     journal_mark
 }
 
@@ -47,33 +47,32 @@ sandbox_start_sim
 sandbox_start_mspd
 push_policy "$(policy "$(item enforce deny \
     "$(rules /metadata/versions '"uid":3001')")")"
-PORT=$(ctl --json status | jq -r '.. | .port? // empty' | head -n 1)
-PORT=${PORT:-61080}
+PORT=$(listener_port)
 DIRECT=127.0.0.1:$PORT
 
 # --- the listener, without a mark at all -------------------------------------
 honest "direct" 40000
 for who in "$OWNER" "$THIEF" 0:0; do
     check_eq "direct to the listener as $who" "$(steps run_as "$who" vm \
-        mspclient steps "connect=$DIRECT" "$ASK")" \
+        mspclient steps "connect=$DIRECT" "${ASK[@]}")" \
         "connect EPERM,request failed"
 done
 for addr in 127.0.0.2 127.255.255.254 0.0.0.0; do
     check_eq "direct to $addr" "$(steps run_as "$THIEF" vm \
-        mspclient steps "connect=$addr:$PORT" "$ASK")" \
+        mspclient steps "connect=$addr:$PORT" "${ASK[@]}")" \
         "connect EPERM,request failed"
 done
-got=$(steps run_uncovered mspclient steps "connect=$DIRECT" "$ASK")
+got=$(steps run_uncovered mspclient steps "connect=$DIRECT" "${ASK[@]}")
 check "direct from outside the hooks is closed: $got" is_closed "$got"
 nothing_gained "direct"
 
 # --- the port of an honest connection, again ----------------------------------
 honest "port reuse" 40001
 check_eq "port reuse, inside the hooks" "$(steps run_as "$THIEF" vm \
-    mspclient steps bind=0.0.0.0:40001 "connect=$DIRECT" "$ASK")" \
+    mspclient steps bind=0.0.0.0:40001 "connect=$DIRECT" "${ASK[@]}")" \
     "connect EPERM,request failed"
 got=$(steps run_uncovered mspclient steps bind=0.0.0.0:40001 \
-    "connect=$DIRECT" "$ASK")
+    "connect=$DIRECT" "${ASK[@]}")
 check "port reuse, outside the hooks, is closed: $got" is_closed "$got"
 nothing_gained "port reuse"
 
@@ -101,7 +100,7 @@ kill -CONT "$proxy"
 wait "$fill"
 journal_mark
 got=$(steps run_uncovered mspclient steps bind=0.0.0.0:40002 \
-    "connect=$DIRECT" "$ASK")
+    "connect=$DIRECT" "${ASK[@]}")
 check "stale tuple: the thief is closed: $got" is_closed "$got"
 nothing_gained "stale tuple"
 
@@ -109,23 +108,23 @@ nothing_gained "stale tuple"
 journal_mark
 check_eq "AF_UNSPEC, then the listener" "$(steps run_as "$OWNER" vm \
     mspclient steps bind=0.0.0.0:40003 "connect=$IMDS:80" unspec \
-    "connect=$DIRECT" "$ASK")" "connect ok,connect EPERM,request failed"
+    "connect=$DIRECT" "${ASK[@]}")" "connect ok,connect EPERM,request failed"
 nothing_gained "AF_UNSPEC"
 check_eq "AF_UNSPEC, then the endpoint again: a fresh mark" "$(steps run_as \
     "$OWNER" vm mspclient steps "connect=$IMDS:80" unspec "connect=$IMDS:80" \
-    "$ASK")" "connect ok,connect ok,request ok 200"
+    "${ASK[@]}")" "connect ok,connect ok,request ok 200"
 journal_mark
 in_ns vm ip link add dead0 type veth peer name dead1 # and left down
 check_eq "a connect that fails before its SYN, then the listener" \
     "$(steps run_as 0:0 vm setpriv --reuid 3001 --regid 5001 --clear-groups \
         --inh-caps +net_raw --ambient-caps +net_raw -- \
         mspclient steps device=dead0 \
-        "connect=$IMDS:80" device= "connect=$DIRECT" "$ASK" |
+        "connect=$IMDS:80" device= "connect=$DIRECT" "${ASK[@]}" |
         sed 's/connect E[A-Z]*UNREACH/connect UNREACH/')" \
     "device ok,connect UNREACH,device ok,connect EPERM,request failed"
 nothing_gained "SO_BINDTODEVICE"
 check_eq "a denied caller, then the listener" "$(steps run_as "$THIEF" vm \
-    mspclient steps "connect=$IMDS:80" "connect=$DIRECT" "$ASK")" \
+    mspclient steps "connect=$IMDS:80" "connect=$DIRECT" "${ASK[@]}")" \
     "connect EPERM,connect EPERM,request failed"
 nothing_gained "denied caller"
 
@@ -160,5 +159,38 @@ for n in one two; do
         "$(jq -rs 'group_by([.kind, .status, .result]) |
             map("\(.[0].kind) \(.[0].status) \(length)") | join(",")' \
             "$SB_DIR/tmp/$n")" "foreign 403 500,own 200 500"
+done
+
+# Again while nobody accepts: the queues are short and full, so SYNs of equal
+# tuples wait in both namespaces, each with its mark published.
+fill_and_wait() {
+    spawn_as "$1" "$2" mspclient load --id "$2" --to "$IMDS:80" --count 24 \
+        --parallel 24 --ports 42000-42023 --target "$3" --foreign "$4" \
+        --foreign-every 2 >"$SB_DIR/tmp/$2"
+    clients+=("$SB_LAST")
+}
+has_waiting_syns() {
+    [[ $(in_ns "$1" ss -Htn state syn-sent | wc -l) -ge 4 ]]
+}
+make_netns c3
+make_netns c4
+for ns in c3 c4; do
+    in_ns $ns sysctl -q net.core.somaxconn=8 net.ipv4.tcp_syncookies=0
+    check "a listener with a short queue in $ns" ctl netns add "$SB_DIR/ns/$ns"
+done
+clients=()
+kill -STOP "$proxy"
+fill_and_wait "$OWNER" c3 '/metadata/versions?x=1' '/metadata/versions?x=2'
+fill_and_wait "$THIEF" c4 '/metadata/versions?x=2' '/metadata/versions?x=1'
+for ns in c3 c4; do
+    check "SYNs of equal tuples wait in $ns" until_true 10 has_waiting_syns $ns
+done
+kill -CONT "$proxy"
+wait "${clients[@]}"
+for ns in c3 c4; do
+    check_eq "equal tuples waiting in two namespaces: $ns gets its own only" \
+        "$(jq -rs 'group_by([.kind, .status, .result]) |
+            map("\(.[0].kind) \(.[0].status) \(length)") | join(",")' \
+            "$SB_DIR/tmp/$ns")" "foreign 403 12,own 200 12"
 done
 sandbox_done

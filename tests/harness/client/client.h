@@ -46,6 +46,9 @@ int msp_client_uring(int fd, const struct msp_client_to *to,
 /* By two threads at once. @return 0: one did it; an errno value */
 int msp_client_threads(int fd, const struct msp_client_to *to);
 
+/* The status of an answer's head, NUL-terminated; 0 = not (yet) one. */
+int msp_client_status(const char *head);
+
 /* The name of an errno value: "ECONNREFUSED"; "ok" for 0. */
 const char *msp_client_errno(int error);
 

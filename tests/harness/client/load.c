@@ -186,7 +186,7 @@ static void flow_send(struct load *l, struct flow *f)
 
 static void flow_recv(struct load *l, struct flow *f)
 {
-    int status = 0;
+    int status;
     ssize_t n = recv(f->fd, f->text + f->len, sizeof(f->text) - 1 - f->len, 0);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -199,7 +199,8 @@ static void flow_recv(struct load *l, struct flow *f)
     f->text[f->len] = '\0';
     if (n > 0 && f->len < sizeof(f->text) - 1 && !strstr(f->text, "\r\n\r\n"))
         return;
-    if (sscanf(f->text, "HTTP/1.%*d %d", &status) != 1)
+    status = msp_client_status(f->text);
+    if (status == 0)
         flow_end(l, f, "eof", 0);
     else
         flow_end(l, f, "ok", status);
@@ -246,6 +247,19 @@ static int load_run(struct load *l)
     return 0;
 }
 
+/* "FIRST-LAST" @return 0; -EINVAL */
+static int set_ports(struct options *o, const char *text)
+{
+    char *dash;
+    char *end;
+
+    o->port_first = strtoul(text, &dash, 10);
+    if (*dash != '-')
+        return -EINVAL;
+    o->port_last = strtoul(dash + 1, &end, 10);
+    return *end || o->port_last > 65535 ? -EINVAL : 0;
+}
+
 static int parse(int argc, char **argv, struct options *o)
 {
     static const struct option table[] = {
@@ -283,9 +297,8 @@ static int parse(int argc, char **argv, struct options *o)
             o->foreign = optarg;
         else if (c == 'F')
             o->foreign_every = strtoul(optarg, NULL, 10);
-        else if (c != 'P' ||
-                 sscanf(optarg, "%lu-%lu", &o->port_first, &o->port_last) != 2)
-            r = -EINVAL;
+        else
+            r = c == 'P' ? set_ports(o, optarg) : -EINVAL;
     }
     if (o->parallel == 0 || o->parallel > PARALLEL_MAX || !o->to.sin_port ||
         (o->direct_every && !o->direct.sin_port) ||

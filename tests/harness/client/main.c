@@ -35,6 +35,8 @@ uint64_t msp_client_now_ns(void)
 int msp_client_parse(const char *text, struct msp_client_to *ret)
 {
     const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
     char addr[INET6_ADDRSTRLEN] = "";
     size_t len = colon ? (size_t)(colon - text) : 0;
     bool is_v6 = text[0] == '[' && len > 2 && colon[-1] == ']';
@@ -43,11 +45,11 @@ int msp_client_parse(const char *text, struct msp_client_to *ret)
         text++;
         len -= 2;
     }
-    if (len == 0 || len >= sizeof(addr))
+    if (len == 0 || len >= sizeof(addr) || *end || port > 65535)
         return -EINVAL;
     memcpy(addr, text, len);
     *ret = (struct msp_client_to){0};
-    ret->in.sin_port = htons((uint16_t)atoi(colon + 1));
+    ret->in.sin_port = htons((uint16_t)port);
     ret->sa.sa_family = is_v6 ? AF_INET6 : AF_INET;
     ret->len = is_v6 ? sizeof(ret->in6) : sizeof(ret->in);
     if (is_v6)
@@ -85,6 +87,17 @@ void msp_client_host(const struct msp_client_to *to,
     (void)snprintf(ret, MSP_CLIENT_HOST_BYTES, "%s", text);
 }
 
+int msp_client_status(const char *head)
+{
+    long status;
+    char *end;
+
+    if (strncmp(head, "HTTP/1.", 7) != 0 || strlen(head) < 12)
+        return 0;
+    status = strtol(head + 9, &end, 10);
+    return end == head + 12 && status >= 100 ? (int)status : 0;
+}
+
 const char *msp_client_errno(int error)
 {
     const char *name = error ? strerrorname_np(error) : "ok";
@@ -101,7 +114,7 @@ int msp_client_notify(int argc, char **argv)
 
     if (argc != 3 || strlen(argv[1]) >= sizeof(addr.sun_path))
         return 2;
-    (void)strcpy(addr.sun_path, argv[1]);
+    memcpy(addr.sun_path, argv[1], strlen(argv[1]) + 1);
     end = msp_client_now_ns() + strtoull(argv[2], NULL, 10) * 1000000;
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)

@@ -25,6 +25,8 @@
  *   request=TARGET       sends a GET and reads the answer: adds "status",
  *                        0 = closed without one
  *   header=NAME: VALUE   of the requests that follow
+ *   host=TEXT            the Host of the requests that follow, instead of the
+ *                        address connected to
  *   peer                 adds "addr" as getpeername() says
  *   port                 adds "addr" and "port", the local ones
  *   close
@@ -52,6 +54,7 @@ struct walk {
     bool is_nonblock;
     bool is_fastopen; /* the next request connects */
     char headers[1024];
+    const char *host; /* borrowed; NULL = the address */
     struct msp_client_to to;
     char extra[128]; /* further members of the line */
 };
@@ -211,7 +214,7 @@ static int step_request(struct walk *w, const char *target)
     msp_client_host(&w->to, host);
     n = snprintf(text, sizeof(text),
                  "GET %s HTTP/1.1\r\nHost: %s\r\nMetadata: true\r\n%s\r\n",
-                 target, host, w->headers);
+                 target, w->host ? w->host : host, w->headers);
     (void)snprintf(w->extra, sizeof(w->extra), ",\"status\":0");
     if (send_first(w, text, (size_t)n) != n)
         return errno;
@@ -228,8 +231,8 @@ static int step_request(struct walk *w, const char *target)
             return 0;
         len += (size_t)got;
         text[len] = '\0';
-        if (sscanf(text, "HTTP/1.%*d %d", &status) == 1 &&
-            strstr(text, "\r\n\r\n"))
+        status = msp_client_status(text);
+        if (status != 0 && strstr(text, "\r\n\r\n"))
             break;
     }
     (void)snprintf(w->extra, sizeof(w->extra), ",\"status\":%d", status);
@@ -341,6 +344,10 @@ static int step_run(struct walk *w, const char *name, const char *arg)
         return step_unspec(w);
     if (strcmp(name, "header") == 0)
         return step_header(w, arg);
+    if (strcmp(name, "host") == 0) {
+        w->host = arg;
+        return 0;
+    }
     if (strcmp(name, "request") == 0)
         return step_request(w, arg);
     if (strcmp(name, "peer") == 0 || strcmp(name, "port") == 0)

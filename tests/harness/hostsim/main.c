@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ struct options {
     struct sockaddr_in addr[SIM_ENDPOINTS];
     struct sockaddr_in6 addr6[SIM_ENDPOINTS]; /* port 0 = none */
     const char *journal_path;
-    int ready_fd;
+    long ready_fd;
 };
 
 static int endpoint_of(const char *text, size_t len)
@@ -48,6 +49,18 @@ static int endpoint_of(const char *text, size_t len)
             return e;
     }
     return -EINVAL;
+}
+
+/* A decimal number in a range. @return 0; -EINVAL */
+static int number(const char *text, long min, long max, long *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtol(text, &end, 10);
+    if (errno || end == text || *end || *ret < min || *ret > max)
+        return -EINVAL;
+    return 0;
 }
 
 /* "imds=enforce" @return 0; -EINVAL */
@@ -76,9 +89,12 @@ static int set_listen(struct options *o, const char *text)
     const char *colon = strrchr(text, ':');
     int e = equals ? endpoint_of(text, (size_t)(equals - text)) : -EINVAL;
     char addr[INET6_ADDRSTRLEN] = "";
+    long port;
     size_t len;
 
     if (e < 0 || !colon || colon < equals)
+        return -EINVAL;
+    if (number(colon + 1, 0, 65535, &port) < 0)
         return -EINVAL;
     len = (size_t)(colon - equals - 1);
     if (len > 2 && equals[1] == '[' && colon[-1] == ']') {
@@ -86,14 +102,14 @@ static int set_listen(struct options *o, const char *text)
             return -EINVAL;
         memcpy(addr, equals + 2, len - 2);
         o->addr6[e].sin6_family = AF_INET6;
-        o->addr6[e].sin6_port = htons((uint16_t)atoi(colon + 1));
+        o->addr6[e].sin6_port = htons((uint16_t)port);
         return inet_pton(AF_INET6, addr, &o->addr6[e].sin6_addr) == 1 ? 0
                                                                       : -EINVAL;
     }
     if (len >= sizeof(addr))
         return -EINVAL;
     memcpy(addr, equals + 1, len);
-    o->addr[e].sin_port = htons((uint16_t)atoi(colon + 1));
+    o->addr[e].sin_port = htons((uint16_t)port);
     if (inet_pton(AF_INET, addr, &o->addr[e].sin_addr) != 1)
         return -EINVAL;
     return 0;
@@ -148,11 +164,11 @@ static int parse(int argc, char **argv, struct options *o)
         else if (c == 'l')
             r = set_listen(o, optarg);
         else if (c == 'c')
-            o->config.clock_offset_s = atol(optarg);
+            r = number(optarg, INT_MIN, INT_MAX, &o->config.clock_offset_s);
         else if (c == 'd')
-            o->config.delay_ms = (unsigned int)atoi(optarg);
+            r = number(optarg, 0, 60000, &o->config.delay_ms);
         else if (c == 'r')
-            o->ready_fd = atoi(optarg);
+            r = number(optarg, 0, INT_MAX, &o->ready_fd);
         else
             r = -EINVAL;
     }
@@ -228,9 +244,9 @@ static int serve(struct sim_server *server, struct options *o)
     if (fd < 0)
         return -errno;
     if (o->ready_fd >= 0) {
-        if (write(o->ready_fd, "ready\n", 6) != 6)
+        if (write((int)o->ready_fd, "ready\n", 6) != 6)
             (void)fprintf(stderr, "hostsim: nobody waits for ready\n");
-        (void)close(o->ready_fd);
+        (void)close((int)o->ready_fd);
     }
     do {
         r = msp_sim_server_run(server, fd);

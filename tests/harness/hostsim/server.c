@@ -257,7 +257,7 @@ static int answer(const struct sim_server *s, struct conn *c,
                               .malformed = malformed,
                               .req = req,
                               .verdict = &v};
-    unsigned int delay_ms;
+    uint64_t delay_ms;
     int r = judge(s, c, req, malformed, &v, &a);
 
     if (r == 0) {
@@ -271,7 +271,7 @@ static int answer(const struct sim_server *s, struct conn *c,
     if (r == 0)
         r = compose(s->config, c, &a, msp_sim_is(req->method, "HEAD"));
     free(a.body);
-    delay_ms = a.delay_ms + s->config->delay_ms;
+    delay_ms = a.delay_ms + (uint64_t)s->config->delay_ms;
     c->is_answering = true;
     c->out_at = 0;
     c->due_ns = delay_ms ? now_ns() + delay_ms * 1000000ull : 0;

@@ -24,8 +24,8 @@ struct sim_config {
     const char *modes_path; /* may be NULL: every endpoint as `mode` says */
     enum sim_mode mode[SIM_ENDPOINTS];
     struct sim_key key;
-    long clock_offset_s;   /* the host's clock minus ours */
-    unsigned int delay_ms; /* before every answer */
+    long clock_offset_s; /* the host's clock minus ours */
+    long delay_ms;       /* before every answer */
     int journal_fd;
 };
 

@@ -148,43 +148,44 @@ static void accepts_each_vector_and_refuses_one_changed_digit(void **state)
     }
 }
 
+static const struct judged {
+    const char *headers;
+    const char *auth; /* scheme and key id; "" = no header */
+    long offset_s;    /* of the host's clock */
+    enum sim_signed outcome;
+    const char *why;
+} judged[] = {
+    {IMDS, "", 0, SIM_SIGNED_NONE, "no authorization header"},
+    {IMDS, "Azure-HMAC-SHA256 " GUID, 300, SIM_SIGNED_VALID, ""},
+    {IMDS, "Azure-HMAC-SHA256 " GUID, -300, SIM_SIGNED_VALID, ""},
+    {IMDS, "Azure-HMAC-SHA256 " GUID, 301, SIM_SIGNED_BAD,
+     "date too far from the host's clock"},
+    {IMDS, "Azure-HMAC-SHA256 " GUID, -301, SIM_SIGNED_BAD,
+     "date too far from the host's clock"},
+    {IMDS, "Azure-HMAC-SHA256 another", 0, SIM_SIGNED_BAD,
+     "authorization: other key id"},
+    {IMDS, "azure-hmac-sha256 " GUID, 0, SIM_SIGNED_BAD,
+     "authorization: other scheme"},
+    {USER, "Azure-HMAC-SHA256 " GUID, 0, SIM_SIGNED_BAD,
+     "date missing or unreadable"},
+    {DATE, "Azure-HMAC-SHA256 " GUID, 0, SIM_SIGNED_BAD,
+     "claims missing or unreadable"},
+    {DATE "x-ms-azure-host-claims: {\"isRoot\":\"true\"}\r\n",
+     "Azure-HMAC-SHA256 " GUID, 0, SIM_SIGNED_BAD,
+     "claims missing or unreadable"},
+    {IMDS ROOT, "Azure-HMAC-SHA256 " GUID, 0, SIM_SIGNED_BAD,
+     "repeated x-ms-azure-host header"},
+    {USER "x-ms-azure-host-date: Thu, 23 Apr 2025 12:00:00 GMT\r\n",
+     "Azure-HMAC-SHA256 " GUID, 0, SIM_SIGNED_BAD,
+     "date missing or unreadable"},
+};
+
 static void judges_date_key_id_and_claims(void **state)
 {
-    static const struct {
-        const char *headers;
-        const char *auth;
-        long offset_s;
-        enum sim_signed outcome;
-        const char *why;
-    } cases[] = {
-        {IMDS, "", 0, SIM_SIGNED_NONE, "no authorization header"},
-        {IMDS, "Azure-HMAC-SHA256 " GUID, 300, SIM_SIGNED_VALID, ""},
-        {IMDS, "Azure-HMAC-SHA256 " GUID, -300, SIM_SIGNED_VALID, ""},
-        {IMDS, "Azure-HMAC-SHA256 " GUID, 301, SIM_SIGNED_BAD,
-         "date too far from the host's clock"},
-        {IMDS, "Azure-HMAC-SHA256 " GUID, -301, SIM_SIGNED_BAD,
-         "date too far from the host's clock"},
-        {IMDS, "Azure-HMAC-SHA256 another", 0, SIM_SIGNED_BAD,
-         "authorization: other key id"},
-        {IMDS, "azure-hmac-sha256 " GUID, 0, SIM_SIGNED_BAD,
-         "authorization: other scheme"},
-        {USER, "Azure-HMAC-SHA256 " GUID, 0, SIM_SIGNED_BAD,
-         "date missing or unreadable"},
-        {DATE, "Azure-HMAC-SHA256 " GUID, 0, SIM_SIGNED_BAD,
-         "claims missing or unreadable"},
-        {DATE "x-ms-azure-host-claims: {\"isRoot\":\"true\"}\r\n",
-         "Azure-HMAC-SHA256 " GUID, 0, SIM_SIGNED_BAD,
-         "claims missing or unreadable"},
-        {IMDS ROOT, "Azure-HMAC-SHA256 " GUID, 0, SIM_SIGNED_BAD,
-         "repeated x-ms-azure-host header"},
-        {USER "x-ms-azure-host-date: Thu, 23 Apr 2025 12:00:00 GMT\r\n",
-         "Azure-HMAC-SHA256 " GUID, 0, SIM_SIGNED_BAD,
-         "date missing or unreadable"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct vector v = {"case", "GET /x", cases[i].headers, "", 0, "", ""};
+    for (size_t i = 0; i < ARRAY_SIZE(judged); i++) {
+        const struct judged *c = &judged[i];
+        struct vector v = {"case", "GET /x", c->headers, "", 0, "", ""};
         struct sim_request req;
         struct sim_verdict verdict;
         char auth[256] = "";
@@ -199,15 +200,14 @@ static void judges_date_key_id_and_claims(void **state)
         assert_ok(msp_sim_hmac(key.key, text, len, hex));
         free(text);
         msp_sim_request_done(&req);
-        if (cases[i].auth[0])
+        if (c->auth[0])
             (void)snprintf(auth, sizeof(auth),
-                           "x-ms-azure-host-authorization: %s %s\r\n",
-                           cases[i].auth, hex);
+                           "x-ms-azure-host-authorization: %s %s\r\n", c->auth,
+                           hex);
         read_vector(&v, auth, buf, sizeof(buf), &req);
-        assert_ok(
-            msp_sim_verify(&req, &key, NOON + cases[i].offset_s, &verdict));
-        assert_int_equal(verdict.outcome, cases[i].outcome);
-        assert_string_equal(verdict.why, cases[i].why);
+        assert_ok(msp_sim_verify(&req, &key, NOON + c->offset_s, &verdict));
+        assert_int_equal(verdict.outcome, c->outcome);
+        assert_string_equal(verdict.why, c->why);
         msp_sim_request_done(&req);
     }
 }
@@ -223,8 +223,8 @@ static void refuses_requests_two_readers_could_frame_differently(void **state)
         "GET /\r\n\r\n",
         "G@T / HTTP/1.1\r\n\r\n",
         "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
-        "POST / HTTP/1.1\r\nContent-Length: 1\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ("POST / HTTP/1.1\r\nContent-Length: 1\r\n"
+         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         "POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\nx",
         "POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",

@@ -309,6 +309,117 @@ static void check_lists_errors_as_json_on_request(void **state)
     bench_done(&b);
 }
 
+/* One line on out that begins as promised, nothing on err. */
+static void assert_json(const struct bench *b, const char *begin,
+                        const char *part)
+{
+    assert_string_equal(b->err, "");
+    if (strncmp(b->out, begin, strlen(begin)) != 0 || !strstr(b->out, part) ||
+        b->out[b->out_len - 1] != '\n')
+        fail_msg("not \"%s\" with \"%s\": %s", begin, part, b->out);
+}
+
+static void every_failure_is_an_object_on_request(void **state)
+{
+    static const char ok[] = "{\"schema\":1,\"result\":\"ok\",\"digest\":\"";
+    static const char usage[] = "{\"schema\":1,\"result\":\"usage\",\"error\":";
+    static const char invalid[] =
+        "{\"schema\":1,\"result\":\"invalid\",\"error\":";
+    static const char nodaemon[] =
+        "{\"schema\":1,\"result\":\"nodaemon\",\"error\":";
+
+    static const struct {
+        int (*verb)(struct msp_cli *cli);
+        const char *text; /* NULL: no file */
+        const char *digest;
+        int exit_code;
+        const char *begin, *part;
+    } cases[] = {
+        {msp_cmd_policy_check, NULL, NULL, 2, usage, "No such file"},
+        {msp_cmd_policy_check, "{", NULL, 2, invalid, "\"diagnostics\":["},
+        {msp_cmd_policy_check, "{\"version\":1}", NULL, 2, invalid, "missing"},
+        {msp_cmd_policy_push, "{}", "abc", 2, usage, "not a digest"},
+        {msp_cmd_policy_push, "{\"version\":2}", NULL, 2, invalid,
+         "\"diagnostics\":["},
+        {msp_cmd_policy_check, "{\"version\":1,\"endpoints\":{}}", NULL, 0, ok,
+         "\"diagnostics\":[]"},
+        {msp_cmd_policy_push, "{\"version\":1,\"endpoints\":{}}", NULL, 3,
+         nodaemon, "not running"},
+        {msp_cmd_status, NULL, NULL, 3, nodaemon, "not running"},
+        {msp_cmd_netns_list, NULL, NULL, 3, nodaemon, "not running"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench b;
+
+        bench_start(&b);
+        b.cli.is_json = true;
+        b.cli.expect_digest = cases[i].digest;
+        if (cases[i].text)
+            bench_write(&b, cases[i].text, strlen(cases[i].text));
+        assert_int_equal(cases[i].verb(&b.cli), cases[i].exit_code);
+        bench_flush(&b);
+        assert_json(&b, cases[i].begin, cases[i].part);
+        bench_done(&b);
+    }
+}
+
+static void status_hides_what_says_nothing(void **state)
+{
+    static const char payload[] = "sa=b\n\n"
+                                  "s_item=capabilities\nsname=CAP_BPF\n\n"
+                                  "s_item=stats\nsname=quiet\nuvalue=0\n\n"
+                                  "s_item=stats\nsname=loud\nuvalue=7\n\n";
+
+    static const struct {
+        bool is_all, is_json, is_shown;
+    } cases[] = {{0, 0, 0}, {1, 0, 1}, {0, 1, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench b;
+
+        bench_start(&b);
+        b.cli.is_all = cases[i].is_all;
+        b.cli.is_json = cases[i].is_json;
+        bench_serve(&b, MSP_CTL_STATUS, MSP_CTL_OK, payload,
+                    sizeof(payload) - 1);
+        assert_int_equal(msp_cmd_status(&b.cli), MSP_EXIT_OK);
+        bench_flush(&b);
+        assert_says(b.out, "loud");
+        assert_true(!strstr(b.out, "CAP_BPF") == !cases[i].is_shown);
+        assert_true(!strstr(b.out, "quiet") == !cases[i].is_shown);
+        bench_done(&b);
+    }
+}
+
+static void audit_ends_with_the_newest(void **state)
+{
+    static const char payload[] =
+        "udropped=0\n\n"
+        "s_item=audit\nsreason=one\nslast=2026-01-02\n\n"
+        "s_item=audit\nsreason=two\nslast=2026-01-03\n\n"
+        "s_item=audit\nsreason=three\nslast=2026-01-01\n\n"
+        "s_item=counters\nucount=1\n\n";
+
+    (void)state;
+    for (int is_json = 0; is_json <= 1; is_json++) {
+        struct bench b;
+
+        bench_start(&b);
+        b.cli.is_json = is_json;
+        bench_serve(&b, MSP_CTL_AUDIT, MSP_CTL_OK, payload,
+                    sizeof(payload) - 1);
+        assert_int_equal(msp_cmd_audit(&b.cli), MSP_EXIT_OK);
+        bench_flush(&b);
+        assert_says(b.out, "one");
+        assert_true(strstr(b.out, "three") < strstr(b.out, "one"));
+        assert_true(strstr(b.out, "one") < strstr(b.out, "two"));
+        bench_done(&b);
+    }
+}
+
 static void show_prints_the_policy_of_the_daemon(void **state)
 {
     static const char record[] =
@@ -403,6 +514,9 @@ int main(void)
         cmocka_unit_test(push_refuses_a_damaged_image),
         cmocka_unit_test(check_needs_no_daemon),
         cmocka_unit_test(check_lists_errors_as_json_on_request),
+        cmocka_unit_test(every_failure_is_an_object_on_request),
+        cmocka_unit_test(status_hides_what_says_nothing),
+        cmocka_unit_test(audit_ends_with_the_newest),
         cmocka_unit_test(show_prints_the_policy_of_the_daemon),
         cmocka_unit_test(show_without_a_policy_is_null),
         cmocka_unit_test(show_refuses_an_image_that_is_damaged),

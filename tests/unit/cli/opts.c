@@ -25,6 +25,7 @@ static struct parsed parse(const char *const *args)
         memcpy(&argv[argc++], args++, sizeof(*args)); /* never written to */
     p.cli.err = open_memstream(&p.said, &len);
     assert_non_null(p.cli.err);
+    p.cli.out = p.cli.err;
     p.r = msp_opts_parse(&msp_cli_verbs, argc, argv, &p.cli, &p.verb);
     assert_ok(fclose(p.cli.err));
     return p;
@@ -88,6 +89,8 @@ static void accepts(void **state)
          0,
          0},
         {{"-h"}, NULL, NULL, "default", NULL, NULL, 0, 0, 1},
+        {{"netns", "-h"}, NULL, NULL, "default", NULL, NULL, 0, 0, 1},
+        {{"policy", "--help"}, NULL, NULL, "default", NULL, NULL, 0, 0, 1},
     };
 
     (void)state;
@@ -127,8 +130,8 @@ static void refuses(void **state)
         {{"frobnicate"}, "\"frobnicate\": no such command"},
         {{"policy"}, "which of its verbs?"},
         {{"policy", "eat"}, "\"eat\": no such verb of policy"},
-        {{"policy", "push"}, "takes 1 operands, not 0"},
-        {{"policy", "push", "a", "b"}, "takes 1 operands, not 2"},
+        {{"policy", "push"}, "takes 1 operand, not 0"},
+        {{"policy", "push", "a", "b"}, "takes 1 operand, not 2"},
         {{"policy", "push", "a", "b", "c"}, "one argument too many"},
         {{"status", "now"}, "takes 0 operands, not 1"},
         {{"status", "--frob"}, "\"--frob\": no such option"},
@@ -153,6 +156,56 @@ static void refuses(void **state)
     }
 }
 
+static void an_error_is_an_object_wherever_json_stands(void **state)
+{
+    static const struct {
+        const char *const args[ARGS_MAX];
+        bool is_json;
+    } cases[] = {
+        {{"frob", "--json"}, true},
+        {{"--frob", "--json"}, true},
+        {{"--json", "policy"}, true},
+        {{"status", "a", "b", "c", "d", "--json"}, true},
+        {{"--json=yes"}, false},
+        {{"--socket", "--json", "frob"}, false},
+        {{"frob", "--", "--json"}, false},
+    };
+
+    static const char begin[] = "{\"schema\":1,\"result\":\"usage\",";
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct parsed p = parse(cases[i].args);
+        bool is_object = strncmp(p.said, begin, strlen(begin)) == 0 &&
+                         strstr(p.said, "\"error\":\"") != NULL;
+
+        if (p.r != -EINVAL || is_object != cases[i].is_json)
+            fail_msg("case %zu: %d %s", i, p.r, p.said);
+        free(p.said);
+    }
+}
+
+static void help_of_an_object_lists_its_verbs(void **state)
+{
+    static const char *const args[] = {"policy", "--help", NULL};
+    msp_autofree char *text = NULL;
+    struct parsed p = parse(args);
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    (void)state;
+    free(p.said);
+    assert_non_null(out);
+    msp_opts_help(&msp_cli_verbs, p.verb, p.cli.help_object, out);
+    assert_ok(fclose(out));
+    for (size_t i = 0; i < msp_cli_verbs.n; i++) {
+        const struct msp_verb *verb = &msp_cli_verbs.verb[i];
+
+        assert_true(!strstr(text, verb->help) ==
+                    (strcmp(verb->object, "policy") != 0));
+    }
+}
+
 static char *help_of(const struct msp_verb *verb)
 {
     char *text = NULL;
@@ -160,7 +213,7 @@ static char *help_of(const struct msp_verb *verb)
     FILE *out = open_memstream(&text, &len);
 
     assert_non_null(out);
-    msp_opts_help(&msp_cli_verbs, verb, out);
+    msp_opts_help(&msp_cli_verbs, verb, NULL, out);
     assert_ok(fclose(out));
     return text;
 }
@@ -206,6 +259,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts),
         cmocka_unit_test(refuses),
+        cmocka_unit_test(an_error_is_an_object_wherever_json_stands),
+        cmocka_unit_test(help_of_an_object_lists_its_verbs),
         cmocka_unit_test(help_names_every_verb_and_option),
         cmocka_unit_test(help_fits_eighty_columns),
     };

@@ -19,6 +19,7 @@
 #define NO_REACH    0x08u
 #define NO_LISTENER 0x10u
 #define ASLEEP      0x20u
+#define BOUND       0x40u
 
 struct connect_case {
     const char *what;
@@ -59,6 +60,10 @@ static const struct connect_case connects[] = {
      MSP_REASON_NO_LISTENER},
     {"agent asleep in enforce", MSP_MODE_ENFORCE, MSP_EP_SIGN, 0, ASLEEP, ALLOW,
      MSP_REASON_REDIRECTED},
+    {"bound to a device", MSP_MODE_ENFORCE, MSP_EP_SIGN, 0, BOUND, DENY,
+     MSP_REASON_BOUND_DEVICE},
+    {"audit, bound to a device", MSP_MODE_AUDIT, MSP_EP_SIGN, 0, BOUND, DIRECT,
+     MSP_REASON_BOUND_DEVICE},
     {"not signed", MSP_MODE_ENFORCE, 0, 0, 0, DIRECT,
      MSP_REASON_DIRECT_NOT_SIGNED},
     {"not signed, no right", MSP_MODE_ENFORCE, 0, 0, NO_REACH, DENY,
@@ -100,6 +105,7 @@ static void connect_follows_the_table(void **state)
             .has_identity = !(c->differs & NO_ID),
             .reaches = !(c->differs & NO_REACH),
             .has_listener = !(c->differs & NO_LISTENER),
+            .is_bound = c->differs & BOUND,
             .is_agent_fresh = !(c->differs & ASLEEP),
         };
         struct msp_decision d = msp_decide_connect(&f);
@@ -209,8 +215,8 @@ static void request_follows_the_table_in_every_mode(void **state)
         else
             assert_int_equal(d.verdict, c->verdict == DENY ? AUDIT : ALLOW);
         assert_int_equal(d.reason, c->reason);
-        f.mode = MSP_MODE_DISABLED;
-        assert_int_equal(msp_decide_request(&f).verdict, ALLOW);
+        f.mode = MSP_MODE_DISABLED; /* never signed: come again, direct */
+        assert_int_equal(msp_decide_request(&f).verdict, MSP_VERDICT_STALE);
         f.mode = MSP_MODE_NONE;
         assert_int_equal(msp_decide_request(&f).verdict, DENY);
     }

@@ -94,6 +94,15 @@ static void refused_targets_carry_no_path(void **state)
         {"/SECURE-channel/x", false, MSP_REFUSAL_RESERVED, "/secure-channel/x"},
         {"/a//%2573ecure%2Dchannel", true, MSP_REFUSAL_RESERVED,
          "/a//%2573ecure%2Dchannel"},
+        {"/%u0073ecure-channel/key", true, MSP_REFUSAL_RESERVED,
+         "/%u0073ecure-channel/key"},
+        {"/secure%u002dchannel", true, MSP_REFUSAL_RESERVED,
+         "/secure%u002dchannel"},
+        {"/secure%C0%ADchannel", true, MSP_REFUSAL_RESERVED,
+         "/secure%C0%ADchannel"},
+        {"/%2525252573ecure-channel", true, MSP_REFUSAL_RESERVED,
+         "/%2525252573ecure-channel"},
+        {"/secure%zz-chann", true, MSP_REFUSAL_SPELLING, "/secure%zz-chann"},
     };
 
     (void)state;
