@@ -21,10 +21,12 @@
 struct msp_cli {
     const char *socket;        /* path of the control socket */
     const char *expect_digest; /* hex or "none"; NULL = not given */
+    const char *pin_dir;       /* of detach; NULL = not given */
     const char *operand[MSP_CLI_OPERANDS_MAX];
     size_t n_operands;
     bool is_json;
     bool is_dry_run;
+    bool is_yes;
     bool is_help;
     bool is_version;
     FILE *in;
@@ -35,6 +37,8 @@ struct msp_cli {
 int msp_cmd_policy_check(struct msp_cli *cli);
 int msp_cmd_policy_push(struct msp_cli *cli);
 int msp_cmd_policy_show(struct msp_cli *cli);
+int msp_cmd_policy_rollback(struct msp_cli *cli);
+int msp_cmd_detach(struct msp_cli *cli);
 int msp_cmd_status(struct msp_cli *cli);
 int msp_cmd_audit(struct msp_cli *cli);
 int msp_cmd_netns_add(struct msp_cli *cli);

@@ -230,6 +230,17 @@ int msp_cmd_policy_push(struct msp_cli *cli)
                          compile ? &extra : NULL);
 }
 
+int msp_cmd_policy_rollback(struct msp_cli *cli)
+{
+    struct msp_ctl_push push;
+    struct iovec part = {.iov_base = &push, .iov_len = sizeof(push)};
+    int r = make_push(cli, &push);
+
+    if (r != MSP_EXIT_OK)
+        return r;
+    return msp_cli_run(cli, MSP_CTL_ROLLBACK, &part, 1, NULL);
+}
+
 /* The image behind the record of a SHOW reply, copied to its alignment. */
 static int take_image(struct msp_client_reply *reply, struct source *ret)
 {

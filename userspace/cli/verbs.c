@@ -25,6 +25,9 @@ OPTION(opt_dry_run, "dry-run", NULL,
        "let mspd check everything, change nothing", is_dry_run);
 OPTION(opt_expect, "expect-digest", "D",
        "refuse unless the live digest is D (or none)", expect_digest);
+OPTION(opt_yes, "yes", NULL, "yes, stop enforcing", is_yes);
+OPTION(opt_pin_dir, "pin-dir", "DIR", "pins to remove if mspd is not running",
+       pin_dir);
 
 static const struct msp_opt *const every_verb[] = {
     &opt_socket, &opt_json, &opt_help, &opt_version, NULL,
@@ -32,6 +35,16 @@ static const struct msp_opt *const every_verb[] = {
 static const struct msp_opt *const push_options[] = {
     &opt_dry_run,
     &opt_expect,
+    NULL,
+};
+static const struct msp_opt *const rollback_options[] = {
+    &opt_dry_run,
+    &opt_expect,
+    NULL,
+};
+static const struct msp_opt *const detach_options[] = {
+    &opt_yes,
+    &opt_pin_dir,
     NULL,
 };
 static const struct msp_opt *const no_options[] = {NULL};
@@ -62,6 +75,16 @@ static const struct msp_verb verb_table[] = {
     },
     {
         .object = "policy",
+        .name = "rollback",
+        .operands = "",
+        .help = "put the policy accepted before this one back in force",
+        .detail = "mspd keeps the last two accepted images: a second rollback "
+                  "goes forth\nagain.",
+        .options = rollback_options,
+        .run = msp_cmd_policy_rollback,
+    },
+    {
+        .object = "policy",
         .name = "show",
         .operands = "",
         .help = "print the policy in force, as the kernel has it",
@@ -85,6 +108,17 @@ static const struct msp_verb verb_table[] = {
                   "/sys/fs/bpf/mspd/layout-1/maps/msp_audit",
         .options = no_options,
         .run = msp_cmd_audit,
+    },
+    {
+        .object = "detach",
+        .operands = "",
+        .help = "stop enforcing: remove programs and pins, end mspd",
+        .detail = "The only way out: stopping or killing mspd leaves all in "
+                  "force. A running\nmspd does it and ends; without one, "
+                  "--pin-dir says what to remove. The stored\npolicy stays "
+                  "and is in force again when mspd is started.",
+        .options = detach_options,
+        .run = msp_cmd_detach,
     },
     {
         .object = "netns",
