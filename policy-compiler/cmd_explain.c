@@ -151,7 +151,7 @@ int msp_mspc_explain(struct options *options)
     msp_autofree uint8_t *bytes = NULL;
     struct msp_image image;
     const char *why = NULL;
-    size_t len;
+    size_t len = 0;
     int r = check_query(options);
 
     options->has_answer = true;

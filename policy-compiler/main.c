@@ -194,16 +194,9 @@ static int take_form(struct options *options, const char *word)
 
 static int take_mode(struct options *options, const char *word)
 {
-    static const char *const mode[] = {NULL, "disabled", "audit", "enforce"};
-
-    _Static_assert(ARRAY_SIZE(mode) == MSP_MODE_COUNT, "mode");
-    for (size_t i = 1; i < ARRAY_SIZE(mode); i++) {
-        if (!msp_streq(mode[i], word))
-            continue;
-        options->policy.mode = (enum msp_mode)i;
-        return 0;
-    }
-    return msp_mspc_usage("--mode is disabled, audit or enforce");
+    if (msp_policy_mode_of(word, &options->policy.mode) < 0)
+        return msp_mspc_usage("--mode is disabled, audit or enforce");
+    return 0;
 }
 
 /* @return 0; an exit code, after saying why */

@@ -27,6 +27,20 @@ int msp_policy_form_of(const char *word, enum msp_form *ret_form)
     return -EINVAL;
 }
 
+int msp_policy_mode_of(const char *word, enum msp_mode *ret_mode)
+{
+    static const char *const mode[] = {NULL, "disabled", "audit", "enforce"};
+
+    _Static_assert(ARRAY_SIZE(mode) == MSP_MODE_COUNT, "mode");
+    for (size_t i = MSP_MODE_DISABLED; i < MSP_MODE_COUNT; i++) {
+        if (!msp_streq(mode[i], word))
+            continue;
+        *ret_mode = (enum msp_mode)i;
+        return 0;
+    }
+    return -EINVAL;
+}
+
 static void place_endpoint(struct doc_endpoint *endpoint, doc_text parent,
                            doc_text member)
 {
@@ -255,7 +269,10 @@ static void parse_status(struct parser *parser, json_t *root,
         copy_wireserver(parser, wireserver, ITEM_BUILTIN, doc);
 }
 
-/* @return the endpoint a document of one item is for; NULL, reported */
+/*
+ * The endpoint a document of one item is for. When nobody says, that is an
+ * error; the item's own faults are then found as if it were for IMDS.
+ */
 static struct doc_endpoint *
 find_subject(struct parser *parser, const struct msp_policy_options *options,
              struct policy_doc *doc)
@@ -272,7 +289,7 @@ find_subject(struct parser *parser, const struct msp_policy_options *options,
         msp_report_error(parser->report, MSP_DIAG_FORM, "",
                          "--endpoint imds or wireserver: this form names none",
                          NULL);
-    return NULL;
+    return &doc->endpoint[MSP_EP_IMDS];
 }
 
 static void parse_local(struct parser *parser, json_t *root,
@@ -281,9 +298,6 @@ static void parse_local(struct parser *parser, json_t *root,
 {
     struct doc_endpoint *endpoint = find_subject(parser, options, doc);
 
-    /* Its faults are worth a report also when nobody said whose it is. */
-    if (!endpoint)
-        endpoint = &doc->endpoint[MSP_EP_IMDS];
     place_endpoint(endpoint, "", NULL);
     msp_item_parse(parser, root, ITEM_LOCAL, endpoint);
     if (endpoint == &doc->endpoint[MSP_EP_WIRESERVER])
@@ -311,8 +325,6 @@ static void parse_arm(struct parser *parser, json_t *root,
     (void)msp_value_members(parser, root, members, ARRAY_SIZE(members));
     if (!item)
         return;
-    if (!endpoint)
-        endpoint = &doc->endpoint[MSP_EP_IMDS];
     place_endpoint(endpoint, "", "properties");
     before = msp_place_push(&parser->at, "properties");
     msp_item_parse(parser, item, ITEM_ARM, endpoint);

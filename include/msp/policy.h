@@ -37,6 +37,9 @@ struct msp_policy_options {
 /* The form of a word of --form. @return 0; -EINVAL no such form */
 int msp_policy_form_of(const char *word, enum msp_form *ret_form);
 
+/* The mode of a word of --mode. @return 0; -EINVAL no such mode */
+int msp_policy_mode_of(const char *word, enum msp_mode *ret_mode);
+
 /*
  * Compiles a document.
  * @param text [len] UTF-8 JSON, need not end in NUL

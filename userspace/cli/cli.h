@@ -22,6 +22,9 @@ struct msp_cli {
     const char *socket;        /* path of the control socket */
     const char *expect_digest; /* hex or "none"; NULL = not given */
     const char *pin_dir;       /* of detach; NULL = not given */
+    const char *form;          /* this and the next two: how to read a */
+    const char *endpoint;      /* document, see struct msp_policy_options; */
+    const char *mode;          /* NULL = not given */
     const char *operand[MSP_CLI_OPERANDS_MAX];
     size_t n_operands;
     bool is_json;

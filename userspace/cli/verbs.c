@@ -29,13 +29,23 @@ OPTION(opt_yes, "yes", NULL, "yes, stop enforcing", is_yes);
 OPTION(opt_pin_dir, "pin-dir", "DIR", "pins to remove if mspd is not running",
        pin_dir);
 
+OPTION(opt_form, "form", "FORM", "native, status, local or arm (as it looks)",
+       form);
+OPTION(opt_endpoint, "endpoint", "NAME",
+       "whose rules a local or arm document has", endpoint);
+OPTION(opt_mode, "mode", "MODE", "mode of a local rule file (enforce)", mode);
+
 static const struct msp_opt *const every_verb[] = {
     &opt_socket, &opt_json, &opt_help, &opt_version, NULL,
 };
-static const struct msp_opt *const push_options[] = {
-    &opt_dry_run,
-    &opt_expect,
+static const struct msp_opt *const check_options[] = {
+    &opt_form,
+    &opt_endpoint,
+    &opt_mode,
     NULL,
+};
+static const struct msp_opt *const push_options[] = {
+    &opt_dry_run, &opt_expect, &opt_form, &opt_endpoint, &opt_mode, NULL,
 };
 static const struct msp_opt *const rollback_options[] = {
     &opt_dry_run,
@@ -58,7 +68,7 @@ static const struct msp_verb verb_table[] = {
         .help = "compile a policy here and say what is wrong with it",
         .detail = "Needs no daemon and no privilege. All errors are listed at "
                   "once,\neach with a JSON pointer.",
-        .options = no_options,
+        .options = check_options,
         .run = msp_cmd_policy_check,
     },
     {
