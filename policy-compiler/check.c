@@ -10,12 +10,14 @@
 #include <msp/cleanup.h>
 #include <msp/image.h>
 
+#include "check_address.h"
 #include "intern.h"
 
 /* One endpoint of the document, and what refers to what in it. */
 struct checker {
     struct report *report;
     const struct doc_endpoint *endpoint;
+    bool is_platform;
     struct place at;                         /* of the endpoint's rules */
     struct intern privilege, role, identity; /* name -> index */
     bool *role_assigned;                     /* [n_roles] */
@@ -230,6 +232,10 @@ static void check_references(struct checker *c)
                     c->privilege_granted, "roles", i, "/privileges");
 }
 
+/*
+ * An identity without a selector is everybody to the platform and a mistake in
+ * our own form.
+ */
 static void check_identities(struct checker *c)
 {
     const struct doc_endpoint *e = c->endpoint;
@@ -240,9 +246,49 @@ static void check_identities(struct checker *c)
 
         if (!id->name || id->flags || id->has_unsupported)
             continue;
-        msp_report_error(c->report, MSP_DIAG_NO_SELECTOR,
-                         where(c, &place, "identities", i, ""),
-                         "uid, gid, userName or groupName", "none");
+        (void)where(c, &place, "identities", i, "");
+        if (!c->is_platform)
+            msp_report_error(c->report, MSP_DIAG_NO_SELECTOR, place.text,
+                             "uid, gid, userName or groupName", "none");
+        else if (id->has_unknown)
+            /* fail closed: what should have narrowed it is not known */
+            msp_report_error(c->report, MSP_DIAG_NO_SELECTOR, place.text,
+                             "a selector of this version",
+                             "unknown members only");
+        else
+            msp_report_warning(c->report, MSP_DIAG_NO_SELECTOR, place.text,
+                               "userName or groupName",
+                               "none: it is everybody");
+    }
+}
+
+/*
+ * What connect cannot see: with sign:false nobody looks at requests, and a
+ * default of allow lets everybody through.
+ */
+static void warn_not_judged(struct checker *c)
+{
+    const struct doc_endpoint *e = c->endpoint;
+    struct place place;
+
+    if (!e->is_custom || e->sign || e->n_privileges == 0)
+        return;
+    if (e->default_allow) {
+        msp_report_warning(c->report, MSP_DIAG_NOT_JUDGED, c->at.text,
+                           "defaultAccess deny, or no rules, with sign:false",
+                           "allow: everybody passes at connect");
+        return;
+    }
+    for (size_t i = 0; i < e->n_privileges; i++) {
+        const struct doc_privilege *p = &e->privilege[i];
+        bool is_whole = p->path && msp_streq(p->path, "/") && p->n_pairs == 0 &&
+                        p->methods == 0;
+
+        if (p->path && !is_whole)
+            msp_report_warning(c->report, MSP_DIAG_NOT_JUDGED,
+                               where(c, &place, "privileges", i, ""),
+                               "path / alone with sign:false",
+                               "more: connect lets its identities do all");
     }
 }
 
@@ -270,14 +316,18 @@ static void warn_unused(struct checker *c)
                                "an assignment to this identity", "none");
 }
 
-static int check_endpoint(const struct doc_endpoint *endpoint, const char *name,
+static int check_endpoint(const struct policy_doc *doc,
+                          const struct doc_endpoint *endpoint,
                           struct report *report)
 {
     msp_cleanup(checker_done) struct checker c = {.report = report,
-                                                  .endpoint = endpoint};
+                                                  .endpoint = endpoint,
+                                                  .is_platform =
+                                                      doc->is_platform};
     int r;
 
-    msp_place_set(&c.at, "/endpoints/%s/rules", name);
+    msp_doc_place(endpoint, &c.at);
+    (void)msp_place_push(&c.at, "rules");
     r = checker_init(&c);
     if (r < 0)
         return r;
@@ -287,12 +337,13 @@ static int check_endpoint(const struct doc_endpoint *endpoint, const char *name,
     }
     check_identities(&c);
     check_references(&c);
+    warn_not_judged(&c);
     warn_unused(&c);
     return report->r;
 }
 
 /* Adds to a sum over endpoints and reports where it goes over. */
-static void count(struct report *report, const char *endpoint,
+static void count(struct report *report, const struct doc_endpoint *endpoint,
                   const char *array, size_t n, size_t max, size_t *sum)
 {
     size_t before = *sum;
@@ -302,7 +353,9 @@ static void count(struct report *report, const char *endpoint,
     *sum += n;
     if (before > max || *sum <= max)
         return;
-    msp_place_set(&place, "/endpoints/%s/rules/%s", endpoint, array);
+    msp_doc_place(endpoint, &place);
+    (void)msp_place_push(&place, "rules");
+    (void)msp_place_push(&place, array);
     (void)snprintf(expected, sizeof(expected), "at most %zu in all endpoints",
                    max);
     msp_report_error(report, MSP_DIAG_LIMIT, place.text, expected, "%zu", *sum);
@@ -312,29 +365,31 @@ static void check_counts(const struct policy_doc *doc, struct report *report)
 {
     size_t privileges = 0, roles = 0, identities = 0, assignments = 0;
 
-    for (size_t i = 0; i < MSP_EP_BUILTINS; i++) {
+    for (size_t i = 0; i < doc->n_endpoints; i++) {
         const struct doc_endpoint *e = &doc->endpoint[i];
-        const char *name = msp_doc_endpoint_name[i];
 
-        count(report, name, "privileges", e->n_privileges, MSP_PRIVILEGES_MAX,
+        count(report, e, "privileges", e->n_privileges, MSP_PRIVILEGES_MAX,
               &privileges);
-        count(report, name, "roles", e->n_roles, MSP_ROLES_MAX, &roles);
-        count(report, name, "identities", e->n_identities, MSP_IDENTITIES_MAX,
+        count(report, e, "roles", e->n_roles, MSP_ROLES_MAX, &roles);
+        count(report, e, "identities", e->n_identities, MSP_IDENTITIES_MAX,
               &identities);
-        count(report, name, "roleAssignments", e->n_assignments,
+        count(report, e, "roleAssignments", e->n_assignments,
               MSP_ASSIGNMENTS_MAX, &assignments);
     }
 }
 
 int msp_check(const struct policy_doc *doc, struct report *report)
 {
-    check_counts(doc, report);
-    for (size_t i = 0; i < MSP_EP_BUILTINS; i++) {
-        int r =
-            check_endpoint(&doc->endpoint[i], msp_doc_endpoint_name[i], report);
+    int r;
 
+    check_counts(doc, report);
+    for (size_t i = 0; i < doc->n_endpoints; i++) {
+        if (doc->endpoint[i].is_copy)
+            continue;
+        r = check_endpoint(doc, &doc->endpoint[i], report);
         if (r < 0)
             return r;
     }
-    return 0;
+    r = msp_check_addresses(doc, report);
+    return r < 0 ? r : report->r;
 }

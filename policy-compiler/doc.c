@@ -26,6 +26,8 @@ static void endpoint_done(struct doc_endpoint *endpoint)
         free(endpoint->role[i].privileges.item);
     for (size_t i = 0; i < endpoint->n_assignments; i++)
         free(endpoint->assignment[i].identities.item);
+    free(endpoint->address);
+    free(endpoint->port);
     free(endpoint->privilege);
     free(endpoint->role);
     free(endpoint->identity);
@@ -33,9 +35,16 @@ static void endpoint_done(struct doc_endpoint *endpoint)
     *endpoint = (struct doc_endpoint){0};
 }
 
+void msp_doc_place(const struct doc_endpoint *endpoint, struct place *ret)
+{
+    msp_place_set(ret, "%s", endpoint->parent);
+    if (endpoint->member)
+        (void)msp_place_push(ret, endpoint->member);
+}
+
 void msp_doc_done(struct policy_doc *doc)
 {
-    for (size_t i = 0; i < MSP_EP_BUILTINS; i++)
+    for (size_t i = 0; i < doc->n_endpoints; i++)
         endpoint_done(&doc->endpoint[i]);
     msp_parse_release(TAKE_PTR(doc->root));
 }

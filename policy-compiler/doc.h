@@ -12,6 +12,9 @@
 
 #include <msp/abi.h>
 
+#include "cidr.h"
+#include "report.h"
+
 struct json_t;
 
 /* A text that may hold anything but NUL; NULL = missing or of a wrong type. */
@@ -48,6 +51,7 @@ struct doc_identity {
     doc_text user;
     doc_text group;
     bool has_unsupported; /* selectors of a later version */
+    bool has_unknown;     /* members nobody knows */
 };
 
 struct doc_assignment {
@@ -56,7 +60,17 @@ struct doc_assignment {
 };
 
 struct doc_endpoint {
+    doc_text name;   /* of the endpoint */
+    doc_text parent; /* pointer of what holds the item */
+    doc_text member; /* of the parent; NULL = the parent is the item */
     bool is_present;
+    bool is_copy; /* of the endpoint before it: its faults are known */
+    bool is_custom;
+    bool sign;
+    struct cidr *address; /* [n_addresses], owned; only custom ones */
+    size_t n_addresses;
+    uint16_t *port; /* [n_ports], owned, no two alike, none is 0 */
+    size_t n_ports;
     enum msp_mode mode;
     bool default_allow;
     enum msp_on_deny on_deny;
@@ -73,7 +87,9 @@ struct doc_endpoint {
 
 struct policy_doc {
     struct json_t *root; /* owned */
-    struct doc_endpoint endpoint[MSP_EP_BUILTINS];
+    bool is_platform;    /* not of the native form */
+    struct doc_endpoint endpoint[MSP_ENDPOINTS_MAX]; /* custom: by name */
+    size_t n_endpoints;                              /* >= MSP_EP_BUILTINS */
 };
 
 /* The built-in endpoints as a document calls them. */
@@ -82,5 +98,8 @@ extern const char *const msp_doc_endpoint_name[MSP_EP_BUILTINS];
 /* Upper-case name of one method bit, by bit number. */
 #define DOC_METHODS 7
 extern const char *const msp_doc_method_name[DOC_METHODS];
+
+/* The JSON pointer of an endpoint's item. */
+void msp_doc_place(const struct doc_endpoint *endpoint, struct place *ret);
 
 void msp_doc_done(struct policy_doc *doc);

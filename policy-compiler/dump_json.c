@@ -95,7 +95,8 @@ static void print_identities(const struct msp_image *image, FILE *out)
             print_member(image, "userName", id->user_off, out);
         if (id->flags & MSP_ID_GROUP)
             print_member(image, "groupName", id->group_off, out);
-        (void)fprintf(out, ",\"hostOnly\":%s}",
+        (void)fprintf(out, ",\"everybody\":%s,\"hostOnly\":%s}",
+                      truth(id->flags & MSP_ID_EVERYBODY),
                       truth(id->flags & MSP_ID_HOST_ONLY));
     }
     (void)fputc(']', out);

@@ -80,6 +80,7 @@ static void print_identities(const struct msp_image *image, FILE *out)
             (void)fputs(" group=", out);
             print_string(image, id->group_off, out);
         }
+        (void)fputs(id->flags & MSP_ID_EVERYBODY ? " everybody" : "", out);
         (void)fprintf(out, "%s\n",
                       id->flags & MSP_ID_HOST_ONLY ? " host-only" : "");
     }

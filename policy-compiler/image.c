@@ -11,6 +11,7 @@
 #include <msp/cleanup.h>
 #include <msp/image.h>
 
+#include "cidr.h"
 #include "order.h"
 #include "utf8.h"
 
@@ -220,6 +221,37 @@ static const char *const builtin_name[] = {
 };
 _Static_assert(ARRAY_SIZE(builtin_name) == MSP_EP_BUILTINS, "builtin_name");
 
+/* Built-in ones stand first, the others after them in order of their names. */
+static int check_endpoint_name(const struct msp_image *image, uint32_t i,
+                               const char **reterr_why)
+{
+    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    const char *name = image->endpoints[i].ep.name;
+
+    if (fixed_text_len(name, sizeof(image->endpoints[i].ep.name)) <= 0 ||
+        name[0] == '-' || name[strspn(name, alphabet)])
+        return fail(reterr_why, -EINVAL, "endpoint name");
+    if (i < MSP_EP_BUILTINS && !msp_streq(name, builtin_name[i]))
+        return fail(reterr_why, -EINVAL, "built-in endpoint missing");
+    for (uint32_t j = 0; i >= MSP_EP_BUILTINS && j < MSP_EP_BUILTINS; j++)
+        if (msp_streq(name, builtin_name[j]))
+            return fail(reterr_why, -EINVAL, "endpoint name twice");
+    if (i > MSP_EP_BUILTINS &&
+        strcmp(image->endpoints[i - 1].ep.name, name) >= 0)
+        return fail(reterr_why, -EINVAL, "endpoints not sorted");
+    return 0;
+}
+
+/* What a built-in endpoint is never without, and what only it has. */
+static bool has_own_flags(const struct msp_endpoint *ep, uint32_t i)
+{
+    const uint32_t fixed = MSP_EP_SIGN | MSP_EP_ROOT_GATE;
+
+    if (i >= MSP_EP_BUILTINS)
+        return !(ep->flags & MSP_EP_ROOT_GATE);
+    return (ep->flags & fixed) == (i == MSP_EP_IMDS ? MSP_EP_SIGN : fixed);
+}
+
 static int check_endpoint(const struct msp_image *image, uint32_t i,
                           const char **reterr_why)
 {
@@ -231,20 +263,14 @@ static int check_endpoint(const struct msp_image *image, uint32_t i,
     uint32_t on_deny = (uint32_t)row->ep.on_deny;
     int r;
 
-    if (fixed_text_len(row->ep.name, sizeof(row->ep.name)) <= 0)
-        return fail(reterr_why, -EINVAL, "endpoint name");
-    if (!utf8_valid(row->ep.name, strlen(row->ep.name)))
-        return fail(reterr_why, -EINVAL, "endpoint name");
-    if (i < MSP_EP_BUILTINS && !msp_streq(row->ep.name, builtin_name[i]))
-        return fail(reterr_why, -EINVAL, "built-in endpoint missing");
-    for (uint32_t j = 0; j < i; j++)
-        if (msp_streq(row->ep.name, image->endpoints[j].ep.name))
-            return fail(reterr_why, -EINVAL, "endpoint name twice");
+    r = check_endpoint_name(image, i, reterr_why);
+    if (r < 0)
+        return r;
     if (mode == MSP_MODE_NONE || mode >= MSP_MODE_COUNT)
         return fail(reterr_why, -EINVAL, "endpoint mode");
     if (on_deny == MSP_ON_DENY_NONE || on_deny >= MSP_ON_DENY_COUNT)
         return fail(reterr_why, -EINVAL, "endpoint on-deny");
-    if (row->ep.flags & ~flags)
+    if (row->ep.flags & ~flags || !has_own_flags(&row->ep, i))
         return fail(reterr_why, -EINVAL, "endpoint flags");
     if (row->ep.pad || row->pad)
         return fail(reterr_why, -EINVAL, "padding not zero");
@@ -272,42 +298,78 @@ static int check_endpoints(const struct msp_image *image,
     return 0;
 }
 
-/* Bits of text[0..size) beyond the first `bits` are zero. */
-static bool is_masked(const uint8_t *text, size_t size, uint32_t bits)
+/* One row by itself. */
+static int check_prefix(const struct msp_image *image,
+                        const struct msp_image_prefix *row,
+                        const char **reterr_why)
 {
-    size_t whole = bits / 8;
+    const struct msp_ep_key *key = &row->key;
+    uint32_t bits = key->prefixlen - MSP_EP_KEY_FIXED_BITS;
+    struct cidr cidr = {.bits = (uint8_t)bits};
 
-    if (bits % 8) {
-        if (text[whole] & (0xffu >> (bits % 8)))
-            return false;
-        whole++;
+    if (key->prefixlen < MSP_EP_KEY_FIXED_BITS || bits > 128)
+        return fail(reterr_why, -EINVAL, "address prefix length");
+    if (!msp_cidr_is_masked(key->addr, bits))
+        return fail(reterr_why, -EINVAL, "address bits beyond the prefix");
+    if (msp_cidr_reserved(key->addr, bits))
+        return fail(reterr_why, -EINVAL, "address reserved");
+    if (key->port == 0)
+        return fail(reterr_why, -EINVAL, "port 0");
+    if (key->port >= MSP_PORT_FIRST && key->port <= MSP_PORT_LAST)
+        return fail(reterr_why, -EINVAL, "port of the agent's listeners");
+    if (key->pad)
+        return fail(reterr_why, -EINVAL, "padding not zero");
+    if (row->endpoint >= image->n[MSP_SEC_ENDPOINTS])
+        return fail(reterr_why, -EINVAL, "endpoint index");
+    memcpy(cidr.addr, key->addr, sizeof(cidr.addr));
+    if (image->endpoints[row->endpoint].ep.flags & MSP_EP_SIGN &&
+        !msp_cidr_is_ipv4(&cidr))
+        return fail(reterr_why, -EINVAL, "signed endpoint not IPv4");
+    return 0;
+}
+
+/* Every built-in endpoint at its own address alone, the others somewhere. */
+static int check_places(const struct msp_image *image, const char **reterr_why)
+{
+    uint32_t n[MSP_ENDPOINTS_MAX] = {0};
+
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PREFIXES]; i++) {
+        const struct msp_image_prefix *row = &image->prefixes[i];
+
+        n[row->endpoint]++;
+        if (row->endpoint < MSP_EP_BUILTINS &&
+            memcmp(&row->key, &msp_cidr_builtin[row->endpoint],
+                   sizeof(row->key)) != 0)
+            return fail(reterr_why, -EINVAL, "built-in endpoint moved");
     }
-    return is_zero(text + whole, size - whole);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_ENDPOINTS]; i++)
+        if (n[i] == 0)
+            return fail(reterr_why, -EINVAL, "endpoint without an address");
+    return 0;
 }
 
 static int check_prefixes(const struct msp_image *image,
                           const char **reterr_why)
 {
-    for (uint32_t i = 0; i < image->n[MSP_SEC_PREFIXES]; i++) {
-        const struct msp_image_prefix *row = &image->prefixes[i];
-        const struct msp_ep_key *key = &row->key;
+    const struct msp_ep_key *widest = NULL;
 
-        if (key->prefixlen < MSP_EP_KEY_FIXED_BITS ||
-            key->prefixlen > MSP_EP_KEY_FIXED_BITS + 8 * sizeof(key->addr))
-            return fail(reterr_why, -EINVAL, "address prefix length");
-        if (!is_masked(key->addr, sizeof(key->addr),
-                       key->prefixlen - MSP_EP_KEY_FIXED_BITS))
-            return fail(reterr_why, -EINVAL, "address bits beyond the prefix");
-        if (key->port == 0)
-            return fail(reterr_why, -EINVAL, "port 0");
-        if (key->pad)
-            return fail(reterr_why, -EINVAL, "padding not zero");
-        if (row->endpoint >= image->n[MSP_SEC_ENDPOINTS])
-            return fail(reterr_why, -EINVAL, "endpoint index");
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PREFIXES]; i++) {
+        const struct msp_ep_key *key = &image->prefixes[i].key;
+        int r = check_prefix(image, &image->prefixes[i], reterr_why);
+
+        if (r < 0)
+            return r;
         if (i > 0 && order_prefix(&image->prefixes[i - 1].key, key) >= 0)
             return fail(reterr_why, -EINVAL, "prefixes not sorted");
+        /* Sorted: what covers a prefix stands before it. */
+        if (widest && widest->port == key->port &&
+            msp_cidr_overlap(widest->addr,
+                             widest->prefixlen - MSP_EP_KEY_FIXED_BITS,
+                             key->addr, key->prefixlen - MSP_EP_KEY_FIXED_BITS))
+            return fail(reterr_why, -EINVAL, "prefixes overlap");
+        widest = key;
     }
-    return 0;
+    return check_places(image, reterr_why);
 }
 
 static int check_identity(const struct msp_image *image, uint32_t i,
@@ -320,9 +382,11 @@ static int check_identity(const struct msp_image *image, uint32_t i,
     size_t group_max = row->flags & MSP_ID_GROUP ? MSP_STRING_BYTES_MAX : 0;
     int r;
 
-    if (row->flags & ~(selectors | MSP_ID_HOST_ONLY))
+    if (row->flags & ~(selectors | MSP_ID_HOST_ONLY | MSP_ID_EVERYBODY))
         return fail(reterr_why, -EINVAL, "identity flags");
-    if (!(row->flags & selectors))
+    if (row->flags & MSP_ID_EVERYBODY && row->flags != MSP_ID_EVERYBODY)
+        return fail(reterr_why, -EINVAL, "identity flags");
+    if (!(row->flags & (selectors | MSP_ID_EVERYBODY)))
         return fail(reterr_why, -EINVAL, "identity without a selector");
     if (row->uid == UINT32_MAX || row->gid == UINT32_MAX ||
         (!(row->flags & MSP_ID_UID) && row->uid) ||

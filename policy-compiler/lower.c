@@ -29,15 +29,15 @@ struct lowering {
     const struct rule_privilege **sorted; /* [n_privileges], by path; owned */
     struct path_group *group;             /* [n_groups], owned */
     size_t n_groups;
-    struct intern paths[MSP_EP_BUILTINS]; /* path -> group */
-    bool is_over;                         /* conditions over their limit */
+    struct intern paths[MSP_ENDPOINTS_MAX]; /* path -> group */
+    bool is_over;                           /* conditions over their limit */
 };
 
 static void lowering_done(struct lowering *l)
 {
     msp_intern_done(&l->strings);
     msp_intern_done(&l->sets);
-    for (size_t i = 0; i < MSP_EP_BUILTINS; i++)
+    for (size_t i = 0; i < MSP_ENDPOINTS_MAX; i++)
         msp_intern_done(&l->paths[i]);
     free(l->set);
     free(l->sorted);
@@ -155,7 +155,7 @@ static int lowering_init(struct lowering *l)
     };
     size_t n_privileges = l->rules->n_privileges;
     size_t n_strings =
-        1 + MSP_EP_BUILTINS + 3 * l->rules->n_identities + n_privileges;
+        1 + l->rules->n_endpoints + 3 * l->rules->n_identities + n_privileges;
     size_t n_sets = 1 + 2 * n_privileges;
     uint32_t off;
 
@@ -169,8 +169,9 @@ static int lowering_init(struct lowering *l)
         msp_intern_init(&l->strings, n_strings) < 0 ||
         msp_intern_init(&l->sets, n_sets) < 0)
         return -ENOMEM;
-    for (size_t i = 0; i < MSP_EP_BUILTINS; i++)
-        if (msp_intern_init(&l->paths[i], n_privileges) < 0)
+    for (size_t i = 0; i < l->rules->n_endpoints; i++)
+        if (msp_intern_init(&l->paths[i],
+                            l->rules->endpoint[i].doc->n_privileges) < 0)
             return -ENOMEM;
     for (size_t i = 0; i < n_privileges; i++)
         l->sorted[i] = &l->rules->privilege[i];
@@ -199,16 +200,16 @@ static void group_paths(struct lowering *l)
 
 static int lower_endpoints(struct lowering *l)
 {
-    for (size_t i = 0; i < MSP_EP_BUILTINS; i++) {
+    for (size_t i = 0; i < l->rules->n_endpoints; i++) {
         const struct rule_endpoint *from = &l->rules->endpoint[i];
         struct msp_image_endpoint row = {.ep = {.mode = from->mode,
                                                 .on_deny = from->on_deny,
-                                                .flags = MSP_EP_SIGN,
                                                 .reach = from->reach}};
         int r;
 
-        (void)snprintf(row.ep.name, sizeof(row.ep.name), "%s",
-                       msp_doc_endpoint_name[i]);
+        (void)snprintf(row.ep.name, sizeof(row.ep.name), "%s", from->doc->name);
+        if (!from->doc->is_custom || from->doc->sign)
+            row.ep.flags |= MSP_EP_SIGN;
         if (from->default_allow)
             row.ep.flags |= MSP_EP_DEFAULT_ALLOW;
         if (i == MSP_EP_WIRESERVER || i == MSP_EP_HOSTGA)
@@ -228,29 +229,40 @@ static int compare_prefixes(const void *a, const void *b)
                         &((const struct msp_image_prefix *)b)->key);
 }
 
+/* Every address with every port. */
+static int lower_custom(struct lowering *l, uint32_t endpoint)
+{
+    const struct doc_endpoint *doc = l->rules->endpoint[endpoint].doc;
+
+    for (size_t i = 0; i < doc->n_addresses; i++) {
+        struct msp_image_prefix row = {
+            .key = {.prefixlen = MSP_EP_KEY_FIXED_BITS + doc->address[i].bits},
+            .endpoint = endpoint};
+
+        memcpy(row.key.addr, doc->address[i].addr, sizeof(row.key.addr));
+        for (size_t j = 0; j < doc->n_ports; j++) {
+            row.key.port = doc->port[j];
+            if (add_row(l, MSP_SEC_PREFIXES, &row) < 0)
+                return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
 static int lower_prefixes(struct lowering *l)
 {
-    static const struct {
-        uint8_t ipv4[4];
-        uint16_t port;
-    } builtin[MSP_EP_BUILTINS] = {
-        [MSP_EP_IMDS] = {{169, 254, 169, 254}, 80},
-        [MSP_EP_WIRESERVER] = {{168, 63, 129, 16}, 80},
-        [MSP_EP_HOSTGA] = {{168, 63, 129, 16}, 32526},
-    };
     struct rows *rows = &l->tables->section[MSP_SEC_PREFIXES];
 
     for (uint32_t i = 0; i < MSP_EP_BUILTINS; i++) {
-        struct msp_image_prefix row = {
-            .key = {.prefixlen = MSP_EP_KEY_FIXED_BITS + 128,
-                    .port = builtin[i].port,
-                    .addr = {[10] = 0xff, [11] = 0xff}},
-            .endpoint = i};
+        struct msp_image_prefix row = {.key = msp_cidr_builtin[i],
+                                       .endpoint = i};
 
-        memcpy(row.key.addr + 12, builtin[i].ipv4, 4);
         if (add_row(l, MSP_SEC_PREFIXES, &row) < 0)
             return -ENOMEM;
     }
+    for (uint32_t i = MSP_EP_BUILTINS; i < l->rules->n_endpoints; i++)
+        if (lower_custom(l, i) < 0)
+            return -ENOMEM;
     qsort(rows->data, rows->n, rows->size, compare_prefixes);
     return 0;
 }
@@ -398,11 +410,17 @@ static int add_conds(struct lowering *l, const struct path_group **groups,
 static void report_node(struct lowering *l, const struct rule_privilege *p,
                         size_t n)
 {
+    const struct doc_endpoint *doc = l->rules->endpoint[p->endpoint].doc;
     struct place place;
     char expected[64];
 
-    msp_place_set(&place, "/endpoints/%s/rules/privileges/%u/path",
-                  msp_doc_endpoint_name[p->endpoint], p->doc_index);
+    if (doc->is_copy)
+        return; /* the original has the same fault */
+    msp_doc_place(doc, &place);
+    (void)msp_place_push(&place, "rules");
+    (void)msp_place_push(&place, "privileges");
+    (void)msp_place_push_index(&place, p->doc_index);
+    (void)msp_place_push(&place, "path");
     (void)snprintf(expected, sizeof(expected),
                    "at most %d privileges on a path and above it",
                    MSP_NODE_CONDS_MAX);

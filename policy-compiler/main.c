@@ -7,25 +7,31 @@
 
 #include <msp/cleanup.h>
 #include <msp/ctl.h>
-#include <msp/policy.h>
 
 #include "file.h"
+#include "mspc.h"
 
-struct options {
-    const char *file;
-    const char *output; /* NULL = none given */
-    bool json;
+/* Options without a short form; the letters are names, not keys. */
+enum long_option {
+    OPTION_JSON = 256,
+    OPTION_VERSION,
+    OPTION_FORM,
+    OPTION_ENDPOINT,
+    OPTION_MODE,
 };
 
 static const char usage_text[] =
-    "usage: mspc check FILE|- [--json]\n"
-    "       mspc compile FILE|- -o OUT|- [--json]\n"
+    "usage: mspc check FILE|- [FORM OPTION]... [--json]\n"
+    "       mspc compile FILE|- -o OUT|- [FORM OPTION]... [--json]\n"
     "       mspc dump IMAGE|- [--json]\n"
+    "       mspc explain IMAGE|FILE|- --endpoint NAME --target TARGET\n"
+    "            [CALLER OPTION]... [FORM OPTION]... [--json]\n"
     "       mspc default\n"
     "\n"
     "  check     report what is wrong with a policy document\n"
     "  compile   write its image\n"
     "  dump      print the tables of an image\n"
+    "  explain   say what a caller's request would get, and why\n"
     "  default   print the built-in policy document\n"
     "\n"
     "  -o, --output OUT  where the image goes\n"
@@ -33,15 +39,29 @@ static const char usage_text[] =
     "  -h, --help        print this text\n"
     "      --version     print the version\n"
     "\n"
-    "exit: 0 ok, 2 usage or bad input, 5 internal error\n";
+    "Form options: what the document is, where its members do not show it\n"
+    "      --form native|status|local|arm\n"
+    "      --endpoint imds|wireserver    whose rules: local, arm\n"
+    "      --mode disabled|audit|enforce of a local rule file (enforce)\n"
+    "\n"
+    "Caller options: who asks; what is not given matches no identity\n"
+    "      --method M    GET, unless given\n"
+    "      --uid N       effective user\n"
+    "      --gid N       effective group\n"
+    "      --group N|NAME    another group, or the name of any; repeatable\n"
+    "      --user NAME   name of the user on its host\n"
+    "      --root        real root of the host; uid 0\n"
+    "      --container   in a container: host names do not match\n"
+    "\n"
+    "exit: 0 ok, 1 explain: denied, 2 usage or bad input, 5 internal error\n";
 
-static int fail(const char *path, int r)
+int msp_mspc_fail(const char *path, int r)
 {
     (void)fprintf(stderr, "mspc: %s: %s\n", path, strerror(-r));
     return r == -ENOMEM || r == -EIO ? MSP_EXIT_INTERNAL : MSP_EXIT_USAGE;
 }
 
-static int bad_usage(const char *text)
+int msp_mspc_usage(const char *text)
 {
     (void)fprintf(stderr, "mspc: %s\n%s", text, usage_text);
     return MSP_EXIT_USAGE;
@@ -54,12 +74,13 @@ static const char *source_name(const struct options *options)
 
 /*
  * Text goes to standard error. JSON is what was asked for, so it goes to
- * standard output, unless the image does.
+ * standard output, unless the image or an answer does.
  */
 static int print_diags(const struct options *options,
                        const struct msp_diags *diags)
 {
-    bool is_taken = options->output && msp_streq(options->output, "-");
+    bool is_taken = options->has_answer ||
+                    (options->output && msp_streq(options->output, "-"));
 
     if (options->json)
         return msp_diags_print_json(diags, source_name(options),
@@ -68,30 +89,39 @@ static int print_diags(const struct options *options,
     return 0;
 }
 
-/* Reads and compiles. @return exit code; the image is set only on 0 */
-static int compile(const struct options *options, uint8_t **ret_image,
-                   size_t *ret_len)
+int msp_mspc_compile(const struct options *options, const char *text,
+                     size_t len, uint8_t **ret_image, size_t *ret_len)
 {
     msp_cleanup(msp_diags_done) struct msp_diags diags = {0};
-    msp_autofree char *text = NULL;
-    size_t len;
     int r, printed;
 
-    r = msp_file_read(options->file, MSP_DOC_BYTES_MAX, &text, &len);
-    if (r < 0)
-        return fail(options->file, r);
-    r = msp_policy_compile(text, len, &diags, ret_image, ret_len);
+    r = msp_policy_compile_as(text, len, &options->policy, &diags, ret_image,
+                              ret_len);
     if (r == -EINVAL) {
         (void)print_diags(options, &diags);
         return MSP_EXIT_USAGE;
     }
     if (r < 0)
-        return fail(options->file, r);
+        return msp_mspc_fail(options->file, r);
     printed = print_diags(options, &diags);
     return printed < 0 ? MSP_EXIT_INTERNAL : MSP_EXIT_OK;
 }
 
-static int cmd_check(const struct options *options)
+/* Reads and compiles. @return exit code; the image is set only on 0 */
+static int compile(const struct options *options, uint8_t **ret_image,
+                   size_t *ret_len)
+{
+    msp_autofree char *text = NULL;
+    size_t len;
+    int r;
+
+    r = msp_file_read(options->file, MSP_DOC_BYTES_MAX, &text, &len);
+    if (r < 0)
+        return msp_mspc_fail(options->file, r);
+    return msp_mspc_compile(options, text, len, ret_image, ret_len);
+}
+
+static int cmd_check(struct options *options)
 {
     msp_autofree uint8_t *image = NULL;
     size_t len;
@@ -99,22 +129,22 @@ static int cmd_check(const struct options *options)
     return compile(options, &image, &len);
 }
 
-static int cmd_compile(const struct options *options)
+static int cmd_compile(struct options *options)
 {
     msp_autofree uint8_t *image = NULL;
     size_t len;
     int r;
 
     if (!options->output)
-        return bad_usage("compile needs -o OUT");
+        return msp_mspc_usage("compile needs -o OUT");
     r = compile(options, &image, &len);
     if (r != MSP_EXIT_OK)
         return r;
     r = msp_file_write(options->output, image, len);
-    return r < 0 ? fail(options->output, r) : MSP_EXIT_OK;
+    return r < 0 ? msp_mspc_fail(options->output, r) : MSP_EXIT_OK;
 }
 
-static int cmd_dump(const struct options *options)
+static int cmd_dump(struct options *options)
 {
     msp_autofree char *bytes = NULL;
     struct msp_image image;
@@ -124,7 +154,7 @@ static int cmd_dump(const struct options *options)
 
     r = msp_file_read(options->file, MSP_IMAGE_BYTES_MAX, &bytes, &len);
     if (r < 0)
-        return fail(options->file, r);
+        return msp_mspc_fail(options->file, r);
     r = msp_image_open(bytes, len, &image, &why);
     if (r < 0) {
         (void)fprintf(stderr, "mspc: %s: %s\n", options->file, why);
@@ -132,10 +162,10 @@ static int cmd_dump(const struct options *options)
     }
     r = msp_policy_dump(&image, options->json ? MSP_DUMP_JSON : MSP_DUMP_TEXT,
                         stdout);
-    return r < 0 ? fail("stdout", r) : MSP_EXIT_OK;
+    return r < 0 ? msp_mspc_fail("stdout", r) : MSP_EXIT_OK;
 }
 
-static int cmd_default(const struct options *options)
+static int cmd_default(struct options *options)
 {
     (void)options;
     return fputs(msp_policy_default(), stdout) < 0 ? MSP_EXIT_INTERNAL
@@ -145,72 +175,128 @@ static int cmd_default(const struct options *options)
 static const struct command {
     const char *name;
     bool takes_file;
-    int (*run)(const struct options *options);
+    bool takes_form;
+    int (*run)(struct options *options);
 } commands[] = {
-    {"check", true, cmd_check},
-    {"compile", true, cmd_compile},
-    {"dump", true, cmd_dump},
-    {"default", false, cmd_default},
+    {"check", true, true, cmd_check},
+    {"compile", true, true, cmd_compile},
+    {"dump", true, false, cmd_dump},
+    {"explain", true, true, msp_mspc_explain},
+    {"default", false, false, cmd_default},
 };
+
+static int take_form(struct options *options, const char *word)
+{
+    if (msp_policy_form_of(word, &options->policy.form) < 0)
+        return msp_mspc_usage("--form is native, status, local or arm");
+    return 0;
+}
+
+static int take_mode(struct options *options, const char *word)
+{
+    if (msp_policy_mode_of(word, &options->policy.mode) < 0)
+        return msp_mspc_usage("--mode is disabled, audit or enforce");
+    return 0;
+}
+
+/* @return 0; an exit code, after saying why */
+static int take_option(struct options *options, int option, const char *value)
+{
+    switch (option) {
+    case 'o':
+        options->output = value;
+        return 0;
+    case OPTION_JSON:
+        options->json = true;
+        return 0;
+    case OPTION_FORM:
+        return take_form(options, value);
+    case OPTION_ENDPOINT:
+        options->policy.endpoint = value;
+        return 0;
+    case OPTION_MODE:
+        return take_mode(options, value);
+    case '?':
+        (void)fputs(usage_text, stderr);
+        return MSP_EXIT_USAGE;
+    default:
+        return msp_mspc_caller_option(options, option, value);
+    }
+}
 
 /* @return -1 to go on; an exit code */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
     static const struct option longs[] = {
         {"output", required_argument, NULL, 'o'},
-        {"json", no_argument, NULL, 'j'},
+        {"json", no_argument, NULL, OPTION_JSON},
         {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {"form", required_argument, NULL, OPTION_FORM},
+        {"endpoint", required_argument, NULL, OPTION_ENDPOINT},
+        {"mode", required_argument, NULL, OPTION_MODE},
+        {"method", required_argument, NULL, 'm'},
+        {"target", required_argument, NULL, 't'},
+        {"uid", required_argument, NULL, 'u'},
+        {"gid", required_argument, NULL, 'g'},
+        {"group", required_argument, NULL, 'G'},
+        {"user", required_argument, NULL, 'U'},
+        {"container", no_argument, NULL, 'c'},
+        {"root", no_argument, NULL, 'r'},
         {0},
     };
 
     for (;;) {
-        int c = getopt_long(argc, argv, "o:h", longs, NULL);
+        int r, c = getopt_long(argc, argv, "o:h", longs, NULL);
 
-        switch (c) {
-        case -1:
+        if (c == -1)
             return -1;
-        case 'o':
-            ret->output = optarg;
-            break;
-        case 'j':
-            ret->json = true;
-            break;
-        case 'h':
+        if (c == 'h') {
             (void)fputs(usage_text, stdout);
             return MSP_EXIT_OK;
-        case 'V':
+        }
+        if (c == OPTION_VERSION) {
             (void)printf("mspc %s, image version %d\n", MSP_VERSION,
                          MSP_IMAGE_VERSION);
             return MSP_EXIT_OK;
-        default:
-            (void)fputs(usage_text, stderr);
-            return MSP_EXIT_USAGE;
         }
+        r = take_option(ret, c, optarg);
+        if (r != 0)
+            return r;
     }
+}
+
+static bool has_form_option(const struct options *options)
+{
+    return options->policy.form != MSP_FORM_AUTO || options->policy.endpoint ||
+           options->policy.mode != MSP_MODE_NONE;
 }
 
 static int run(int argc, char **argv)
 {
-    struct options options = {0};
+    static struct options options; /* zero */
     int n, r = parse_options(argc, argv, &options);
 
     if (r >= 0)
         return r;
     n = argc - optind;
     if (n < 1)
-        return bad_usage("no command");
+        return msp_mspc_usage("no command");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         if (!msp_streq(commands[i].name, argv[optind]))
             continue;
         if (n != (commands[i].takes_file ? 2 : 1))
-            return bad_usage("wrong number of arguments");
+            return msp_mspc_usage("wrong number of arguments");
         options.file = argv[optind + 1];
         if (options.output && commands[i].run != cmd_compile)
-            return bad_usage("-o is for compile");
+            return msp_mspc_usage("-o is for compile");
+        if (options.has_caller && commands[i].run != msp_mspc_explain)
+            return msp_mspc_usage("caller options are for explain");
+        if (has_form_option(&options) && !commands[i].takes_form)
+            return msp_mspc_usage("form options are for documents");
         return commands[i].run(&options);
     }
-    return bad_usage("unknown command");
+    return msp_mspc_usage("unknown command");
 }
 
 int main(int argc, char **argv)

@@ -65,14 +65,16 @@ static int compile_checked(const struct policy_doc *doc, struct report *report,
     return 0;
 }
 
-int msp_policy_compile(const char *text, size_t len, struct msp_diags *diags,
-                       uint8_t **ret_image, size_t *ret_len)
+int msp_policy_compile_as(const char *text, size_t len,
+                          const struct msp_policy_options *options,
+                          struct msp_diags *diags, uint8_t **ret_image,
+                          size_t *ret_len)
 {
     msp_cleanup(msp_doc_done) struct policy_doc doc = {0};
     struct report report = {.diags = diags};
     uint8_t *image = NULL;
     size_t image_len = 0;
-    int r = msp_parse(text, len, &report, &doc);
+    int r = msp_parse(text, len, options, &report, &doc);
 
     if (r <= 0)
         return r < 0 ? r : -EINVAL;
@@ -87,4 +89,13 @@ int msp_policy_compile(const char *text, size_t len, struct msp_diags *diags,
     *ret_image = image;
     *ret_len = image_len;
     return 0;
+}
+
+int msp_policy_compile(const char *text, size_t len, struct msp_diags *diags,
+                       uint8_t **ret_image, size_t *ret_len)
+{
+    const struct msp_policy_options options = {.form = MSP_FORM_NATIVE};
+
+    return msp_policy_compile_as(text, len, &options, diags, ret_image,
+                                 ret_len);
 }

@@ -108,6 +108,9 @@ static void resolve_identity(const struct doc_identity *doc,
     /* A name of the host's database means nothing inside a container. */
     if (doc->flags & (MSP_ID_USER | MSP_ID_GROUP))
         ret->flags |= MSP_ID_HOST_ONLY;
+    /* Only the platform's forms come here without one, with a warning. */
+    if (!doc->flags)
+        ret->flags |= MSP_ID_EVERYBODY;
 }
 
 /* The identities assigned to each role, over all its assignments. */
@@ -172,13 +175,16 @@ static int resolve_endpoint(const struct doc_endpoint *doc, uint32_t index,
         .first_identity = rules->n_identities};
     int r;
 
-    *ret = (struct rule_endpoint){
-        .mode = MSP_MODE_DISABLED, .on_deny = MSP_ON_DENY_EPERM, .id = ""};
+    *ret = (struct rule_endpoint){.doc = doc,
+                                  .mode = MSP_MODE_DISABLED,
+                                  .on_deny = MSP_ON_DENY_EPERM,
+                                  .id = ""};
     if (!doc->is_present)
         return 0;
     ret->mode = doc->mode;
     ret->default_allow = doc->default_allow;
-    ret->id = doc->id;
+    if (doc->id)
+        ret->id = doc->id;
     if (doc->on_deny != MSP_ON_DENY_NONE)
         ret->on_deny = doc->on_deny;
     r = scope_init(&scope);
@@ -203,7 +209,7 @@ int msp_resolve(const struct policy_doc *doc, struct policy_rules *ret_rules)
     size_t n_privileges = 0, n_identities = 0;
 
     *ret_rules = (struct policy_rules){0};
-    for (size_t i = 0; i < MSP_EP_BUILTINS; i++) {
+    for (size_t i = 0; i < doc->n_endpoints; i++) {
         n_privileges += doc->endpoint[i].n_privileges;
         n_identities += doc->endpoint[i].n_identities;
     }
@@ -216,7 +222,8 @@ int msp_resolve(const struct policy_doc *doc, struct policy_rules *ret_rules)
         calloc(n_identities + 1, sizeof(*ret_rules->identity));
     if (!ret_rules->privilege || !ret_rules->identity)
         return -ENOMEM;
-    for (uint32_t i = 0; i < MSP_EP_BUILTINS; i++) {
+    ret_rules->n_endpoints = doc->n_endpoints;
+    for (uint32_t i = 0; i < doc->n_endpoints; i++) {
         int r = resolve_endpoint(&doc->endpoint[i], i, ret_rules);
 
         if (r < 0)

@@ -30,6 +30,7 @@ struct rule_privilege {
 };
 
 struct rule_endpoint {
+    const struct doc_endpoint *doc; /* borrowed: its name, where it is */
     enum msp_mode mode;
     enum msp_on_deny on_deny;
     bool default_allow;
@@ -38,7 +39,8 @@ struct rule_endpoint {
 };
 
 struct policy_rules {
-    struct rule_endpoint endpoint[MSP_EP_BUILTINS];
+    struct rule_endpoint endpoint[MSP_ENDPOINTS_MAX];
+    size_t n_endpoints;
     struct rule_identity *identity; /* [n_identities], owned; index = bit */
     size_t n_identities;
     struct rule_privilege *privilege; /* [n_privileges], owned */

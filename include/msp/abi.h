@@ -276,6 +276,8 @@ struct msp_meta {
 };
 
 MSP_ASSERT_SIZE(msp_meta, 240);
+/* in every layout: an mspd of another one ends the earlier proxy by it */
+MSP_ASSERT_OFFSET(msp_meta, agent_epoch, 24);
 
 /* Ports that belong to an endpoint of the slot; bit p%64 of word p/64. */
 struct msp_ports {

@@ -35,6 +35,8 @@ enum msp_ctl_type {
     MSP_CTL_AUDIT,      /* no payload */
     MSP_CTL_NETNS_ADD,  /* path of a namespace file, no NUL */
     MSP_CTL_NETNS_LIST, /* no payload */
+    MSP_CTL_ROLLBACK,   /* struct msp_ctl_push; reply as of PUSH */
+    MSP_CTL_DETACH,     /* no payload, or the pin directory that is meant */
     MSP_CTL_TYPE_COUNT,
 };
 
@@ -60,7 +62,7 @@ struct msp_ctl_header {
 
 _Static_assert(sizeof(struct msp_ctl_header) == 24, "msp_ctl_header");
 
-/* flags of msp_ctl_push */
+/* flags of msp_ctl_push, for PUSH and ROLLBACK */
 #define MSP_PUSH_DRY_RUN 0x1u
 #define MSP_PUSH_EXPECT  0x2u /* refuse unless the live digest is `expect` */
 

@@ -21,6 +21,7 @@
     _Pragma("clang loop unroll(disable)") for (int i = 0; i < MSP_IDSET_WORDS; \
                                                i++)
 #else
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares its argument */
 #define MSP_EACH_WORD(i) for (int i = 0; i < MSP_IDSET_WORDS; i++)
 #endif
 

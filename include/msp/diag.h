@@ -29,6 +29,10 @@
     X(PATH, "path")                     \
     X(LIMIT, "limit")                   \
     X(UNSUPPORTED, "unsupported")       \
+    X(FORM, "form")                     \
+    X(ADDRESS, "address")               \
+    X(OVERLAP, "overlap")               \
+    X(NOT_JUDGED, "not-judged")         \
     X(UNUSED, "unused")                 \
     X(TRUNCATED, "truncated")
 

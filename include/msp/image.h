@@ -65,6 +65,7 @@ struct msp_image_prefix {
 #define MSP_ID_USER      0x04u
 #define MSP_ID_GROUP     0x08u
 #define MSP_ID_HOST_ONLY 0x100u /* matches only outside containers */
+#define MSP_ID_EVERYBODY 0x200u /* no selector: matches every caller */
 
 struct msp_image_identity {
     uint32_t name_off;

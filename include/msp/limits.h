@@ -7,7 +7,9 @@
 #pragma once
 
 /* --- pins and formats --------------------------------------------------- */
-#define MSP_LAYOUT        1 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#ifndef MSP_LAYOUT /* a test builds another one */
+#define MSP_LAYOUT 1 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#endif
 #define MSP_IMAGE_VERSION 1
 #define MSP_CTL_VERSION   1
 #define MSP_JSON_SCHEMA   1

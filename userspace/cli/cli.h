@@ -21,12 +21,17 @@
 struct msp_cli {
     const char *socket;        /* path of the control socket */
     const char *expect_digest; /* hex or "none"; NULL = not given */
+    const char *pin_dir;       /* of detach; NULL = not given */
+    const char *form;          /* this and the next two: how to read a */
+    const char *endpoint;      /* document, see struct msp_policy_options; */
+    const char *mode;          /* NULL = not given */
     const char *operand[MSP_CLI_OPERANDS_MAX];
     const char *help_object; /* --help of one object's verbs; NULL = of all */
     size_t n_operands;
     bool is_json;
     bool is_dry_run;
     bool is_all;
+    bool is_yes;
     bool is_help;
     bool is_version;
     FILE *in;
@@ -37,6 +42,8 @@ struct msp_cli {
 int msp_cmd_policy_check(struct msp_cli *cli);
 int msp_cmd_policy_push(struct msp_cli *cli);
 int msp_cmd_policy_show(struct msp_cli *cli);
+int msp_cmd_policy_rollback(struct msp_cli *cli);
+int msp_cmd_detach(struct msp_cli *cli);
 int msp_cmd_status(struct msp_cli *cli);
 int msp_cmd_audit(struct msp_cli *cli);
 int msp_cmd_netns_add(struct msp_cli *cli);

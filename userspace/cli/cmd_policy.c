@@ -135,21 +135,49 @@ static int print_checked(struct msp_cli *cli, const struct source *source,
     return is_ok ? MSP_EXIT_OK : MSP_EXIT_USAGE;
 }
 
+static bool has_form_option(const struct msp_cli *cli)
+{
+    return cli->form || cli->endpoint || cli->mode;
+}
+
+static int take_form(struct msp_cli *cli, struct msp_policy_options *ret)
+{
+    *ret = (struct msp_policy_options){.endpoint = cli->endpoint};
+    if (cli->form && msp_policy_form_of(cli->form, &ret->form) < 0)
+        return complain(cli, cli->form,
+                        "not a form: native, status, local or arm",
+                        MSP_CLI_USAGE);
+    if (cli->mode && msp_policy_mode_of(cli->mode, &ret->mode) < 0)
+        return complain(cli, cli->mode,
+                        "not a mode: disabled, audit or enforce",
+                        MSP_CLI_USAGE);
+    return MSP_EXIT_OK;
+}
+
 /* Document or image in, image out. Says what is wrong; warnings are kept. */
 static int load(struct msp_cli *cli, struct source *source)
 {
+    struct msp_policy_options options;
     struct msp_image image;
-    int r = read_source(cli, source);
+    int r = take_form(cli, &options);
 
+    if (r == MSP_EXIT_OK)
+        r = read_source(cli, source);
     if (r != MSP_EXIT_OK)
         return r;
     if (is_image(source)) {
+        if (has_form_option(cli))
+            return complain(cli, source->name,
+                            "an image: --form, --endpoint and --mode are for "
+                            "documents",
+                            MSP_CLI_USAGE);
         source->image = (uint8_t *)TAKE_PTR(source->text);
         source->image_len = source->text_len;
         return check_image(cli, source, MSP_CLI_INVALID, &image);
     }
-    r = msp_policy_compile(source->text, source->text_len, &source->diags,
-                           &source->image, &source->image_len);
+    r = msp_policy_compile_as(source->text, source->text_len, &options,
+                              &source->diags, &source->image,
+                              &source->image_len);
     if (r == 0)
         return check_image(cli, source, MSP_CLI_INVALID, &image);
     if (r != -EINVAL)
@@ -252,6 +280,17 @@ int msp_cmd_policy_push(struct msp_cli *cli)
     extra.json = compile;
     return msp_cli_print(cli, reply.status, reply.payload, reply.len, NULL,
                          compile ? &extra : NULL);
+}
+
+int msp_cmd_policy_rollback(struct msp_cli *cli)
+{
+    struct msp_ctl_push push;
+    struct iovec part = {.iov_base = &push, .iov_len = sizeof(push)};
+    int r = make_push(cli, &push);
+
+    if (r != MSP_EXIT_OK)
+        return r;
+    return msp_cli_run(cli, MSP_CTL_ROLLBACK, &part, 1, NULL);
 }
 
 /* The image behind the record of a SHOW reply, copied to its alignment. */

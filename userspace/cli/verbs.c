@@ -25,6 +25,15 @@ OPTION(opt_dry_run, "dry-run", NULL,
        "let mspd check everything, change nothing", is_dry_run);
 OPTION(opt_expect, "expect-digest", "D",
        "refuse unless the live digest is D (or none)", expect_digest);
+OPTION(opt_yes, "yes", NULL, "yes, stop enforcing", is_yes);
+OPTION(opt_pin_dir, "pin-dir", "DIR", "pins to remove if mspd is not running",
+       pin_dir);
+
+OPTION(opt_form, "form", "FORM", "native, status, local or arm (as it looks)",
+       form);
+OPTION(opt_endpoint, "endpoint", "NAME",
+       "whose rules a local or arm document has", endpoint);
+OPTION(opt_mode, "mode", "MODE", "mode of a local rule file (enforce)", mode);
 
 OPTION(opt_all, "all", NULL, "capabilities and counters of zero as well",
        is_all);
@@ -32,12 +41,26 @@ OPTION(opt_all, "all", NULL, "capabilities and counters of zero as well",
 static const struct msp_opt *const every_verb[] = {
     &opt_socket, &opt_json, &opt_help, &opt_version, NULL,
 };
+static const struct msp_opt *const check_options[] = {
+    &opt_form,
+    &opt_endpoint,
+    &opt_mode,
+    NULL,
+};
 static const struct msp_opt *const push_options[] = {
+    &opt_dry_run, &opt_expect, &opt_form, &opt_endpoint, &opt_mode, NULL,
+};
+static const struct msp_opt *const rollback_options[] = {
     &opt_dry_run,
     &opt_expect,
     NULL,
 };
 static const struct msp_opt *const status_options[] = {&opt_all, NULL};
+static const struct msp_opt *const detach_options[] = {
+    &opt_yes,
+    &opt_pin_dir,
+    NULL,
+};
 static const struct msp_opt *const no_options[] = {NULL};
 
 static const struct msp_verb verb_table[] = {
@@ -49,7 +72,7 @@ static const struct msp_verb verb_table[] = {
         .help = "compile a policy here and say what is wrong with it",
         .detail = "Needs no daemon and no privilege. All errors are listed at "
                   "once,\neach with a JSON pointer.",
-        .options = no_options,
+        .options = check_options,
         .run = msp_cmd_policy_check,
     },
     {
@@ -63,6 +86,16 @@ static const struct msp_verb verb_table[] = {
                   "changes nothing.",
         .options = push_options,
         .run = msp_cmd_policy_push,
+    },
+    {
+        .object = "policy",
+        .name = "rollback",
+        .operands = "",
+        .help = "put the policy accepted before this one back in force",
+        .detail = "mspd keeps the last two accepted images: a second rollback "
+                  "goes forth\nagain.",
+        .options = rollback_options,
+        .run = msp_cmd_policy_rollback,
     },
     {
         .object = "policy",
@@ -89,6 +122,17 @@ static const struct msp_verb verb_table[] = {
                   "/sys/fs/bpf/mspd/layout-1/maps/msp_audit",
         .options = no_options,
         .run = msp_cmd_audit,
+    },
+    {
+        .object = "detach",
+        .operands = "",
+        .help = "stop enforcing: remove programs and pins, end mspd",
+        .detail = "The only way out: stopping or killing mspd leaves all in "
+                  "force. A running\nmspd does it and ends; without one, "
+                  "--pin-dir says what to remove. The stored\npolicy stays "
+                  "and is in force again when mspd is started.",
+        .options = detach_options,
+        .run = msp_cmd_detach,
     },
     {
         .object = "netns",

@@ -227,6 +227,11 @@ static int proxy_packet(void *data, const void *packet, size_t len, int fd)
     if (head->type == MSP_CHILD_READY && len == sizeof(*head)) {
         mspd->is_proxy_ready = true;
         publish(mspd);
+        /* beside another layout, which was in force until now */
+        if (mspd_attach(mspd) < 0) {
+            msp_loop_quit(mspd->loop, MSP_EXIT_INTERNAL);
+            return 0;
+        }
         msp_log(MSP_LOG_INFO, "proxy.ready", NULL);
         (void)msp_notify("READY=1\nSTATUS=enforcing");
         return 0;

@@ -5,7 +5,9 @@
 
 #include <msp/cleanup.h>
 
+#include "base/log.h"
 #include "daemon/mspd.h"
+#include "loader/upgrade.h"
 
 /* A client whose answer comes later. */
 struct waiting {
@@ -133,6 +135,29 @@ static void push(struct mspd *mspd, const struct msp_ctl_client *client,
     }
 }
 
+static void rollback(struct mspd *mspd, const struct msp_ctl_client *client,
+                     const char *payload, size_t len)
+{
+    struct msp_ctl_push head;
+    struct waiting *waiting;
+
+    if (len != sizeof(head)) {
+        refuse_now(mspd, client, MSP_CTL_INVALID, "not a rollback request");
+        return;
+    }
+    memcpy(&head, payload, sizeof(head));
+    if (head.flags & ~(MSP_PUSH_DRY_RUN | MSP_PUSH_EXPECT)) {
+        refuse_now(mspd, client, MSP_CTL_INVALID, "unknown rollback flags");
+        return;
+    }
+    waiting = wait_for(mspd, client);
+    if (!waiting || msp_policy_rollback(&mspd->policy, head.flags, head.expect,
+                                        on_pushed, waiting) < 0) {
+        free(waiting);
+        refuse_now(mspd, client, MSP_CTL_INTERNAL, "out of memory");
+    }
+}
+
 static void show(struct mspd *mspd, const struct msp_ctl_client *client)
 {
     const struct msp_held *live = &mspd->policy.live;
@@ -239,6 +264,38 @@ static void netns_list(struct mspd *mspd, const struct msp_ctl_client *client)
     reply_now(mspd, client, MSP_CTL_OK, &rec);
 }
 
+/* --- detach ------------------------------------------------------------- */
+
+/*
+ * The only way out: nothing is enforced afterwards, and this process ends. The
+ * state directory keeps the policy for the next start.
+ */
+static void detach(struct mspd *mspd, const struct msp_ctl_client *client,
+                   const char *dir, size_t len)
+{
+    struct msp_rec rec = {0};
+    int r;
+
+    if (len && !msp_streq(dir, mspd->loader.pins.dir)) {
+        refuse_now(mspd, client, MSP_CTL_INVALID,
+                   "the pins of this mspd are in another directory");
+        return;
+    }
+    r = msp_upgrade_detach(&mspd->loader);
+    if (r < 0) {
+        msp_log(MSP_LOG_ERR, "detach.failed", "why", mspd->loader.why, NULL);
+        refuse_now(mspd, client, MSP_CTL_INTERNAL, mspd->loader.why);
+        return;
+    }
+    msp_log(MSP_LOG_WARN, "detach.done", "pins", mspd->loader.pins.dir, NULL);
+    msp_rec_bool(&rec, "detached", true);
+    msp_rec_str(&rec, "pins", mspd->loader.pins.dir);
+    msp_rec_str(&rec, "cgroup", mspd->cgroup.path);
+    msp_rec_end(&rec);
+    reply_now(mspd, client, MSP_CTL_OK, &rec);
+    msp_loop_quit(mspd->loop, MSP_EXIT_OK);
+}
+
 /* --- dispatch ----------------------------------------------------------- */
 
 void mspd_command(void *data, struct msp_ctl_client *client,
@@ -270,6 +327,12 @@ void mspd_command(void *data, struct msp_ctl_client *client,
         return;
     case MSP_CTL_NETNS_LIST:
         netns_list(mspd, client);
+        return;
+    case MSP_CTL_ROLLBACK:
+        rollback(mspd, client, owned, len);
+        return;
+    case MSP_CTL_DETACH:
+        detach(mspd, client, owned, len);
         return;
     case MSP_CTL_NONE:
     case MSP_CTL_TYPE_COUNT:

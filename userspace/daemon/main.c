@@ -20,6 +20,7 @@
 #include "loader/attach.h"
 #include "loader/events.h"
 #include "loader/probe.h"
+#include "loader/upgrade.h"
 
 enum {
     FILES_WANTED = 262144
@@ -103,15 +104,37 @@ static void on_signal(void *data, int signo)
 
 /* --- start -------------------------------------------------------------- */
 
-/* Something is in force in the maps: bring the programs into force. */
-static int go_live(struct mspd *mspd)
+int mspd_attach(struct mspd *mspd)
 {
     int r;
 
+    if (mspd->is_attached)
+        return 0;
     r = msp_attach(&mspd->loader, mspd->cgroup.fd);
     if (r < 0)
         return failed("start.attach", r, mspd->loader.why);
     mspd->is_attached = true;
+    msp_log(MSP_LOG_INFO, "start.live", "cgroup", mspd->cgroup.path, "pins",
+            mspd->loader.is_reused ? "taken over" : "new", NULL);
+    return 0;
+}
+
+/*
+ * Something is in force in the maps: bring the programs into force. Where
+ * another layout's programs are, they stay until our proxy can serve.
+ */
+static int go_live(struct mspd *mspd)
+{
+    bool is_beside =
+        !mspd->loader.is_reused && msp_upgrade_is_due(&mspd->loader);
+    int r;
+
+    if (is_beside)
+        msp_log(MSP_LOG_INFO, "start.beside", "pins", mspd->loader.pins.root,
+                "why", "another layout is in force", NULL);
+    r = is_beside ? 0 : mspd_attach(mspd);
+    if (r < 0)
+        return r;
     on_heartbeat(mspd);
     on_drain(mspd);
     r = mspd_start_listeners(mspd);
@@ -121,8 +144,6 @@ static int go_live(struct mspd *mspd)
                      mspd);
     if (r < 0)
         return failed("start.control", r, "");
-    msp_log(MSP_LOG_INFO, "start.live", "cgroup", mspd->cgroup.path, "pins",
-            mspd->loader.is_reused ? "taken over" : "new", NULL);
     return 0;
 }
 
@@ -130,8 +151,11 @@ static void on_restored(void *data, const struct msp_push_result *result)
 {
     struct mspd *mspd = data;
 
-    if (result->status != MSP_CTL_OK || go_live(mspd) < 0)
-        msp_loop_quit(mspd->loop, MSP_EXIT_INTERNAL);
+    if (result->status == MSP_CTL_OK && go_live(mspd) == 0)
+        return;
+    /* called while starting or from the loop: either one ends */
+    mspd->is_start_failed = true;
+    msp_loop_quit(mspd->loop, MSP_EXIT_INTERNAL);
 }
 
 static int start_bpf(struct mspd *mspd, const struct service_user *proxy,
@@ -235,7 +259,9 @@ static int start(struct mspd *mspd)
     if (r < 0)
         return failed("start.watch", r, "/etc");
     r = msp_policy_restore(&mspd->policy, on_restored, mspd);
-    return r < 0 ? failed("start.policy", r, "") : 0;
+    if (r < 0)
+        return failed("start.policy", r, "");
+    return mspd->is_start_failed ? -EIO : 0;
 }
 
 /* --- stop --------------------------------------------------------------- */

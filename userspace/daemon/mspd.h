@@ -51,10 +51,15 @@ struct mspd {
     uint64_t epoch;
     bool is_proxy_ready;
     bool is_attached;
+    bool is_start_failed;
     size_t n_start_waits; /* what the first start of the proxy waits for */
     bool is_key_awaited;  /* one of them; until key_wait fires */
     struct msp_timer key_wait;
 };
+
+/* Brings the programs into force, if they are not. main.c.
+ * @return 0; negative errno, which was logged */
+int mspd_attach(struct mspd *mspd);
 
 /* --- agents.c: the children and what they are given --------------------- */
 

@@ -8,17 +8,16 @@
 
 #include "base/log.h"
 #include "daemon/bootstrap.h"
-#include "daemon/dirs.h"
+#include "daemon/store.h"
 #include "loader/live.h"
 
 enum {
     SWEEP_MS = 5000
 };
 
-static const char stored_name[] = "policy.image";
-
 enum job_kind {
     JOB_PUSH,
+    JOB_ROLLBACK, /* a push of what the store has */
     JOB_STORED,
     JOB_BOOTSTRAP,
     JOB_NAMES
@@ -120,7 +119,28 @@ static void on_sweep(void *data)
         plan_sweep(policy);
 }
 
-static void apply(struct msp_policy_job *job, struct msp_rows *rows)
+static void store(struct msp_policy *policy)
+{
+    int r = msp_store_accept(policy->state_fd, policy->live.bytes,
+                             policy->live.len);
+
+    policy->is_unstored = r < 0;
+    if (r < 0)
+        /* in force, but the next boot would start from an older one */
+        msp_log_errno(MSP_LOG_ERR, "policy.store", r);
+}
+
+static void forget_live(struct msp_policy *policy)
+{
+    held_done(&policy->live);
+    msp_rows_done(&policy->rows);
+    msp_targets_done(&policy->targets);
+    policy->is_live_known = false;
+}
+
+/* @param targets, rows taken over on success */
+static int apply_now(struct msp_policy_job *job, struct msp_rows *rows,
+                     struct msp_targets *targets)
 {
     struct msp_policy *policy = job->policy;
     uint32_t flags = slot_flags(job);
@@ -129,33 +149,46 @@ static void apply(struct msp_policy_job *job, struct msp_rows *rows)
         .image = &job->held.image,
         .rows = rows,
         .flags = flags,
-        .is_same_identities = policy->has_rows &&
+        .is_same_identities = policy->is_live_known &&
                               msp_rows_equal(rows, &policy->rows) &&
+                              msp_targets_equal(targets, &policy->targets) &&
                               flags == (live_flags & ~MSP_SLOT_GROUP_DIM),
     };
+    int r = msp_tables_apply(policy->loader, &how);
+
+    if (r < 0)
+        return r;
+    forget_live(policy);
+    policy->live = job->held;
+    policy->rows = *rows;
+    policy->targets = *targets;
+    policy->is_live_known = true;
+    job->held = (struct msp_held){0};
+    *rows = (struct msp_rows){0};
+    *targets = (struct msp_targets){0};
+    return 0;
+}
+
+static void apply(struct msp_policy_job *job, struct msp_rows *rows)
+{
+    struct msp_policy *policy = job->policy;
+    msp_cleanup(msp_targets_done) struct msp_targets targets = {0};
     int r;
 
-    r = msp_tables_apply(policy->loader, &how);
+    r = msp_targets_build(&job->held.image, &targets);
+    if (r < 0) {
+        finish(job, MSP_CTL_INTERNAL, "out of memory");
+        return;
+    }
+    r = apply_now(job, rows, &targets);
     if (r < 0) {
         msp_log(MSP_LOG_ERR, "policy.apply", "why", policy->loader->why, NULL);
         finish(job, MSP_CTL_INTERNAL, policy->loader->why);
         return;
     }
     plan_sweep(policy);
-    held_done(&policy->live);
-    policy->live = job->held;
-    job->held = (struct msp_held){0};
-    msp_rows_done(&policy->rows);
-    policy->rows = *rows;
-    policy->has_rows = true;
-    *rows = (struct msp_rows){0};
-    if (job->kind == JOB_PUSH) {
-        r = msp_dirs_store(policy->state_fd, stored_name, policy->live.bytes,
-                           policy->live.len);
-        if (r < 0)
-            /* in force, but the next boot would start from an older one */
-            msp_log_errno(MSP_LOG_ERR, "policy.store", r);
-    }
+    if (job->kind == JOB_PUSH || job->kind == JOB_ROLLBACK)
+        store(policy);
     finish(job, MSP_CTL_OK, "");
 }
 
@@ -188,7 +221,7 @@ static void on_names(void *data, int r, struct msp_resolved *resolved)
         finish(job, MSP_CTL_OK, "");
         return;
     }
-    if (job->kind == JOB_NAMES && policy->has_rows &&
+    if (job->kind == JOB_NAMES && policy->is_live_known &&
         msp_rows_equal(&rows, &policy->rows)) {
         free(policy->live.resolved);
         policy->live.resolved = TAKE_PTR(job->held.resolved);
@@ -229,9 +262,38 @@ static int copy_live(struct msp_policy_job *job)
                           &why);
 }
 
+/*
+ * Read when its turn has come: a push before it moves the store.
+ * @return NULL; why it is refused
+ */
+static const char *take_before(struct msp_policy_job *job)
+{
+    struct msp_stored stored = {0};
+    const char *why = "";
+    int r;
+
+    r = msp_store_read(job->policy->state_fd, MSP_STORE_BEFORE, &stored, &why);
+    if (r == -ENOENT)
+        return "there is no earlier policy";
+    if (r < 0) {
+        msp_log(MSP_LOG_ERR, "policy.previous", "error", strerror(-r), "why",
+                why, NULL);
+        return "the earlier policy cannot be read";
+    }
+    job->held.bytes = stored.bytes;
+    job->held.len = stored.len;
+    job->held.image = stored.image;
+    if (job->before.generation && !(job->before.flags & MSP_SLOT_BOOTSTRAP) &&
+        memcmp(stored.image.header->digest, job->before.digest,
+               sizeof(job->before.digest)) == 0)
+        return "the earlier policy is the live one";
+    return NULL;
+}
+
 static void run_first(struct msp_policy *policy)
 {
     struct msp_policy_job *job = policy->first;
+    const char *why = NULL;
     int r = 0;
 
     if (!job || policy->names->image)
@@ -239,6 +301,12 @@ static void run_first(struct msp_policy *policy)
     job->before = msp_tables_live(policy->loader);
     if (!is_expected(job)) {
         finish(job, MSP_CTL_REFUSED, "another policy is live");
+        return;
+    }
+    if (job->kind == JOB_ROLLBACK)
+        why = take_before(job);
+    if (why) {
+        finish(job, MSP_CTL_REFUSED, why);
         return;
     }
     if (job->kind == JOB_NAMES)
@@ -305,6 +373,14 @@ int msp_policy_push(struct msp_policy *policy, char *bytes, size_t len,
                    flags & MSP_PUSH_EXPECT ? expect : NULL, fn, data);
 }
 
+int msp_policy_rollback(struct msp_policy *policy, uint32_t flags,
+                        const uint8_t expect[MSP_DIGEST_BYTES],
+                        msp_policy_fn fn, void *data)
+{
+    return enqueue(policy, JOB_ROLLBACK, NULL, 0, flags,
+                   flags & MSP_PUSH_EXPECT ? expect : NULL, fn, data);
+}
+
 void msp_policy_names_changed(struct msp_policy *policy)
 {
     if (policy->live.bytes)
@@ -316,21 +392,18 @@ void msp_policy_names_changed(struct msp_policy *policy)
 /* The stored image, if there is a sound one. */
 static void read_stored(struct msp_policy *policy, struct msp_held *ret)
 {
+    struct msp_stored stored = {0};
     const char *why = "";
     int r;
 
-    r = msp_dirs_read(policy->state_fd, stored_name, MSP_IMAGE_BYTES_MAX,
-                      &ret->bytes, &ret->len);
-    if (r == -ENOENT)
-        return;
+    r = msp_store_read(policy->state_fd, MSP_STORE_LAST, &stored, &why);
     if (r == 0)
-        r = msp_image_open(ret->bytes, ret->len, &ret->image, &why);
-    if (r < 0) {
+        *ret = (struct msp_held){
+            .bytes = stored.bytes, .len = stored.len, .image = stored.image};
+    else if (r != -ENOENT)
         /* fail closed: the bootstrap denies more than any policy */
         msp_log(MSP_LOG_ERR, "policy.stored", "error", strerror(-r), "why", why,
                 NULL);
-        held_done(ret);
-    }
 }
 
 /* A slot of an earlier mspd is live: leave it, know its image if it is ours. */
@@ -349,7 +422,9 @@ static void take_over(struct msp_policy *policy, struct msp_held *stored,
     }
     held_done(stored);
     /* else the next apply takes a new identity epoch, which is safe */
-    policy->has_rows = msp_live_rows(policy->loader, &policy->rows) == 0;
+    policy->is_live_known =
+        msp_live_rows(policy->loader, &policy->rows) == 0 &&
+        msp_live_targets(policy->loader, &policy->targets) == 0;
     plan_sweep(policy);
     fn(data, &result);
     /* ids may have changed while no mspd watched */
@@ -405,8 +480,7 @@ void msp_policy_done(struct msp_policy *policy)
         held_done(&job->held);
         free(job);
     }
-    held_done(&policy->live);
-    msp_rows_done(&policy->rows);
+    forget_live(policy);
 }
 
 void msp_policy_unknown(const struct msp_held *held, msp_unknown_fn fn,

@@ -15,6 +15,7 @@
 
 #include "daemon/names.h"
 #include "loader/tables.h"
+#include "loader/target.h"
 
 /* Image bytes with their checked view and what their names meant. */
 struct msp_held {
@@ -43,8 +44,10 @@ struct msp_policy {
     int state_fd;              /* borrowed */
     bool is_bootstrap_deny;
     struct msp_held live;
-    struct msp_rows rows; /* of the live policy, if has_rows */
-    bool has_rows;
+    struct msp_rows rows; /* of the live policy, if is_live_known */
+    struct msp_targets targets;
+    bool is_live_known;
+    bool is_unstored; /* in force, but the next boot would not know it */
     struct msp_policy_job *first; /* owned queue; the first one runs */
     struct msp_timer sweep;
     uint64_t sweep_limit;
@@ -64,6 +67,14 @@ void msp_policy_done(struct msp_policy *policy);
 int msp_policy_push(struct msp_policy *policy, char *bytes, size_t len,
                     uint32_t flags, const uint8_t expect[MSP_DIGEST_BYTES],
                     msp_policy_fn fn, void *data);
+
+/*
+ * The same for the image accepted before the last one, which thereby becomes
+ * the last one. Refused if there is none. @return as msp_policy_push
+ */
+int msp_policy_rollback(struct msp_policy *policy, uint32_t flags,
+                        const uint8_t expect[MSP_DIGEST_BYTES],
+                        msp_policy_fn fn, void *data);
 
 /*
  * Makes sure something is in force: what the pins hold, else the stored image,

@@ -19,8 +19,8 @@
 static const char *const limits[] = {
     "root of the init namespaces with CAP_BPF can remove the programs",
     "containers that share a network namespace and have CAP_NET_RAW can read each other's clear text",
-    "raw and packet sockets, forwarded traffic and nested VMs are not seen by connect hooks",
-    "IPv6 sockets, UDP and connections made before mspd started are not covered",
+    "packet sockets, forwarded traffic and nested VMs are not seen by cgroup hooks",
+    "UDP is not covered",
     "a network card or virtual function given to a guest is not covered",
     "gVisor and Kata guests are not covered",
 };
@@ -156,7 +156,8 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
     }
 }
 
-static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live)
+static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live,
+                       bool is_unstored)
 {
     char hex[2 * MSP_DIGEST_BYTES + 1];
     bool is_bootstrap = live->flags & MSP_SLOT_BOOTSTRAP;
@@ -167,6 +168,7 @@ static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live)
                 is_bootstrap || !live->generation ? "none" : hex);
     msp_rec_uint(rec, "policy.identity_epoch", live->identity_epoch);
     msp_rec_bool(rec, "policy.bootstrap", is_bootstrap);
+    msp_rec_bool(rec, "policy.stored", !is_bootstrap && !is_unstored);
     if (is_bootstrap)
         msp_rec_str(rec, "policy.bootstrap_mode",
                     live->flags & MSP_SLOT_BOOTSTRAP_DENY ? "deny" : "root");
@@ -174,7 +176,7 @@ static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live)
 
 /* Why the state is "degraded"; none = it is not. */
 struct reasons {
-    const char *text[4]; /* one for each question find_reasons() asks */
+    const char *text[6]; /* one for each question find_reasons() asks */
     size_t n;
 };
 
@@ -202,7 +204,21 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (!mspd->listeners.n)
         reasons.text[reasons.n++] =
             "no network namespace has a listener: connects are denied";
+    if (!mspd->is_attached)
+        reasons.text[reasons.n++] = "the programs are not attached";
+    if (mspd->policy.is_unstored)
+        reasons.text[reasons.n++] =
+            "the policy could not be stored: the next boot has an older one";
     return reasons;
+}
+
+/* What audit mode lets out directly by, once it is too old. */
+static uint64_t heartbeat_age_ms(const struct mspd *mspd)
+{
+    uint64_t beat =
+        __atomic_load_n(&mspd->loader.meta->heartbeat_ns, __ATOMIC_ACQUIRE);
+
+    return (msp_io_now_ns() - beat) / 1000000u;
 }
 
 enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
@@ -225,7 +241,10 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
                     : "only processes of this cgroup: attached below the root "
                       "cgroup");
     msp_rec_str(rec, "pins", mspd->loader.pins.root);
-    put_policy(rec, &live);
+    put_policy(rec, &live, mspd->policy.is_unstored);
+    msp_rec_str(rec, "bootstrap",
+                mspd->opts.is_bootstrap_deny ? "deny" : "root");
+    msp_rec_uint(rec, "heartbeat.age_ms", heartbeat_age_ms(mspd));
     msp_rec_str(rec, "proxy.state",
                 child_state(&mspd->proxy, mspd->is_proxy_ready));
     msp_rec_str(rec, "key.state", has_key ? "have" : "none");

@@ -10,6 +10,8 @@
 
 #include <msp/cleanup.h>
 
+#include "loader/object.h"
+#include "loader/upgrade.h"
 #include "msp.skel.h"
 
 static const enum bpf_attach_type attach_types[MSP_PROG_LINKS] = {
@@ -107,15 +109,20 @@ static int open_current(struct msp_loader *loader, int i, __u32 wanted)
         __u32 id = 0;
 
         msp_pins_path(&loader->pins, "progs", msp_prog_names[i], is_new, path);
-        fd = bpf_obj_get(path);
-        if (fd < 0 || prog_id_of(fd, &id) < 0 || id != wanted)
+        if (is_new && access(path, F_OK) < 0)
+            continue;
+        fd = msp_object_open(loader, path, MSP_OBJECT_PROG, msp_prog_names[i]);
+        if (fd < 0)
+            return fd;
+        if (prog_id_of(fd, &id) < 0 || id != wanted)
             continue;
         if (is_new && rename(path, name) < 0)
             return msp_loader_fail(loader, -errno, "renaming %s", path);
         return TAKE_FD(fd);
     }
     return msp_loader_fail(loader, -EUCLEAN,
-                           "link %s runs a program that is not pinned",
+                           "link %s runs a program that is not pinned; "
+                           "nothing was changed",
                            msp_link_names[i]);
 }
 
@@ -128,20 +135,26 @@ static int open_link(struct msp_loader *loader, int i, uint64_t cgroup_id,
     __u32 len = sizeof(info);
 
     msp_pins_path(&loader->pins, "links", msp_link_names[i], false, path);
-    loader->link_fd[i] = bpf_obj_get(path);
+    loader->link_fd[i] = msp_object_open(loader, path, MSP_OBJECT_LINK, NULL);
     if (loader->link_fd[i] < 0)
-        return msp_loader_fail(loader, -errno, "opening %s", path);
+        return loader->link_fd[i];
     if (bpf_obj_get_info_by_fd(loader->link_fd[i], &info, &len) < 0)
         return msp_loader_fail(loader, -errno, "reading %s", path);
+    if (info.type != BPF_LINK_TYPE_CGROUP ||
+        info.cgroup.attach_type != (__u32)attach_types[i])
+        return msp_loader_fail(loader, -EUCLEAN,
+                               "%s is a link of another kind; nothing was "
+                               "changed",
+                               path);
     if (info.cgroup.cgroup_id == 0)
         return msp_loader_fail(loader, -EUCLEAN,
-                               "the cgroup of %s was removed; remove the pin "
-                               "tree to start anew",
-                               path);
+                               "the cgroup of %s was removed; to start anew: "
+                               "mspctl detach --yes --pin-dir %s",
+                               path, loader->pins.dir);
     if (info.cgroup.cgroup_id != cgroup_id)
         return msp_loader_fail(loader, -EUCLEAN,
                                "%s is attached at another cgroup than "
-                               "--cgroup",
+                               "--cgroup; nothing was changed",
                                path);
     *ret_prog_fd = open_current(loader, i, info.prog_id);
     return *ret_prog_fd < 0 ? *ret_prog_fd : 0;
@@ -198,11 +211,14 @@ static int attach_again(struct msp_loader *loader, uint64_t cgroup_id)
 int msp_attach(struct msp_loader *loader, int cgroup_fd)
 {
     struct stat st;
+    int r;
 
-    if (!loader->is_reused)
-        return attach_new(loader, cgroup_fd);
     /* the inode number of a cgroup v2 directory is its id */
     if (fstat(cgroup_fd, &st) < 0)
         return msp_loader_fail(loader, -errno, "reading the cgroup");
-    return attach_again(loader, st.st_ino);
+    r = msp_upgrade_check(loader, st.st_ino);
+    if (r == 0)
+        r = loader->is_reused ? attach_again(loader, st.st_ino)
+                              : attach_new(loader, cgroup_fd);
+    return r < 0 ? r : msp_upgrade_finish(loader);
 }

@@ -9,10 +9,11 @@
 
 /*
  * Attaches at a cgroup v2 directory and pins links and programs, or updates
- * the links of an earlier mspd (expecting the programs they run).
+ * the links of an earlier mspd (expecting the programs they run). Trees of
+ * other layouts are removed once ours is in force.
  * @param cgroup_fd directory of the cgroup
  * @return 0; -EUCLEAN the pinned links are at another cgroup or run foreign
  *         programs; negative errno. `why` is set. On failure what was in force
- *         before is in force.
+ *         before is in force, perhaps with ours beside it.
  */
 int msp_attach(struct msp_loader *loader, int cgroup_fd);

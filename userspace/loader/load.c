@@ -10,6 +10,7 @@
 
 #include <msp/cleanup.h>
 
+#include "loader/object.h"
 #include "msp.skel.h"
 
 enum {
@@ -57,12 +58,13 @@ static bool is_pinned_map(const struct bpf_map *map)
 static int check_map(struct msp_loader *loader, const struct bpf_map *map,
                      const char *path)
 {
-    msp_autoclose int fd = bpf_obj_get(path);
+    msp_autoclose int fd =
+        msp_object_open(loader, path, MSP_OBJECT_MAP, bpf_map__name(map));
     struct bpf_map_info info = {0};
     __u32 len = sizeof(info);
 
     if (fd < 0)
-        return msp_loader_fail(loader, -errno, "pin %s", path);
+        return fd;
     if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
         return msp_loader_fail(loader, -errno, "pin %s", path);
     if (info.type != bpf_map__type(map) ||
@@ -119,9 +121,9 @@ static int judge_pins(struct msp_loader *loader)
         return 0;
     case MSP_PINS_BROKEN:
         return msp_loader_fail(loader, -EUCLEAN,
-                               "%s is enforced but %s is missing; remove the "
-                               "tree by hand to start anew",
-                               loader->pins.root, missing);
+                               "%s is enforced but %s is missing; to start "
+                               "anew: mspctl detach --yes --pin-dir %s",
+                               loader->pins.root, missing, loader->pins.dir);
     case MSP_PINS_LEFTOVER:
         r = msp_pins_clear(&loader->pins);
         if (r < 0)

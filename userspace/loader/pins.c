@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -48,6 +49,7 @@ int msp_pins_open(struct msp_pins *pins, const char *pin_dir)
 
     n = snprintf(pins->root, sizeof(pins->root), "%s/layout-%d", pin_dir,
                  MSP_LAYOUT);
+    (void)snprintf(pins->dir, sizeof(pins->dir), "%s", pin_dir);
     if (n < 0 || (size_t)n >= sizeof(pins->root) || pin_dir[0] != '/')
         return pin_dir[0] == '/' ? -ENAMETOOLONG : -EINVAL;
     r = make_dirs(pin_dir);
@@ -220,4 +222,70 @@ int msp_pins_each_gen(const struct msp_pins *pins,
         (void)msp_pins_remove_dir(path);
     }
     return 0;
+}
+
+/* --- other layouts ------------------------------------------------------ */
+
+static bool is_layout(const char *name)
+{
+    static const char prefix[] = "layout-";
+    const char *number = name + sizeof(prefix) - 1;
+
+    return strncmp(name, prefix, sizeof(prefix) - 1) == 0 && *number &&
+           strspn(number, "0123456789") == strlen(number);
+}
+
+int msp_pins_each_other(const struct msp_pins *pins, msp_pins_fn fn, void *data)
+{
+    msp_cleanup(close_dir) DIR *dir = opendir(pins->dir);
+    const struct dirent *entry;
+    int r = 0;
+
+    if (!dir)
+        return -errno;
+    while (r == 0 && (entry = readdir(dir))) {
+        char root[MSP_PIN_PATH_BYTES];
+        int n;
+
+        if (!is_layout(entry->d_name))
+            continue;
+        n = snprintf(root, sizeof(root), "%s/%s", pins->dir, entry->d_name);
+        if (n < 0 || (size_t)n >= sizeof(root))
+            return -ENAMETOOLONG;
+        if (!msp_streq(root, pins->root))
+            r = fn(data, root);
+    }
+    return r;
+}
+
+bool msp_pins_has_link(const char *root)
+{
+    msp_cleanup(close_dir) DIR *dir = NULL;
+    char path[MSP_PIN_PATH_BYTES];
+    const struct dirent *entry;
+
+    (void)snprintf(path, sizeof(path), "%s/links", root);
+    dir = opendir(path);
+    while (dir && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.')
+            return true;
+    return false;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+                      struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path) < 0 ? -errno : 0;
+}
+
+int msp_pins_remove_tree(const char *root)
+{
+    int r = nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+
+    if (r == -1)
+        return errno == ENOENT ? 0 : -errno;
+    return r;
 }

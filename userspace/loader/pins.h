@@ -2,7 +2,9 @@
 /*
  * The pin tree <pin-dir>/layout-<n>/{links,progs,maps,gen}: names and
  * directories only, no BPF objects are interpreted here. bpffs reserves dots
- * in names, so a temporary name ends in "-new".
+ * in names, so a temporary name ends in "-new". In every layout links/ holds
+ * nothing but links, and maps/msp_meta begins with the fields up to
+ * agent_epoch: that is all one layout knows of another.
  */
 #pragma once
 
@@ -14,8 +16,12 @@ enum {
 };
 
 struct msp_pins {
+    char dir[MSP_PIN_PATH_BYTES / 2];  /* what --pin-dir says */
     char root[MSP_PIN_PATH_BYTES / 2]; /* .../layout-<n> */
 };
+
+/* @param root the tree of another layout. @return 0 to go on, else to stop */
+typedef int (*msp_pins_fn)(void *data, const char *root);
 
 enum msp_pins_state {
     MSP_PINS_EMPTY,    /* nothing there */
@@ -52,6 +58,16 @@ int msp_pins_clear(const struct msp_pins *pins);
 
 /* Removes one directory of pins; no error if it is not there. */
 int msp_pins_remove_dir(const char *path);
+
+/* Calls fn for the tree of each other layout. @return 0; what fn did; -errno */
+int msp_pins_each_other(const struct msp_pins *pins, msp_pins_fn fn,
+                        void *data);
+
+/* Whether the tree at `root` has a link. */
+bool msp_pins_has_link(const char *root);
+
+/* Removes a whole tree; no error if it is not there. @return 0; -errno */
+int msp_pins_remove_tree(const char *root);
 
 /*
  * Calls fn for each generation under gen/; leftovers ending in "-new" are

@@ -293,6 +293,63 @@ static void check_needs_no_daemon(void **state)
     bench_done(&b);
 }
 
+static void check_reads_a_document_as_it_is_told(void **state)
+{
+    static const struct {
+        const char *text, *form, *endpoint, *mode;
+        int code;
+        const char *says; /* on err; NULL = nothing */
+    } cases[] = {
+        {"{\"defaultAccess\":\"allow\"}", NULL, "wireserver", "audit",
+         MSP_EXIT_OK, "none for imds"},
+        {"{}", "local", "imds", NULL, MSP_EXIT_OK, "none for wireserver"},
+        {"{\"defaultAccess\":\"allow\"}", NULL, NULL, NULL, MSP_EXIT_USAGE,
+         "--endpoint imds or wireserver"},
+        {"{\"version\":1,\"endpoints\":{}}", NULL, NULL, NULL, MSP_EXIT_OK,
+         NULL},
+        {"{\"version\":1,\"endpoints\":{}}", NULL, NULL, "audit",
+         MSP_EXIT_USAGE, "--mode"},
+        {"{}", NULL, NULL, NULL, MSP_EXIT_USAGE, "--form"},
+        {"{}", "xml", NULL, NULL, MSP_EXIT_USAGE, "not a form"},
+        {"{}", "local", "imds", "Audit", MSP_EXIT_USAGE, "not a mode"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench b;
+
+        bench_start(&b);
+        bench_write(&b, cases[i].text, strlen(cases[i].text));
+        b.cli.form = cases[i].form;
+        b.cli.endpoint = cases[i].endpoint;
+        b.cli.mode = cases[i].mode;
+        assert_int_equal(msp_cmd_policy_check(&b.cli), cases[i].code);
+        bench_flush(&b);
+        if (cases[i].says)
+            assert_says(b.err, cases[i].says);
+        else
+            assert_int_equal(b.err[0], '\0');
+        bench_done(&b);
+    }
+}
+
+static void an_image_has_no_form(void **state)
+{
+    msp_autofree uint8_t *image = NULL;
+    struct bench b;
+    size_t len = 0;
+
+    (void)state;
+    image = default_image(&len);
+    bench_start(&b);
+    bench_write(&b, image, len);
+    b.cli.endpoint = "imds";
+    assert_int_equal(msp_cmd_policy_push(&b.cli), MSP_EXIT_USAGE);
+    bench_flush(&b);
+    assert_says(b.err, "are for documents");
+    bench_done(&b);
+}
+
 static void check_lists_errors_as_json_on_request(void **state)
 {
     struct bench b;
@@ -513,6 +570,8 @@ int main(void)
         cmocka_unit_test(push_refuses_before_it_asks),
         cmocka_unit_test(push_refuses_a_damaged_image),
         cmocka_unit_test(check_needs_no_daemon),
+        cmocka_unit_test(check_reads_a_document_as_it_is_told),
+        cmocka_unit_test(an_image_has_no_form),
         cmocka_unit_test(check_lists_errors_as_json_on_request),
         cmocka_unit_test(every_failure_is_an_object_on_request),
         cmocka_unit_test(status_hides_what_says_nothing),

@@ -19,7 +19,23 @@ static const char document[] =
     "\"wireserver\":{\"mode\":\"audit\",\"defaultAccess\":\"allow\","
     "\"id\":\"\",\"rules\":{\"privileges\":[{\"name\":\"q\",\"path\":\"/m\","
     "\"queryParameters\":{\"comp\":\"goalstate\"}}],\"roles\":[],"
-    "\"identities\":[],\"roleAssignments\":[]}}}}";
+    "\"identities\":[],\"roleAssignments\":[]}},"
+    "\"a-v6\":{\"mode\":\"enforce\",\"defaultAccess\":\"deny\",\"id\":\"\","
+    "\"addresses\":[\"fd00::/16\",\"10.1.0.0/16\"],\"ports\":[81],"
+    "\"sign\":false},"
+    "\"b-v4\":{\"mode\":\"audit\",\"defaultAccess\":\"deny\",\"id\":\"\","
+    "\"addresses\":[\"10.0.0.0/16\"],\"ports\":[81,70],\"sign\":true}}}";
+
+/* Its prefixes in order: where each of them stands. */
+enum {
+    B_70,       /* b-v4, 10.0.0.0/16 */
+    WIRESERVER, /* port 80 */
+    IMDS,       /* port 80 */
+    B_81,       /* b-v4, 10.0.0.0/16 */
+    A_81,       /* a-v6, 10.1.0.0/16 */
+    A6_81,      /* a-v6, fd00::/16 */
+    HOSTGA,
+};
 
 static struct compiled good;
 
@@ -268,20 +284,58 @@ static const struct fault faults[] = {
      EINVAL, "set names no identity"},
     {"id", ROW(ENDPOINTS, msp_image_endpoint, 1, id_off), 4, 0xfffffff0, EINVAL,
      "string offset"},
-    {"prefix length", ROW(PREFIXES, msp_image_prefix, 0, key.prefixlen), 4, 161,
-     EINVAL, "address prefix length"},
-    {"prefix length low", ROW(PREFIXES, msp_image_prefix, 0, key.prefixlen), 4,
-     31, EINVAL, "address prefix length"},
-    {"prefix bits", ROW(PREFIXES, msp_image_prefix, 0, key.prefixlen), 4, 150,
-     EINVAL, "address bits beyond the prefix"},
+    {"prefix length",
+     ROW(PREFIXES, msp_image_prefix, WIRESERVER, key.prefixlen), 4, 161, EINVAL,
+     "address prefix length"},
+    {"prefix length low",
+     ROW(PREFIXES, msp_image_prefix, WIRESERVER, key.prefixlen), 4, 31, EINVAL,
+     "address prefix length"},
+    {"prefix bits", ROW(PREFIXES, msp_image_prefix, WIRESERVER, key.prefixlen),
+     4, 150, EINVAL, "address bits beyond the prefix"},
     {"port", ROW(PREFIXES, msp_image_prefix, 0, key.port), 2, 0, EINVAL,
      "port 0"},
     {"prefix pad", ROW(PREFIXES, msp_image_prefix, 0, key.pad), 2, 1, EINVAL,
      "padding not zero"},
-    {"prefix endpoint", ROW(PREFIXES, msp_image_prefix, 0, endpoint), 4, 3,
+    {"prefix endpoint", ROW(PREFIXES, msp_image_prefix, 0, endpoint), 4, 5,
      EINVAL, "endpoint index"},
-    {"prefix order", ROW(PREFIXES, msp_image_prefix, 0, key.port), 2, 81,
+    {"prefix order", ROW(PREFIXES, msp_image_prefix, 0, key.port), 2, 82,
      EINVAL, "prefixes not sorted"},
+    {"prefix twice", ROW(PREFIXES, msp_image_prefix, A_81, key.addr[13]), 1, 0,
+     EINVAL, "prefixes not sorted"},
+    {"prefix overlaps", ROW(PREFIXES, msp_image_prefix, B_81, key.prefixlen), 4,
+     32 + 96 + 15, EINVAL, "prefixes overlap"},
+    {"prefix loopback", ROW(PREFIXES, msp_image_prefix, A_81, key.addr[12]), 1,
+     127, EINVAL, "address reserved"},
+    {"prefix multicast", ROW(PREFIXES, msp_image_prefix, A6_81, key.addr[0]), 1,
+     0xff, EINVAL, "address reserved"},
+    {"prefix of all", ROW(PREFIXES, msp_image_prefix, B_70, key.prefixlen), 4,
+     32 + 96 + 5, EINVAL, "address bits beyond the prefix"},
+    {"listener port", ROW(PREFIXES, msp_image_prefix, HOSTGA, key.port), 2,
+     61099, EINVAL, "port of the agent's listeners"},
+    {"built-in moved", ROW(PREFIXES, msp_image_prefix, HOSTGA, key.port), 2,
+     32527, EINVAL, "built-in endpoint moved"},
+    {"built-in at another's", ROW(PREFIXES, msp_image_prefix, IMDS, endpoint),
+     4, 1, EINVAL, "built-in endpoint moved"},
+    {"address of nobody", ROW(PREFIXES, msp_image_prefix, HOSTGA, endpoint), 4,
+     4, EINVAL, "endpoint without an address"},
+    {"signed IPv6", ROW(PREFIXES, msp_image_prefix, A6_81, endpoint), 4, 4,
+     EINVAL, "signed endpoint not IPv4"},
+    {"signed IPv6 by flag", ROW(ENDPOINTS, msp_image_endpoint, 3, ep.flags), 4,
+     MSP_EP_SIGN, EINVAL, "signed endpoint not IPv4"},
+    {"custom order", ROW(ENDPOINTS, msp_image_endpoint, 3, ep.name), 1, 'c',
+     EINVAL, "endpoints not sorted"},
+    {"custom name", ROW(ENDPOINTS, msp_image_endpoint, 4, ep.name), 1, 'B',
+     EINVAL, "endpoint name"},
+    {"custom name dash", ROW(ENDPOINTS, msp_image_endpoint, 4, ep.name), 1, '-',
+     EINVAL, "endpoint name"},
+    {"custom root gate", ROW(ENDPOINTS, msp_image_endpoint, 4, ep.flags), 4,
+     MSP_EP_SIGN | MSP_EP_ROOT_GATE, EINVAL, "endpoint flags"},
+    {"imds unsigned", ROW(ENDPOINTS, msp_image_endpoint, 0, ep.flags), 4, 0,
+     EINVAL, "endpoint flags"},
+    {"wireserver without gate", ROW(ENDPOINTS, msp_image_endpoint, 1, ep.flags),
+     4, MSP_EP_SIGN, EINVAL, "endpoint flags"},
+    {"everybody and a selector", ROW(IDENTITIES, msp_image_identity, 0, flags),
+     4, MSP_ID_UID | MSP_ID_EVERYBODY, EINVAL, "identity flags"},
     {"identity flags", ROW(IDENTITIES, msp_image_identity, 0, flags), 4, 0x11,
      EINVAL, "identity flags"},
     {"no selector", ROW(IDENTITIES, msp_image_identity, 1, flags), 4, 0x100,
@@ -299,7 +353,7 @@ static const struct fault faults[] = {
     {"user without flag", ROW(IDENTITIES, msp_image_identity, 0, user_off), 4,
      1, E2BIG, "string too long"},
     {"privilege endpoint", ROW(PRIVILEGES, msp_image_privilege, 0, endpoint), 4,
-     3, EINVAL, "endpoint index"},
+     5, EINVAL, "endpoint index"},
     {"privilege name", ROW(PRIVILEGES, msp_image_privilege, 0, name_off), 4, 0,
      EINVAL, "string empty"},
     {"pair endpoint", ROW(PAIRS, msp_pair_key, 0, endpoint), 4, 9, EINVAL,

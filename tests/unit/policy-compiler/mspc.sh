@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # mspc.sh MSPC: flags, exit codes and files of the command.
+# shellcheck disable=SC2086  # some words are made of several options
 set -u
 
 mspc=$1
@@ -68,6 +69,50 @@ head -c 100 image >short
 expect 2 "$mspc" dump short
 : >empty
 expect 2 "$mspc" dump empty
+
+printf '{"defaultAccess":"allow"}' >local.json
+expect 2 "$mspc" check local.json
+claim "whose rules they are must be said" 'grep -q "endpoint imds or" err'
+expect 0 "$mspc" check local.json --endpoint imds
+expect 0 "$mspc" check local.json --endpoint wireserver --mode audit
+expect 0 "$mspc" check --form local --endpoint imds local.json
+expect 2 "$mspc" check --form native local.json
+expect 2 "$mspc" check --form yaml local.json
+expect 2 "$mspc" check --endpoint imds --mode Enforce local.json
+expect 2 "$mspc" check --endpoint hostga local.json
+expect 2 "$mspc" check good.json --mode audit
+expect 2 "$mspc" dump image --form native
+expect 2 "$mspc" default --mode audit
+
+imds="--endpoint imds --target /x"
+expect 0 "$mspc" explain image $imds
+expect 0 "$mspc" explain good.json $imds
+expect 0 sh -c "'$mspc' explain - $imds <good.json"
+expect 0 sh -c "'$mspc' explain - $imds <image"
+claim "the verdict comes first" 'head -n 1 out | grep -q "^allow: "'
+expect 1 "$mspc" explain image --endpoint wireserver --target /x --uid 0
+expect 0 "$mspc" explain image --endpoint wireserver --target /x --root
+expect 0 "$mspc" explain image $imds --json
+claim "an answer begins with the schema" 'head -c 12 out | grep -q "{\"schema\":1,"'
+expect 0 "$mspc" explain local.json $imds --json
+claim "an answer is alone on standard output" '[ "$(grep -c schema out)" = 1 ] && [ -s err ]'
+expect 2 "$mspc" explain bad.json $imds --json
+claim "no answer, no output" '[ ! -s out ] && [ -s err ]'
+expect 2 "$mspc" explain short $imds
+expect 2 "$mspc" explain missing $imds
+expect 2 "$mspc" explain image --endpoint imds
+expect 2 "$mspc" explain image --target /x
+expect 2 "$mspc" explain image --endpoint no --target /x
+for wrong in "--uid -1" "--uid 4294967295" "--uid 1x" "--gid root" \
+    "--method get" "--method TRACE" "--root --container" "--root --uid 1" \
+    "--uid 99999999999999999999" "-o x"; do
+    expect 2 "$mspc" explain image $imds $wrong
+done
+groups=$(seq -f "--group %g" 1 64)
+expect 0 "$mspc" explain image $imds $groups
+expect 2 "$mspc" explain image $imds $groups --group last
+expect 2 "$mspc" check good.json --uid 1
+expect 5 sh -c "'$mspc' explain image $imds >/dev/full"
 
 expect 2 "$mspc"
 expect 2 "$mspc" explode

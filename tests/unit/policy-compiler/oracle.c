@@ -11,6 +11,7 @@
 #include <msp/canon.h>
 
 #include "document.h"
+#include "explain.h"
 
 #define PRIVILEGES  7
 #define IDENTITIES  5
@@ -53,7 +54,15 @@ static const char *const key_text[KEYS] = {"k", "comp", "kk"};
 static const char *const value_text[] = {"", "v", "https://a/"};
 static const char *const method_text[] = {"GET",    "HEAD",    "POST", "PUT",
                                           "DELETE", "OPTIONS", "PATCH"};
-static const char *const endpoint_text[] = {"imds", "wireserver", "hostga"};
+/* In the order of their indexes. */
+static const char *const endpoint_text[] = {"imds", "wireserver", "hostga",
+                                            "0-first", "last"};
+static const char *const place_text[] = {
+    "", "", "",
+    ",\"addresses\":[\"10.0.0.0/8\",\"192.0.2.1\"],\"ports\":[80,81],"
+    "\"sign\":true",
+    ",\"addresses\":[\"198.51.100.7\"],\"ports\":[32526],\"sign\":true"};
+#define ENDPOINTS 5
 
 static unsigned int seed;
 
@@ -196,9 +205,9 @@ static void put_item(FILE *out, const struct item *item, int endpoint)
 {
     (void)fprintf(out,
                   "%s\"%s\":{\"mode\":\"enforce\",\"defaultAccess\":\"%s\","
-                  "\"id\":\"\",\"rules\":{\"privileges\":[",
+                  "\"id\":\"\"%s,\"rules\":{\"privileges\":[",
                   endpoint ? "," : "", endpoint_text[endpoint],
-                  item->default_allow ? "allow" : "deny");
+                  item->default_allow ? "allow" : "deny", place_text[endpoint]);
     for (int i = 0; i < item->n_privileges; i++)
         put_privilege(out, &item->privilege[i], i);
     (void)fputs("],\"roles\":[", out);
@@ -230,7 +239,7 @@ static void compile_items(const struct item *item, struct compiled *ret)
 
     assert_non_null(out);
     (void)fputs("{\"version\":1,\"endpoints\":{", out);
-    for (int i = 0; i < MSP_EP_BUILTINS; i++)
+    for (int i = 0; i < ENDPOINTS; i++)
         put_item(out, &item[i], i);
     (void)fputs("}}", out);
     assert_int_equal(fclose(out), 0);
@@ -431,11 +440,40 @@ static void check_reach(const struct item *item, const struct msp_image *view,
     }
 }
 
+/* What `mspc explain` says, which decides with the kernel's own lines. */
+static void check_explain(const struct item *item, const struct msp_image *view,
+                          uint32_t endpoint, const struct request *req,
+                          const char *target)
+{
+    static struct explain explain;
+    struct explain_query query = {.endpoint = endpoint,
+                                  .method = req->method,
+                                  .target = target,
+                                  .caller = {.has_uid = true, .is_root = true}};
+    int caller = pick(item->n_identities);
+    struct request one = *req;
+    struct verdict by_rules;
+    bool can_reach = item->default_allow;
+
+    one.caller = 1u << caller;
+    query.caller.uid = 100 * endpoint + (uint32_t)caller;
+    by_rules = decide_by_rules(item, &one);
+    for (int p = 0; p < item->n_privileges; p++)
+        can_reach |= privilege_granted(item, p, one.caller);
+    assert_ok(msp_explain(view, &query, &explain));
+    assert_int_equal(msp_explain_is_allowed(&explain),
+                     by_rules.allow && can_reach);
+    assert_int_equal(explain.stage,
+                     can_reach ? MSP_STAGE_REQUEST : MSP_STAGE_CONNECT);
+    if (explain.privilege != MSP_NO_IDENTITY)
+        check_name(item, view, explain.privilege, &one);
+}
+
 static void compare_one(const struct item *items, const struct msp_image *view,
                         unsigned int *n_by_privilege)
 {
     static struct msp_canon canon;
-    uint32_t endpoint = (uint32_t)pick(MSP_EP_BUILTINS), privilege = 0;
+    uint32_t endpoint = (uint32_t)pick(ENDPOINTS), privilege = 0;
     const struct item *item = &items[endpoint];
     struct verdict by_rules, by_tables;
     struct request req;
@@ -461,6 +499,7 @@ static void compare_one(const struct item *items, const struct msp_image *view,
         check_name(item, view, privilege, &req);
         ++*n_by_privilege;
     }
+    check_explain(item, view, endpoint, &req, target);
 }
 
 static void tables_decide_as_the_rules_do(void **state)
@@ -473,13 +512,13 @@ static void tables_decide_as_the_rules_do(void **state)
                  : (unsigned int)time(NULL);
     print_message("MSP_SEED=%u\n", seed);
     for (int round = 0; round < 400; round++) {
-        struct item item[MSP_EP_BUILTINS];
+        struct item item[ENDPOINTS];
         msp_cleanup(compiled_done) struct compiled image = {0};
 
-        for (int i = 0; i < MSP_EP_BUILTINS; i++)
+        for (int i = 0; i < ENDPOINTS; i++)
             make_item(&item[i]);
         compile_items(item, &image);
-        for (int i = 0; i < MSP_EP_BUILTINS; i++)
+        for (int i = 0; i < ENDPOINTS; i++)
             check_reach(&item[i], &image.view, i);
         for (int i = 0; i < 100; i++)
             compare_one(item, &image.view, &n_by_privilege);

@@ -130,6 +130,131 @@ static void any_bytes_are_answered(void **state)
     }
 }
 
+#define RULES                                                       \
+    "\"rules\":{\"privileges\":[{\"name\":\"p\",\"path\":\"/p\"}]," \
+    "\"roles\":[{\"name\":\"r\",\"privileges\":[\"p\"]}],"          \
+    "\"identities\":[{\"name\":\"i\",\"userName\":\"u\"}],"         \
+    "\"roleAssignments\":[{\"role\":\"r\",\"identities\":[\"i\"]}]}"
+#define AUDIT_ITEM "\"mode\":\"audit\",\"defaultAccess\":\"deny\"," RULES
+
+/* One policy for WireServer and HostGA in every form that can say it. */
+static const struct {
+    enum msp_form form;
+    const char *text;
+    struct msp_policy_options options;
+} same_policy[] = {
+    {MSP_FORM_NATIVE,
+     HEAD "\"wireserver\":{\"id\":\"\"," AUDIT_ITEM
+          "},\"hostga\":{\"id\":\"\"," AUDIT_ITEM "}}}",
+     {.form = MSP_FORM_AUTO}},
+    {MSP_FORM_STATUS,
+     "{\"wireserver\":{\"id\":\"\"," AUDIT_ITEM "},\"imds\":null}",
+     {.form = MSP_FORM_AUTO}},
+    {MSP_FORM_LOCAL,
+     "{\"defaultAccess\":\"Deny\"," RULES "}",
+     {.endpoint = "wireserver", .mode = MSP_MODE_AUDIT}},
+    {MSP_FORM_ARM,
+     "{\"location\":\"x\",\"properties\":{" AUDIT_ITEM "}}",
+     {.endpoint = "wireserver"}},
+};
+
+_Static_assert(ARRAY_SIZE(same_policy) == MSP_FORM_COUNT - 1, "same_policy");
+
+/* @param ret released by the caller @return as msp_policy_compile_as() */
+static int compile_form(size_t i, enum msp_form form, struct compiled *ret)
+{
+    msp_cleanup(msp_diags_done) struct msp_diags diags = {0};
+    struct msp_policy_options options = same_policy[i].options;
+
+    options.form = form;
+    return msp_policy_compile_as(same_policy[i].text,
+                                 strlen(same_policy[i].text), &options, &diags,
+                                 &ret->bytes, &ret->len);
+}
+
+static void every_form_gives_the_same_image(void **state)
+{
+    msp_cleanup(compiled_done) struct compiled first = {0};
+
+    (void)state;
+    assert_ok(compile_form(0, MSP_FORM_NATIVE, &first));
+    for (size_t i = 0; i < ARRAY_SIZE(same_policy); i++) {
+        msp_cleanup(compiled_done) struct compiled shown = {0}, told = {0};
+
+        assert_ok(compile_form(i, MSP_FORM_AUTO, &shown));
+        assert_ok(compile_form(i, same_policy[i].form, &told));
+        assert_int_equal(shown.len, first.len);
+        assert_memory_equal(shown.bytes, first.bytes, first.len);
+        assert_int_equal(told.len, first.len);
+        assert_memory_equal(told.bytes, first.bytes, first.len);
+    }
+}
+
+static void a_form_is_not_taken_for_another(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(same_policy); i++)
+        for (size_t j = 0; j < ARRAY_SIZE(same_policy); j++) {
+            msp_cleanup(compiled_done) struct compiled image = {0};
+            enum msp_form form = same_policy[j].form;
+
+            /* Lax forms ignore members, so they may find an empty policy. */
+            if (i == j || form == MSP_FORM_STATUS || form == MSP_FORM_LOCAL)
+                continue;
+            assert_errno(compile_form(i, form, &image), EINVAL);
+            assert_null(image.bytes);
+        }
+}
+
+/* The old entry takes the native form alone. */
+static void compile_without_options_is_native(void **state)
+{
+    (void)state;
+    assert_true(is_refused(same_policy[1].text, strlen(same_policy[1].text),
+                           MSP_DIAG_UNKNOWN_MEMBER, "/wireserver"));
+}
+
+static void any_bytes_of_any_form_are_answered(void **state)
+{
+    static const char alphabet[] = "{}[]\",:0a\\\x80 \n-/%n";
+    unsigned int seed = 5;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        size_t i = (size_t)round % ARRAY_SIZE(same_policy);
+        size_t size = strlen(same_policy[i].text), len = 0;
+        msp_cleanup(msp_diags_done) struct msp_diags diags = {0};
+        msp_autofree char *text = strdup(same_policy[i].text);
+        msp_autofree uint8_t *image = NULL;
+        int r, n = 1 + rand_r(&seed) % 3;
+
+        assert_non_null(text);
+        while (n-- > 0)
+            text[(size_t)rand_r(&seed) % size] =
+                alphabet[(size_t)rand_r(&seed) % (sizeof(alphabet) - 1)];
+        r = msp_policy_compile_as(text, size, &same_policy[i].options, &diags,
+                                  &image, &len);
+        assert_true(r == 0 || r == -EINVAL);
+        assert_int_equal(r == 0, image != NULL);
+        assert_int_equal(r == 0, diags.n_errors == 0);
+    }
+}
+
+static void words_of_options_are_known(void **state)
+{
+    enum msp_form form = MSP_FORM_AUTO;
+    enum msp_mode mode = MSP_MODE_NONE;
+
+    (void)state;
+    assert_ok(msp_policy_form_of("arm", &form));
+    assert_int_equal(form, MSP_FORM_ARM);
+    assert_errno(msp_policy_form_of("auto", &form), EINVAL);
+    assert_errno(msp_policy_form_of("", &form), EINVAL);
+    assert_ok(msp_policy_mode_of("enforce", &mode));
+    assert_int_equal(mode, MSP_MODE_ENFORCE);
+    assert_errno(msp_policy_mode_of("none", &mode), EINVAL);
+}
+
 static json_t *dump_json(const struct msp_image *view)
 {
     msp_autofree char *text = NULL;
@@ -198,6 +323,11 @@ int main(void)
         cmocka_unit_test(an_absent_endpoint_is_disabled),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(any_bytes_are_answered),
+        cmocka_unit_test(every_form_gives_the_same_image),
+        cmocka_unit_test(a_form_is_not_taken_for_another),
+        cmocka_unit_test(compile_without_options_is_native),
+        cmocka_unit_test(any_bytes_of_any_form_are_answered),
+        cmocka_unit_test(words_of_options_are_known),
         cmocka_unit_test(the_json_dump_has_every_table),
         cmocka_unit_test(a_dump_that_cannot_be_written_is_an_error),
     };

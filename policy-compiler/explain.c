@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "explain.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <msp/cleanup.h>
+
+#include "order.h"
+
+/* --- who calls ----------------------------------------------------------- */
+
+static bool has_group(const struct explain_caller *caller, uint32_t gid)
+{
+    if (caller->has_gid && caller->gid == gid)
+        return true;
+    for (size_t i = 0; i < caller->n_groups; i++)
+        if (caller->group[i] == gid)
+            return true;
+    return false;
+}
+
+static bool has_group_name(const struct explain_caller *caller,
+                           const char *name)
+{
+    for (size_t i = 0; i < caller->n_names; i++)
+        if (msp_streq(caller->group_name[i], name))
+            return true;
+    return false;
+}
+
+/* All selectors given must match. */
+static bool is_identity(const struct msp_image *image,
+                        const struct msp_image_identity *id,
+                        const struct explain_caller *caller)
+{
+    if (id->flags & MSP_ID_HOST_ONLY && caller->is_container)
+        return false;
+    if (id->flags & MSP_ID_UID && (!caller->has_uid || caller->uid != id->uid))
+        return false;
+    if (id->flags & MSP_ID_GID && !has_group(caller, id->gid))
+        return false;
+    if (id->flags & MSP_ID_USER &&
+        (!caller->user ||
+         !msp_streq(caller->user, msp_image_string(image, id->user_off))))
+        return false;
+    return !(id->flags & MSP_ID_GROUP) ||
+           has_group_name(caller, msp_image_string(image, id->group_off));
+}
+
+static struct msp_idset find_ids(const struct msp_image *image,
+                                 const struct explain_caller *caller)
+{
+    struct msp_idset ids = {{0}};
+
+    for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++)
+        if (is_identity(image, &image->identities[i], caller))
+            ids.word[i / 64] |= 1ull << (i % 64);
+    return ids;
+}
+
+/* --- what is asked ------------------------------------------------------- */
+
+/* The longest prefix. */
+static const struct msp_path_node *find_node(const struct msp_image *image,
+                                             uint32_t endpoint,
+                                             const struct msp_canon *canon)
+{
+    const struct msp_image_path *best = NULL;
+    size_t len = canon->path.len + 1; /* with its NUL */
+
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PATHS]; i++) {
+        const struct msp_image_path *row = &image->paths[i];
+        size_t n = (row->key.prefixlen - MSP_PATH_KEY_FIXED_BITS) / 8;
+
+        if (row->key.endpoint != endpoint || n > len ||
+            memcmp(row->key.path, canon->path.ptr, n) != 0)
+            continue;
+        if (!best || row->key.prefixlen > best->key.prefixlen)
+            best = row;
+    }
+    return best ? &best->node : NULL;
+}
+
+/* Which pairs of the policy the request has. @return 0; -EIO */
+static int find_pairs(const struct msp_image *image, uint32_t endpoint,
+                      const struct msp_canon *canon,
+                      uint64_t ret_bits[MSP_PAIRS_MAX / 64])
+{
+    for (size_t i = 0; i < canon->n_pairs; i++) {
+        const struct msp_canon_pair *pair = &canon->pair[i];
+        struct msp_pair_key key = {.endpoint = endpoint};
+        int r = msp_canon_pair_hash(pair->key.ptr, pair->key.len,
+                                    pair->value.ptr, pair->value.len, key.hash);
+
+        if (r < 0)
+            return r;
+        for (uint32_t id = 0; id < image->n[MSP_SEC_PAIRS]; id++)
+            if (order_pair(&image->pairs[id], &key) == 0)
+                ret_bits[id / 64] |= 1ull << (id % 64);
+    }
+    return 0;
+}
+
+static void pass(struct explain *explain, const struct msp_cond *cond,
+                 enum explain_why why, uint32_t pair)
+{
+    explain->passed[explain->n_passed++] =
+        (struct explain_row){.cond = cond, .why = why, .pair = pair};
+}
+
+/* Notes why the conditions of a row do not hold. */
+static void pass_unmet(struct explain *explain, const struct msp_cond *cond,
+                       const uint64_t *bits, uint32_t method)
+{
+    uint32_t i = 0;
+
+    if (cond->methods && !(cond->methods & method)) {
+        pass(explain, cond, EXPLAIN_METHOD, 0);
+        return;
+    }
+    while (i + 1u < cond->n_pairs &&
+           bits[cond->pair[i] / 64] >> (cond->pair[i] % 64) & 1)
+        i++;
+    pass(explain, cond, EXPLAIN_QUERY, cond->pair[i]);
+}
+
+/*
+ * The rows of a node in the kernel's order: unconditional ones first, then
+ * those with conditions. @param f matched and granted are set
+ */
+static void walk_node(const struct msp_image *image,
+                      const struct msp_path_node *node,
+                      const struct explain_query *query, const uint64_t *bits,
+                      struct msp_request_facts *f, struct explain *explain)
+{
+    uint32_t n = (uint32_t)node->n_conds + node->n_grants;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = (i + node->n_conds) % n;
+        const struct msp_cond *cond = &image->conds[node->first_cond + at];
+
+        if (!msp_cond_holds(cond, (const __u64 *)bits, query->method)) {
+            pass_unmet(explain, cond, bits, query->method);
+            continue;
+        }
+        f->matched = true;
+        explain->identity =
+            msp_idset_first(&image->sets[cond->set], &explain->ids);
+        if (explain->identity != MSP_NO_IDENTITY) {
+            f->granted = true;
+            explain->privilege = cond->privilege;
+            return;
+        }
+        pass(explain, cond, EXPLAIN_NOT_ASSIGNED, 0);
+    }
+}
+
+/* --- the verdict --------------------------------------------------------- */
+
+static bool is_reserved(const struct msp_canon *canon)
+{
+    static const char prefix[] = "/secure-channel";
+    size_t n = sizeof(prefix) - 1;
+
+    return canon->path.len >= n && memcmp(canon->path.ptr, prefix, n) == 0 &&
+           (canon->path.len == n || canon->path.ptr[n] == '/');
+}
+
+static uint32_t mark_flags(const struct explain_caller *caller)
+{
+    return (caller->is_root ? MSP_MARK_ROOT : 0) |
+           (caller->is_container ? MSP_MARK_CONTAINER : 0);
+}
+
+/* With an agent that lives and listens. */
+static struct msp_decision decide_connect(const struct msp_endpoint *ep,
+                                          const struct explain_query *query,
+                                          const struct msp_idset *ids)
+{
+    const struct msp_connect_facts f = {
+        .mode = ep->mode,
+        .ep_flags = ep->flags,
+        .has_identity = true,
+        .is_root = query->caller.is_root,
+        .reaches = msp_idset_meets(ids, &ep->reach),
+        .lifts = msp_idset_meets(ids, &ep->lifts_root_gate),
+        .has_listener = true,
+        .is_agent_fresh = true,
+    };
+
+    return msp_decide_connect(&f);
+}
+
+static void conclude(struct explain *explain, enum msp_stage stage,
+                     struct msp_decision d)
+{
+    explain->stage = stage;
+    explain->verdict = d.verdict;
+    explain->reason = d.reason;
+}
+
+static void decide(const struct msp_endpoint *ep,
+                   const struct explain_query *query,
+                   const struct msp_request_facts *f, struct explain *explain)
+{
+    if (ep->mode == MSP_MODE_DISABLED) {
+        conclude(explain, MSP_STAGE_CONNECT,
+                 msp_decided(MSP_VERDICT_DIRECT, MSP_REASON_DISABLED));
+        return;
+    }
+    explain->connect = decide_connect(ep, query, &explain->ids);
+    conclude(explain, MSP_STAGE_CONNECT, explain->connect);
+    if (explain->connect.verdict != MSP_VERDICT_ALLOW)
+        return;
+    explain->request = msp_decide_request(f);
+    conclude(explain, MSP_STAGE_REQUEST, explain->request);
+}
+
+/* Only what led to the verdict stays. */
+static void settle(const struct msp_endpoint *ep, struct explain *explain)
+{
+    if (explain->reason != MSP_REASON_PRIVILEGE) {
+        explain->privilege = MSP_NO_IDENTITY;
+        explain->identity = MSP_NO_IDENTITY;
+    }
+    if (explain->verdict != MSP_VERDICT_DIRECT)
+        return;
+    /* Nobody looks at the request: any right at all is enough. */
+    explain->n_passed = 0;
+    if (explain->reason == MSP_REASON_DIRECT_NOT_SIGNED)
+        explain->identity = msp_idset_first(&explain->ids, &ep->reach);
+}
+
+int msp_explain(const struct msp_image *image,
+                const struct explain_query *query, struct explain *ret)
+{
+    const struct msp_endpoint *ep = &image->endpoints[query->endpoint].ep;
+    struct msp_request_facts f = {.mode = ep->mode,
+                                  .ep_flags = ep->flags,
+                                  .mark_flags = mark_flags(&query->caller)};
+    const struct msp_path_node *node = NULL;
+    uint64_t bits[MSP_PAIRS_MAX / 64] = {0};
+    int r;
+
+    *ret = (struct explain){.privilege = MSP_NO_IDENTITY,
+                            .identity = MSP_NO_IDENTITY,
+                            .ids = find_ids(image, &query->caller)};
+    ret->spelling =
+        msp_canon_target(query->target, strlen(query->target), &ret->canon);
+    if (ret->spelling != MSP_CANON_OK)
+        f.refusal = MSP_REFUSAL_SPELLING;
+    else if (is_reserved(&ret->canon))
+        f.refusal = MSP_REFUSAL_RESERVED;
+    else
+        node = find_node(image, query->endpoint, &ret->canon);
+    if (node) {
+        r = find_pairs(image, query->endpoint, &ret->canon, bits);
+        if (r < 0)
+            return r;
+        walk_node(image, node, query, bits, &f, ret);
+    }
+    f.lifts = msp_idset_meets(&ret->ids, &ep->lifts_root_gate);
+    decide(ep, query, &f, ret);
+    settle(ep, ret);
+    return 0;
+}
+
+bool msp_explain_is_allowed(const struct explain *explain)
+{
+    return explain->verdict == MSP_VERDICT_ALLOW ||
+           explain->verdict == MSP_VERDICT_AUDIT ||
+           explain->verdict == MSP_VERDICT_DIRECT;
+}
