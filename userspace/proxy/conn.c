@@ -36,13 +36,14 @@ int msp_conn_deadline(struct msp_conn *conn, uint64_t ms)
     return msp_timer_set(&conn->timer, ms);
 }
 
-/* Idle from now on; not at all if a long response has used up the time. */
-static int wait_for_request(struct msp_conn *conn)
+int msp_conn_await_request(struct msp_conn *conn)
 {
+    uint64_t ms = conn->worker->is_draining ? MSP_HEAD_MS : MSP_IDLE_MS;
     uint64_t age = age_ms(conn);
+    /* none if a long response has used up the time */
     uint64_t left = age < MSP_CONN_LAST_MS ? MSP_CONN_LAST_MS - age : 0;
 
-    return msp_conn_deadline(conn, left < MSP_IDLE_MS ? left : MSP_IDLE_MS);
+    return msp_conn_deadline(conn, ms < left ? ms : left);
 }
 
 /* The timer had been taken to come back early: back to the deadline. */
@@ -83,7 +84,7 @@ int msp_conn_open(struct msp_worker *worker, int fd,
     msp_timer_init(worker->loop, &conn->timer, on_timer, conn);
     r = msp_loop_add(worker->loop, &conn->client, fd, EPOLLIN, on_client, conn);
     if (r >= 0) {
-        r = wait_for_request(conn);
+        r = msp_conn_await_request(conn);
         if (r < 0)
             msp_loop_remove(&conn->client);
     }
@@ -331,7 +332,7 @@ int msp_conn_finish(struct msp_conn *conn)
     conn->state = MSP_CONN_HEAD;
     if (!ex->in_len)
         drop_exchange(conn);
-    return wait_for_request(conn) < 0 ? -1 : 1;
+    return msp_conn_await_request(conn) < 0 ? -1 : 1;
 }
 
 /* --- events ------------------------------------------------------------- */

@@ -168,11 +168,14 @@ void msp_worker_unlisten(struct msp_worker *worker, uint64_t netns_cookie)
 
 /* --- the way out -------------------------------------------------------- */
 
-static void close_idle(struct msp_worker *worker, bool all, uint32_t epoch)
+/* Idle connections end; those that have not asked yet may, but soon. */
+static void hurry_idle(struct msp_worker *worker)
 {
     for (struct msp_conn *c = worker->conns, *next; c; c = next) {
         next = c->next;
-        if (msp_conn_is_idle(c) && (all || c->mark.identity_epoch != epoch))
+        if (!msp_conn_is_idle(c))
+            continue;
+        if (c->n_requests || msp_conn_await_request(c) < 0)
             msp_conn_close(c);
     }
 }
@@ -186,7 +189,7 @@ void msp_worker_drain(struct msp_worker *worker)
     msp_log(MSP_LOG_INFO, "proxy.drain", NULL);
     worker->is_draining = true;
     worker->drain_end_ms = msp_loop_now(worker->loop) + MSP_DRAIN_MS;
-    close_idle(worker, true, 0);
+    hurry_idle(worker);
     /* as long as one is listed, the last connection does not end the loop */
     while ((listener = worker->listeners)) {
         /* who was redirected here before the change is still served */
@@ -212,7 +215,11 @@ static void check_identity_epoch(struct msp_worker *worker)
     if (epoch == worker->identity_epoch)
         return;
     worker->identity_epoch = epoch;
-    close_idle(worker, false, epoch);
+    for (struct msp_conn *c = worker->conns, *next; c; c = next) {
+        next = c->next;
+        if (c->mark.identity_epoch != epoch && msp_conn_is_idle(c))
+            msp_conn_close(c);
+    }
 }
 
 static void on_tick(void *data)

@@ -108,8 +108,10 @@ int msp_worker_listen(struct msp_worker *worker, int fd, uint64_t netns_cookie,
 void msp_worker_unlisten(struct msp_worker *worker, uint64_t netns_cookie);
 
 /*
- * Stops accepting, closes idle connections, ends the loop with 0 when the
- * last one is gone or after MSP_DRAIN_MS. Logs.
+ * Accepts what waits in the queues, then no more. Idle connections are closed;
+ * requests that have arrived are finished, and a connection that has not asked
+ * anything yet may within MSP_HEAD_MS. Ends the loop with 0 when the last one
+ * is gone, or at the first tick after MSP_DRAIN_MS. Logs.
  */
 void msp_worker_drain(struct msp_worker *worker);
 
