@@ -58,6 +58,27 @@ static int restore_deadline(struct msp_conn *conn)
 
 /* --- life --------------------------------------------------------------- */
 
+/* The tables cannot fill: they hold twice the connections there may be. */
+static void charge(struct msp_conn *conn)
+{
+    struct msp_worker *worker = conn->worker;
+    uint64_t owner = msp_worker_owner(worker, &conn->mark);
+
+    (void)msp_tally_add(worker->tally, conn->mark.cgroup_id);
+    if (owner)
+        (void)msp_tally_add(worker->owners, owner);
+}
+
+static void discharge(struct msp_conn *conn)
+{
+    struct msp_worker *worker = conn->worker;
+    uint64_t owner = msp_worker_owner(worker, &conn->mark);
+
+    msp_tally_drop(worker->tally, conn->mark.cgroup_id);
+    if (owner)
+        msp_tally_drop(worker->owners, owner);
+}
+
 int msp_conn_open(struct msp_worker *worker, int fd,
                   const struct msp_mark *mark, bool is_rejected)
 {
@@ -100,7 +121,7 @@ int msp_conn_open(struct msp_worker *worker, int fd,
     if (is_rejected)
         worker->n_rejects++;
     else
-        (void)msp_tally_add(worker->tally, mark->cgroup_id);
+        charge(conn);
     on_client(conn, 0);
     return 0;
 }
@@ -170,7 +191,7 @@ void msp_conn_close(struct msp_conn *conn)
     if (conn->is_rejected)
         worker->n_rejects--;
     else
-        msp_tally_drop(worker->tally, conn->mark.cgroup_id);
+        discharge(conn);
     conn->next = worker->free_conns;
     worker->free_conns = conn;
     if (worker->is_draining && !worker->listeners && worker->n_conns == 0)

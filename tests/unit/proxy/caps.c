@@ -91,6 +91,31 @@ static void container_may_have_512_connections(void **state)
         (void)close(fds[i]);
 }
 
+/* Many cgroups of one container, or of one host user, are one caller. */
+static void splitting_a_cgroup_gives_no_more(void **state)
+{
+    static int fds[MSP_CONNS_PER_CONTAINER];
+    struct fixture *f = *state;
+
+    for (int by_user = 0; by_user < 2; by_user++) {
+        fixture_hold(f);
+        f->mark.netns_cookie = by_user ? 0 : 4711;
+        f->mark.uid = by_user ? 1000 : 0;
+        fixture_release(f);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i += 128)
+            fill(f, fds + i, 128, 100 + i);
+        f->mark.cgroup_id = FRESH;
+        expect_rejected(f);
+        /* another namespace, another user */
+        f->mark.netns_cookie = by_user ? 0 : 4712;
+        f->mark.uid = by_user ? 1001 : 0;
+        expect_judged(f);
+        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+            (void)close(fds[i]);
+        fixture_until(f, has_conns, 0);
+    }
+}
+
 static void there_may_be_8192_connections(void **state)
 {
     static int fds[MSP_CONNS_MAX];
@@ -296,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(container_may_have_512_connections),
+        T(splitting_a_cgroup_gives_no_more),
         T(there_may_be_8192_connections),
         T(over_the_places_for_503_it_is_said_at_once),
         T(connection_ends_with_its_10000th_request),
