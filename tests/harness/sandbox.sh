@@ -189,12 +189,12 @@ sandbox_programs() {
 sandbox_up() {
     local root
     sandbox_need
-    SB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/mspd-test.XXXXXX") || exit 1
     trap sandbox_down EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
     trap 'exit 141' PIPE # somebody looked at the first lines only
+    SB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/mspd-test.XXXXXX") || exit 1
     chmod 0755 "$SB_DIR"
     mkdir "$SB_DIR"/{bin,bpf,ns,run,state,log,tmp}
     chmod 1777 "$SB_DIR/tmp"
@@ -248,12 +248,13 @@ is_gone() {
 }
 
 sandbox_remember_programs() {
-    local link
+    local link shown
     for link in "$SB_DIR"/bpf/*/layout-*/links/* "$SB_DIR"/bpf/layout-*/links/*
     do
         [[ -e $link ]] || continue
-        SB_PROGS+=("$(bpftool -j link show pinned "$link" 2>/dev/null |
-            jq -r '.prog_id // empty')")
+        # no pipe: called from a trap, bash loses track of its processes
+        shown=$(bpftool -j link show pinned "$link" 2>/dev/null)
+        SB_PROGS+=("$(jq -r '.prog_id // empty' <<<"$shown")")
     done
 }
 
@@ -405,7 +406,9 @@ sandbox_start_mspd() {
     key+=("${SB_KEY-$SB_DIR/vm.key}")
     [[ ${key[1]} ]] || key=()
     rm -f "$sock" "$SB_DIR/run/control.sock"
-    exec {fd}< <(exec "$SB_DIR/bin/mspclient" notify "$sock" 30000)
+    # in a cgroup of ours, so that it ends with the test however that ends
+    exec {fd}< <(exec_in "$SB_HOST_CG" "$SB_DIR/bin/mspclient" notify \
+        "$sock" 30000)
     read -r -t 10 -u "$fd" line || die "no notification socket"
     (NOTIFY_SOCKET=$sock exec_in "$SB_CG/agent" nsenter --net="$SB_DIR/ns/vm" -- \
         "$SB_DIR/bin/mspd" --cgroup "$SB_CG" \

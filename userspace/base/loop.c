@@ -23,6 +23,7 @@ struct msp_loop {
     bool is_running;
     bool is_quit;
     int quit_value;
+    uint64_t (*clock)(void); /* ms; asked once a round */
     uint64_t now_ms;
 
     /* heap[1..n_timers] by at_ms; heap[0] unused so that index 0 = idle */
@@ -48,7 +49,7 @@ int msp_loop_new(struct msp_loop **ret_loop)
     if (!loop)
         return -ENOMEM;
     loop->signal_fd = -1;
-    loop->now_ms = msp_io_now_ms();
+    msp_loop_set_clock(loop, msp_io_now_ms);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll_fd < 0) {
         int r = -errno;
@@ -183,7 +184,7 @@ void msp_timer_init(struct msp_loop *loop, struct msp_timer *timer,
 int msp_timer_set(struct msp_timer *timer, uint64_t delay_ms)
 {
     struct msp_loop *loop = timer->loop;
-    uint64_t now = loop->is_running ? loop->now_ms : msp_io_now_ms();
+    uint64_t now = loop->is_running ? loop->now_ms : loop->clock();
 
     timer->at_ms = now + delay_ms;
     if (timer->index) {
@@ -274,6 +275,12 @@ int msp_loop_signals(struct msp_loop *loop, const int *signals,
 
 /* --- the loop ----------------------------------------------------------- */
 
+void msp_loop_set_clock(struct msp_loop *loop, uint64_t (*clock_ms)(void))
+{
+    loop->clock = clock_ms;
+    loop->now_ms = clock_ms();
+}
+
 uint64_t msp_loop_now(const struct msp_loop *loop)
 {
     return loop->now_ms;
@@ -310,7 +317,7 @@ int msp_loop_run(struct msp_loop *loop)
 
     loop->is_running = true;
     loop->is_quit = false;
-    loop->now_ms = msp_io_now_ms();
+    loop->now_ms = loop->clock();
     while (!loop->is_quit) {
         n = epoll_wait(loop->epoll_fd, loop->batch, BATCH, wait_ms(loop));
         if (n < 0 && errno != EINTR) {
@@ -319,7 +326,7 @@ int msp_loop_run(struct msp_loop *loop)
         }
         loop->batch_n = n < 0 ? 0 : n;
         loop->batch_next = 0;
-        loop->now_ms = msp_io_now_ms();
+        loop->now_ms = loop->clock();
         run_timers(loop);
         run_batch(loop);
     }

@@ -60,6 +60,12 @@ int msp_loop_signals(struct msp_loop *loop, const int *signals,
 /* Time of the current round, CLOCK_MONOTONIC in ms; no system call. */
 uint64_t msp_loop_now(const struct msp_loop *loop);
 
+/*
+ * For tests: takes the time from elsewhere. A clock that jumps is seen at the
+ * next event; the loop may wake without one, early by that clock, and waits on.
+ */
+void msp_loop_set_clock(struct msp_loop *loop, uint64_t (*clock_ms)(void));
+
 /* Runs until msp_loop_quit. @return the value given to it; negative errno */
 int msp_loop_run(struct msp_loop *loop);
 void msp_loop_quit(struct msp_loop *loop, int value);

@@ -36,13 +36,14 @@ int msp_conn_deadline(struct msp_conn *conn, uint64_t ms)
     return msp_timer_set(&conn->timer, ms);
 }
 
-/* Idle from now on; not at all if a long response has used up the time. */
-static int wait_for_request(struct msp_conn *conn)
+int msp_conn_await_request(struct msp_conn *conn)
 {
+    uint64_t ms = conn->worker->is_draining ? MSP_HEAD_MS : MSP_IDLE_MS;
     uint64_t age = age_ms(conn);
+    /* none if a long response has used up the time */
     uint64_t left = age < MSP_CONN_LAST_MS ? MSP_CONN_LAST_MS - age : 0;
 
-    return msp_conn_deadline(conn, left < MSP_IDLE_MS ? left : MSP_IDLE_MS);
+    return msp_conn_deadline(conn, ms < left ? ms : left);
 }
 
 /* The timer had been taken to come back early: back to the deadline. */
@@ -56,6 +57,27 @@ static int restore_deadline(struct msp_conn *conn)
 }
 
 /* --- life --------------------------------------------------------------- */
+
+/* The tables cannot fill: they hold twice the connections there may be. */
+static void charge(struct msp_conn *conn)
+{
+    struct msp_worker *worker = conn->worker;
+    uint64_t owner = msp_worker_owner(worker, &conn->mark);
+
+    (void)msp_tally_add(worker->tally, conn->mark.cgroup_id);
+    if (owner)
+        (void)msp_tally_add(worker->owners, owner);
+}
+
+static void discharge(struct msp_conn *conn)
+{
+    struct msp_worker *worker = conn->worker;
+    uint64_t owner = msp_worker_owner(worker, &conn->mark);
+
+    msp_tally_drop(worker->tally, conn->mark.cgroup_id);
+    if (owner)
+        msp_tally_drop(worker->owners, owner);
+}
 
 int msp_conn_open(struct msp_worker *worker, int fd,
                   const struct msp_mark *mark, bool is_rejected)
@@ -83,7 +105,7 @@ int msp_conn_open(struct msp_worker *worker, int fd,
     msp_timer_init(worker->loop, &conn->timer, on_timer, conn);
     r = msp_loop_add(worker->loop, &conn->client, fd, EPOLLIN, on_client, conn);
     if (r >= 0) {
-        r = wait_for_request(conn);
+        r = msp_conn_await_request(conn);
         if (r < 0)
             msp_loop_remove(&conn->client);
     }
@@ -99,7 +121,7 @@ int msp_conn_open(struct msp_worker *worker, int fd,
     if (is_rejected)
         worker->n_rejects++;
     else
-        (void)msp_tally_add(worker->tally, mark->cgroup_id);
+        charge(conn);
     on_client(conn, 0);
     return 0;
 }
@@ -169,7 +191,7 @@ void msp_conn_close(struct msp_conn *conn)
     if (conn->is_rejected)
         worker->n_rejects--;
     else
-        msp_tally_drop(worker->tally, conn->mark.cgroup_id);
+        discharge(conn);
     conn->next = worker->free_conns;
     worker->free_conns = conn;
     if (worker->is_draining && !worker->listeners && worker->n_conns == 0)
@@ -331,7 +353,7 @@ int msp_conn_finish(struct msp_conn *conn)
     conn->state = MSP_CONN_HEAD;
     if (!ex->in_len)
         drop_exchange(conn);
-    return wait_for_request(conn) < 0 ? -1 : 1;
+    return msp_conn_await_request(conn) < 0 ? -1 : 1;
 }
 
 /* --- events ------------------------------------------------------------- */

@@ -137,6 +137,9 @@ void msp_conn_on_upstream(struct msp_conn *conn, uint32_t events);
 /* Arms the timer, never beyond the connection's life. @return 0; -ENOMEM */
 int msp_conn_deadline(struct msp_conn *conn, uint64_t ms);
 
+/* Arms the timer of an idle one; on the way out it may not be idle for long. */
+int msp_conn_await_request(struct msp_conn *conn);
+
 /*
  * Reads from the client into ex->in.
  * @return bytes; 0 nothing there; -1 end or error

@@ -49,6 +49,29 @@ static void resume_accepting(struct msp_worker *worker)
             worker->is_paused = true; /* the next tick tries again */
 }
 
+#define OWNER_NETNS (1ull << 63)
+#define OWNER_USER  (1ull << 62)
+
+uint64_t msp_worker_owner(const struct msp_worker *worker,
+                          const struct msp_mark *mark)
+{
+    if (mark->netns_cookie != worker->netns_cookie)
+        return OWNER_NETNS | mark->netns_cookie;
+    return mark->uid ? OWNER_USER | mark->uid : 0;
+}
+
+static bool is_over_cap(const struct msp_worker *worker,
+                        const struct msp_mark *mark)
+{
+    uint64_t owner = msp_worker_owner(worker, mark);
+
+    return worker->n_conns - worker->n_rejects >= MSP_CONNS_MAX ||
+           msp_tally_count(worker->tally, mark->cgroup_id) >=
+               MSP_CONNS_PER_CONTAINER ||
+           (owner &&
+            msp_tally_count(worker->owners, owner) >= MSP_CONNS_PER_CONTAINER);
+}
+
 /* One accepted socket; owns fd. */
 static void admit(struct msp_worker *worker, int fd)
 {
@@ -62,9 +85,7 @@ static void admit(struct msp_worker *worker, int fd)
         (void)close(fd);
         return;
     }
-    is_over = worker->n_conns - worker->n_rejects >= MSP_CONNS_MAX ||
-              msp_tally_count(worker->tally, mark.cgroup_id) >=
-                  MSP_CONNS_PER_CONTAINER;
+    is_over = is_over_cap(worker, &mark);
     if (is_over)
         worker->stats.n_over_cap++;
     if ((is_over && worker->n_rejects >= MSP_REJECTS_MAX) ||
@@ -168,11 +189,14 @@ void msp_worker_unlisten(struct msp_worker *worker, uint64_t netns_cookie)
 
 /* --- the way out -------------------------------------------------------- */
 
-static void close_idle(struct msp_worker *worker, bool all, uint32_t epoch)
+/* Idle connections end; those that have not asked yet may, but soon. */
+static void hurry_idle(struct msp_worker *worker)
 {
     for (struct msp_conn *c = worker->conns, *next; c; c = next) {
         next = c->next;
-        if (msp_conn_is_idle(c) && (all || c->mark.identity_epoch != epoch))
+        if (!msp_conn_is_idle(c))
+            continue;
+        if (c->n_requests || msp_conn_await_request(c) < 0)
             msp_conn_close(c);
     }
 }
@@ -186,7 +210,7 @@ void msp_worker_drain(struct msp_worker *worker)
     msp_log(MSP_LOG_INFO, "proxy.drain", NULL);
     worker->is_draining = true;
     worker->drain_end_ms = msp_loop_now(worker->loop) + MSP_DRAIN_MS;
-    close_idle(worker, true, 0);
+    hurry_idle(worker);
     /* as long as one is listed, the last connection does not end the loop */
     while ((listener = worker->listeners)) {
         /* who was redirected here before the change is still served */
@@ -212,7 +236,11 @@ static void check_identity_epoch(struct msp_worker *worker)
     if (epoch == worker->identity_epoch)
         return;
     worker->identity_epoch = epoch;
-    close_idle(worker, false, epoch);
+    for (struct msp_conn *c = worker->conns, *next; c; c = next) {
+        next = c->next;
+        if (c->mark.identity_epoch != epoch && msp_conn_is_idle(c))
+            msp_conn_close(c);
+    }
 }
 
 static void on_tick(void *data)
@@ -260,8 +288,11 @@ int msp_worker_new(const struct msp_worker_setup *setup,
     worker->key = setup->key;
     worker->canon = malloc(sizeof(*worker->canon));
     worker->tally = calloc(1, sizeof(*worker->tally));
+    worker->owners = calloc(1, sizeof(*worker->owners));
+    worker->netns_cookie = setup->netns_cookie;
     msp_timer_init(worker->loop, &worker->tick, on_tick, worker);
-    if (!worker->canon || !worker->tally || msp_sign_new(&worker->sign) < 0 ||
+    if (!worker->canon || !worker->tally || !worker->owners ||
+        msp_sign_new(&worker->sign) < 0 ||
         msp_timer_set(&worker->tick, TICK_MS) < 0) {
         msp_worker_free(worker);
         return -ENOMEM;
@@ -302,6 +333,7 @@ struct msp_worker *msp_worker_free(struct msp_worker *worker)
     msp_timer_stop(&worker->tick);
     free_pools(worker);
     free(worker->tally);
+    free(worker->owners);
     free(worker->canon);
     msp_sign_free(worker->sign);
     free(worker);

@@ -65,7 +65,9 @@ struct msp_worker {
     int64_t date_s;
     char date[MSP_DATE_BYTES];
 
-    struct msp_tally *tally;
+    struct msp_tally *tally;     /* by cgroup */
+    struct msp_tally *owners;    /* by msp_worker_owner */
+    uint64_t netns_cookie;       /* the namespace mspd lives in */
     struct msp_conn *conns;      /* open ones */
     struct msp_conn *free_conns; /* pools grow to the caps, never shrink */
     struct msp_exchange *free_exchanges;
@@ -88,6 +90,7 @@ struct msp_worker_setup {
     struct msp_request *page;
     const struct msp_meta *meta;
     uint64_t agent_epoch;
+    uint64_t netns_cookie; /* of the agent's own namespace */
     struct msp_key *key;
 };
 
@@ -96,6 +99,14 @@ int msp_worker_new(const struct msp_worker_setup *setup,
                    struct msp_worker **ret_worker);
 /* Closes every socket. */
 struct msp_worker *msp_worker_free(struct msp_worker *worker); /* NULL */
+
+/*
+ * Whom a connection is charged to beside its cgroup, which a container may
+ * split at will: its network namespace, or in the agent's own one its user.
+ * @return 0 nobody: root of the agent's own namespace
+ */
+uint64_t msp_worker_owner(const struct msp_worker *worker,
+                          const struct msp_mark *mark);
 
 /*
  * Accepts on a listening socket from now on.
@@ -108,8 +119,10 @@ int msp_worker_listen(struct msp_worker *worker, int fd, uint64_t netns_cookie,
 void msp_worker_unlisten(struct msp_worker *worker, uint64_t netns_cookie);
 
 /*
- * Stops accepting, closes idle connections, ends the loop with 0 when the
- * last one is gone or after MSP_DRAIN_MS. Logs.
+ * Accepts what waits in the queues, then no more. Idle connections are closed;
+ * requests that have arrived are finished, and a connection that has not asked
+ * anything yet may within MSP_HEAD_MS. Ends the loop with 0 when the last one
+ * is gone, or at the first tick after MSP_DRAIN_MS. Logs.
  */
 void msp_worker_drain(struct msp_worker *worker);
 

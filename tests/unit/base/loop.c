@@ -95,6 +95,47 @@ static void timer_is_not_early(void **state)
     assert_true(msp_io_now_ms() - begin >= 15);
 }
 
+static uint64_t pretended_ms;
+
+static uint64_t pretend(void)
+{
+    return pretended_ms;
+}
+
+static void let_a_second_pass(void *data, uint32_t events)
+{
+    struct bench *bench = data;
+
+    (void)events;
+    bench->n_calls++;
+    pretended_ms += 1000;
+}
+
+static void timers_follow_the_clock_that_was_set(void **state)
+{
+    struct bench *bench = *state;
+    struct tagged tagged = {bench, 0};
+    int fd[2];
+
+    pretended_ms = 5;
+    msp_loop_set_clock(bench->loop, pretend);
+    assert_int_equal(msp_loop_now(bench->loop), 5);
+    bench->n_expected = 1;
+    msp_timer_init(bench->loop, &bench->timer[0], note, &tagged);
+    assert_ok(msp_timer_set(&bench->timer[0], 3600000));
+    assert_int_equal(bench->timer[0].at_ms, 3600005);
+    assert_ok(pipe2(fd, O_CLOEXEC));
+    assert_ok(msp_io_write_full(fd[1], "x", 1)); /* readable for ever */
+    assert_ok(msp_loop_add(bench->loop, &bench->source[0], fd[0], EPOLLIN,
+                           let_a_second_pass, bench));
+    assert_int_equal(msp_loop_run(bench->loop), 7);
+    assert_int_equal(bench->n_calls, 3600);
+    assert_int_equal(msp_loop_now(bench->loop), 3600005);
+    msp_loop_remove(&bench->source[0]);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+}
+
 static void again(void *data)
 {
     struct bench *bench = data;
@@ -220,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(timers_fire_in_order_of_their_time),
         TEST(timer_is_not_early),
+        TEST(timers_follow_the_clock_that_was_set),
         TEST(timer_that_re_arms_itself_does_not_starve_descriptors),
         TEST(source_removed_in_a_callback_is_not_called_any_more),
         TEST(quiet_source_hears_nothing_not_even_a_hang_up),

@@ -3,11 +3,14 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "base/io.h"
+#include "proxy/conn.h"
 #include "proxy/sandbox.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -16,7 +19,22 @@
 #define SANDBOXED true
 #endif
 
+enum order {
+    ORDER_HOLD = 'h',
+    ORDER_QUIT = 'q',
+};
+
 static sem_t forever; /* never posted */
+
+/* The worker's time; changed only while it is held. */
+static uint64_t clock_ms;
+static uint64_t n_rounds;
+
+static uint64_t read_clock(void)
+{
+    n_rounds++;
+    return clock_ms;
+}
 
 static int op_mark(void *data, int fd, struct msp_mark *ret_mark)
 {
@@ -44,9 +62,14 @@ static int op_authorize(void *data)
     f->asked = f->page;
     f->page.verdict = f->verdict;
     f->page.reason = f->reason;
+    if (f->n_denials) {
+        f->n_denials--;
+        f->page.verdict = MSP_VERDICT_DENY;
+        f->page.reason = MSP_REASON_NOT_ASSIGNED;
+    }
     f->page.mode = f->mode;
     f->page.endpoint_flags = f->endpoint_flags;
-    f->page.generation = 7;
+    f->page.generation = f->meta.slot[0].generation;
     strcpy(f->page.identity.text, "somebody");
     strcpy(f->page.privilege.text, "something");
     strcpy(f->page.endpoint, "imds");
@@ -78,12 +101,28 @@ static int listen_on_loopback(uint16_t *ret_port, int flags)
     return fd;
 }
 
-static void on_stop(void *data, uint32_t events)
+/* Waits on in spite of signals. */
+static void wait_for(sem_t *sem)
+{
+    while (sem_wait(sem) < 0)
+        if (errno != EINTR)
+            abort();
+}
+
+static void on_order(void *data, uint32_t events)
 {
     struct fixture *f = data;
+    char order;
 
     (void)events;
-    msp_loop_quit(f->loop, 99);
+    if (read(f->order_pipe[0], &order, 1) != 1)
+        abort();
+    if (order == ORDER_QUIT) {
+        msp_loop_quit(f->loop, 99);
+        return;
+    }
+    (void)sem_post(&f->is_held);
+    wait_for(&f->is_released);
 }
 
 static void *run(void *data)
@@ -93,6 +132,8 @@ static void *run(void *data)
     if (SANDBOXED && msp_sandbox_enter() < 0)
         abort();
     f->run_result = msp_loop_run(f->loop);
+    f->has_ended = true;
+    (void)sem_post(&f->is_held);
     (void)sem_post(&f->is_done);
     /* a thread cannot end inside the sandbox: it blocks signals first */
     while (SANDBOXED)
@@ -100,24 +141,37 @@ static void *run(void *data)
     return NULL;
 }
 
+/* Descriptors for both ends of as many connections as there may be. */
+static int raise_limit(void)
+{
+    const rlim_t wanted = 2 * (MSP_CONNS_MAX + MSP_REJECTS_MAX) + 256;
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return -1;
+    if (files.rlim_max < wanted)
+        files.rlim_max = wanted; /* root may */
+    files.rlim_cur = files.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int fixture_setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct msp_worker_setup setup;
-    struct rlimit files;
-    int listener;
 
-    if (!f || getrlimit(RLIMIT_NOFILE, &files) < 0)
-        return -1;
-    files.rlim_cur = files.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &files) < 0 || pipe(f->stop_pipe) < 0 ||
+    if (!f || raise_limit() < 0 || pipe(f->order_pipe) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET, 0, f->log_pair) < 0 ||
-        sem_init(&f->is_done, 0, 0) < 0 || msp_loop_new(&f->loop) ||
+        sem_init(&f->is_done, 0, 0) < 0 || sem_init(&f->is_held, 0, 0) < 0 ||
+        sem_init(&f->is_released, 0, 0) < 0 || msp_loop_new(&f->loop) ||
         msp_key_new(&f->key))
         return -1;
+    clock_ms = 1000000;
+    msp_loop_set_clock(f->loop, read_clock);
     f->host = listen_on_loopback(&f->host_port, 0);
-    listener = listen_on_loopback(&f->port, SOCK_NONBLOCK);
+    f->listener = listen_on_loopback(&f->port, SOCK_NONBLOCK);
     f->meta.agent_epoch = 1;
+    f->meta.slot[0].generation = 7;
     f->has_mark = true;
     f->mark = (struct msp_mark){
         .addr = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1},
@@ -139,8 +193,9 @@ int fixture_setup(void **state)
         .key = f->key,
     };
     if (msp_worker_new(&setup, &f->worker) ||
-        msp_worker_listen(f->worker, listener, 1, f->port) ||
-        msp_loop_add(f->loop, &f->stop, f->stop_pipe[0], EPOLLIN, on_stop, f) ||
+        msp_worker_listen(f->worker, f->listener, 1, f->port) ||
+        msp_loop_add(f->loop, &f->orders, f->order_pipe[0], EPOLLIN, on_order,
+                     f) ||
         pthread_create(&f->thread, NULL, run, f))
         return -1;
     *state = f;
@@ -155,21 +210,103 @@ void fixture_set_key(struct fixture *f)
     assert_ok(msp_key_set(f->key, &packet));
 }
 
-void fixture_stop(struct fixture *f)
+static void give_order(struct fixture *f, enum order order)
 {
-    if (!f->thread)
-        return;
-    assert_int_equal(write(f->stop_pipe[1], "x", 1), 1);
-    fixture_wait(f);
+    const char byte = (char)order;
+
+    assert_int_equal(write(f->order_pipe[1], &byte, 1), 1);
 }
 
-void fixture_wait(struct fixture *f)
+static void wait_5_s(sem_t *sem)
 {
     struct timespec limit;
 
     (void)clock_gettime(CLOCK_REALTIME, &limit);
     limit.tv_sec += 5;
-    assert_ok(sem_timedwait(&f->is_done, &limit));
+    assert_ok(sem_timedwait(sem, &limit));
+}
+
+void fixture_hold(struct fixture *f)
+{
+    if (f->has_ended)
+        return;
+    give_order(f, ORDER_HOLD);
+    wait_5_s(&f->is_held);
+    f->is_holding = !f->has_ended;
+}
+
+void fixture_release(struct fixture *f)
+{
+    if (f->is_holding)
+        (void)sem_post(&f->is_released);
+    f->is_holding = false;
+}
+
+bool fixture_holds(struct fixture *f, fixture_claim claim, uint64_t arg)
+{
+    bool does;
+
+    fixture_hold(f);
+    does = claim(f, arg);
+    fixture_release(f);
+    return does;
+}
+
+void fixture_until(struct fixture *f, fixture_claim claim, uint64_t arg)
+{
+    uint64_t begin = msp_io_now_ms();
+
+    while (!fixture_holds(f, claim, arg)) {
+        assert_true(msp_io_now_ms() - begin < 5000);
+        (void)sched_yield();
+    }
+}
+
+bool has_conns(const struct fixture *f, uint64_t n)
+{
+    return f->worker->n_conns == n;
+}
+
+bool is_in_state(const struct fixture *f, uint64_t state)
+{
+    for (const struct msp_conn *c = f->worker->conns; c; c = c->next)
+        if (c->state == state)
+            return true;
+    return false;
+}
+
+void fixture_skip(uint64_t ms)
+{
+    clock_ms += ms;
+}
+
+void fixture_advance(struct fixture *f, uint64_t ms)
+{
+    fixture_hold(f);
+    fixture_skip(ms);
+    fixture_release(f);
+    /* held again: a round has seen the new time and run its timers */
+    fixture_hold(f);
+    fixture_release(f);
+}
+
+uint64_t fixture_rounds(void)
+{
+    return n_rounds;
+}
+
+void fixture_stop(struct fixture *f)
+{
+    if (!f->thread)
+        return;
+    fixture_release(f); /* a test that failed meanwhile */
+    give_order(f, ORDER_QUIT);
+    fixture_wait(f);
+}
+
+void fixture_wait(struct fixture *f)
+{
+    wait_5_s(&f->is_done);
     if (!SANDBOXED)
         assert_ok(pthread_join(f->thread, NULL));
     f->thread = 0;
@@ -181,11 +318,11 @@ int fixture_teardown(void **state)
 
     fixture_stop(f);
     msp_worker_free(f->worker);
-    msp_loop_remove(&f->stop);
+    msp_loop_remove(&f->orders);
     msp_loop_free(f->loop);
     msp_key_free(f->key);
     for (int i = 0; i < 2; i++) {
-        (void)close(f->stop_pipe[i]);
+        (void)close(f->order_pipe[i]);
         (void)close(f->log_pair[i]);
     }
     (void)close(f->host);
@@ -321,6 +458,14 @@ const char *read_message(int fd, bool has_body)
         } while (memcmp(text + n - 5, "0\r\n\r\n", 5) != 0);
     }
     return text;
+}
+
+void expect_silence(int fd)
+{
+    char byte;
+
+    assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
 }
 
 void expect_end(int fd)
