@@ -18,6 +18,9 @@ string(REGEX REPLACE "^aarch64$" "arm64" MSP_BPF_ARCH ${MSP_BPF_ARCH})
 function(msp_bpf_skeleton NAME)
     cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;INCLUDES")
     set(includes)
+    if(CMAKE_SYSROOT)
+        list(APPEND includes --sysroot=${CMAKE_SYSROOT})
+    endif()
     foreach(dir IN LISTS ARG_INCLUDES)
         list(APPEND includes -I${dir})
     endforeach()
@@ -33,7 +36,7 @@ function(msp_bpf_skeleton NAME)
                     -D__TARGET_ARCH_${MSP_BPF_ARCH}
                     -I${CMAKE_CURRENT_SOURCE_DIR} ${includes}
                     -I${PROJECT_SOURCE_DIR}/include
-                    -isystem /usr/include/${MSP_MULTIARCH}
+                    -isystem ${CMAKE_SYSROOT}/usr/include/${MSP_MULTIARCH}
                     -MD -MF ${obj}.d -MT ${obj}
                     -c ${CMAKE_CURRENT_SOURCE_DIR}/${src} -o ${obj}
             DEPENDS ${src} DEPFILE ${obj}.d VERBATIM COMMENT "BPF ${src}")

@@ -128,19 +128,19 @@ int msp_cmd_detach(struct msp_cli *cli)
         char *out;
     } dir = {.in = cli->pin_dir};
     struct iovec part = {.iov_base = dir.out};
+    int r;
 
     if (!cli->is_yes)
         return refuse(cli);
-    if (!cli->pin_dir) {
-        if (is_daemon_there(cli))
-            return msp_cli_run(cli, MSP_CTL_DETACH, NULL, 0, NULL);
-        return complain(cli, cli->socket,
-                        "mspd is not running; what it left pinned is removed "
-                        "by: mspctl detach --yes --pin-dir DIR",
-                        MSP_EXIT_NODAEMON);
+    if (cli->pin_dir) {
+        if (!is_daemon_there(cli))
+            return detach_pins(cli);
+        part.iov_len = strlen(cli->pin_dir);
     }
-    if (!is_daemon_there(cli))
-        return detach_pins(cli);
-    part.iov_len = strlen(cli->pin_dir);
-    return msp_cli_run(cli, MSP_CTL_DETACH, &part, 1, NULL);
+    r = msp_cli_run(cli, MSP_CTL_DETACH, &part, cli->pin_dir ? 1 : 0, NULL);
+    if (r == MSP_EXIT_NODAEMON)
+        (void)fputs("mspctl: what it left pinned is removed by: mspctl detach "
+                    "--yes --pin-dir DIR\n",
+                    cli->err);
+    return r;
 }

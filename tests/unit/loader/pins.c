@@ -28,6 +28,7 @@ static int setup(void **state)
     (void)snprintf(tree->dir, sizeof(tree->dir), "/tmp/msp-pins-XXXXXX");
     if (!mkdtemp(tree->dir))
         return -1;
+    (void)snprintf(tree->pins.dir, sizeof(tree->pins.dir), "%s", tree->dir);
     (void)snprintf(tree->pins.root, sizeof(tree->pins.root), "%s/layout",
                    tree->dir);
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
@@ -144,6 +145,67 @@ static void clear_leaves_nothing(void **state)
     assert_int_equal(state_of(tree), MSP_PINS_EMPTY);
 }
 
+/* --- other layouts ------------------------------------------------------- */
+
+static void make_dir(const struct tree *tree, const char *name)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", tree->dir, name);
+    assert_ok(mkdir(path, 0700));
+}
+
+/* Sums the numbers of the layouts; 13 ends it. */
+static int add_layout(void *data, const char *root)
+{
+    int *sum = data;
+    int number = atoi(strrchr(root, '-') + 1);
+
+    *sum += number;
+    return number == 13 ? 77 : 0;
+}
+
+static void other_layouts_are_those_with_another_number(void **state)
+{
+    static const char *const names[] = {"layout-4",  "layout-40", "layout-",
+                                        "layout-4x", "lay-8",     "layout--1"};
+    struct tree *tree = *state;
+    char path[128];
+    int sum = 0;
+
+    (void)snprintf(tree->pins.root, sizeof(tree->pins.root), "%s/layout-4",
+                   tree->dir);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        make_dir(tree, names[i]);
+    assert_ok(msp_pins_each_other(&tree->pins, add_layout, &sum));
+    assert_int_equal(sum, 40);
+    make_dir(tree, "layout-13");
+    assert_int_equal(msp_pins_each_other(&tree->pins, add_layout, &sum), 77);
+    (void)snprintf(path, sizeof(path), "%s/layout-13", tree->dir);
+    assert_ok(rmdir(path));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", tree->dir, names[i]);
+        assert_ok(rmdir(path));
+    }
+    (void)snprintf(tree->pins.root, sizeof(tree->pins.root), "%s/layout",
+                   tree->dir);
+}
+
+static void a_tree_is_removed_whole(void **state)
+{
+    struct tree *tree = *state;
+
+    assert_false(msp_pins_has_link(tree->pins.root));
+    put(tree, "maps", "m");
+    assert_false(msp_pins_has_link(tree->pins.root));
+    put(tree, "links", "any");
+    assert_true(msp_pins_has_link(tree->pins.root));
+    assert_ok(msp_pins_remove_tree(tree->pins.root));
+    assert_int_equal(access(tree->pins.root, F_OK), -1);
+    assert_ok(msp_pins_remove_tree(tree->pins.root));
+    assert_false(msp_pins_has_link(tree->pins.root));
+}
+
 static void refuses_a_directory_that_is_not_bpffs(void **state)
 {
     struct tree *tree = *state;
@@ -162,6 +224,8 @@ int main(void)
         TEST(broken_tree_names_what_is_missing),
         TEST(half_made_generations_are_removed_on_the_way),
         TEST(clear_leaves_nothing),
+        TEST(other_layouts_are_those_with_another_number),
+        TEST(a_tree_is_removed_whole),
         TEST(refuses_a_directory_that_is_not_bpffs),
     };
 
