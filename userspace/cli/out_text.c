@@ -53,7 +53,7 @@ static void print_fields(const struct msp_model_row *row, FILE *out)
 static bool is_shown(const char *name, const char *list,
                      const struct msp_out_view *view)
 {
-    if (!view || !view->columns || !msp_streq(view->list, list))
+    if (!view || !view->columns || !view->list || !msp_streq(view->list, list))
         return true;
     for (size_t i = 0; view->columns[i]; i++)
         if (msp_streq(view->columns[i], name))
@@ -107,7 +107,8 @@ static void hide(struct msp_model *model, const struct msp_out_view *view)
 static void measure(const struct msp_model *model, const char *list,
                     const struct msp_out_view *view, struct table *table)
 {
-    bool has_view = view && view->columns && msp_streq(view->list, list);
+    bool has_view =
+        view && view->columns && view->list && msp_streq(view->list, list);
 
     for (size_t i = 0; has_view && view->columns[i]; i++)
         for (size_t r = 1; r < model->n; r++)
