@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Compiler, loader and the program `authorize` in the kernel, against a naive
- * matcher that walks the rules as the specification words them. Random small
+ * matcher that walks the rules as include/README.md words them. Random small
  * policies over a tight alphabet, so that paths nest, queries overlap and
  * identities collide; the seed is printed.
  */

@@ -3,7 +3,7 @@
 # {audit, enforce, disabled} x {allow, deny default} x {no rule, rule matches,
 # rule for somebody else} x {imds, wireserver} x {root, user}: the client's
 # result, the host's journal and the audit record, against a table written from
-# the design and not from the code. The disabled cells show that every request
+# the rules ("Who passes" in include/README.md) and not from the code. The disabled cells show that every request
 # denied elsewhere succeeds when nothing is enforced.
 . "$(dirname "$0")/../../harness/sandbox.sh"
 

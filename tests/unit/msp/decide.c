@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The decisions of decide.h against the tables of the specification, written
- * out here by hand: mode x facts -> verdict and reason.
+ * The decisions of decide.h against the rules of include/README.md ("Who passes"),
+ * written out here by hand: mode x facts -> verdict and reason.
  */
 #include <msp/decide.h>
 

@@ -13,7 +13,7 @@
     "/machine/a8016240-7286-49ef-8981-63520cb8f6d0/" \
     "49c242ba%2Dc18a%2D4f6c%2D8cf8%2D85ff790b6431.%5Fmsp%2Debpf%2Dvm2"
 
-/* The protocol's test vectors V1 to V13. */
+/* The thirteen of the simulator too; the rule is in the proxy's README. */
 static const struct {
     const char *head; /* request line and headers, no empty line */
     const char *body;
