@@ -85,7 +85,7 @@ static const struct msp_path_node *find_node(const struct msp_image *image,
 /* Which pairs of the policy the request has. @return 0; -EIO */
 static int find_pairs(const struct msp_image *image, uint32_t endpoint,
                       const struct msp_canon *canon,
-                      uint64_t ret_bits[MSP_PAIRS_MAX / 64])
+                      __u64 ret_bits[MSP_PAIRS_MAX / 64])
 {
     for (size_t i = 0; i < canon->n_pairs; i++) {
         const struct msp_canon_pair *pair = &canon->pair[i];
@@ -111,7 +111,7 @@ static void pass(struct explain *explain, const struct msp_cond *cond,
 
 /* Notes why the conditions of a row do not hold. */
 static void pass_unmet(struct explain *explain, const struct msp_cond *cond,
-                       const uint64_t *bits, uint32_t method)
+                       const __u64 *bits, uint32_t method)
 {
     uint32_t i = 0;
 
@@ -131,7 +131,7 @@ static void pass_unmet(struct explain *explain, const struct msp_cond *cond,
  */
 static void walk_node(const struct msp_image *image,
                       const struct msp_path_node *node,
-                      const struct explain_query *query, const uint64_t *bits,
+                      const struct explain_query *query, const __u64 *bits,
                       struct msp_request_facts *f, struct explain *explain)
 {
     uint32_t n = (uint32_t)node->n_conds + node->n_grants;
@@ -140,7 +140,7 @@ static void walk_node(const struct msp_image *image,
         uint32_t at = (i + node->n_conds) % n;
         const struct msp_cond *cond = &image->conds[node->first_cond + at];
 
-        if (!msp_cond_holds(cond, (const __u64 *)bits, query->method)) {
+        if (!msp_cond_holds(cond, bits, query->method)) {
             pass_unmet(explain, cond, bits, query->method);
             continue;
         }
@@ -240,7 +240,7 @@ int msp_explain(const struct msp_image *image,
                                   .ep_flags = ep->flags,
                                   .mark_flags = mark_flags(&query->caller)};
     const struct msp_path_node *node = NULL;
-    uint64_t bits[MSP_PAIRS_MAX / 64] = {0};
+    __u64 bits[MSP_PAIRS_MAX / 64] = {0};
     int r;
 
     *ret = (struct explain){.privilege = MSP_NO_IDENTITY,

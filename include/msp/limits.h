@@ -7,7 +7,7 @@
 #pragma once
 
 /* --- pins and formats --------------------------------------------------- */
-#ifndef MSP_LAYOUT /* a test builds another one */
+#ifndef MSP_LAYOUT   /* a test builds another one */
 #define MSP_LAYOUT 1 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
 #define MSP_IMAGE_VERSION 1
