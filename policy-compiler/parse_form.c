@@ -248,7 +248,9 @@ static void warn_absent(struct parser *parser, const struct policy_doc *doc)
 {
     for (size_t i = 0; i < MSP_EP_BUILTINS; i++)
         if (!doc->endpoint[i].is_present)
-            msp_report_warning(parser->report, MSP_DIAG_MISSING, "",
+            msp_report_warning(parser->report, MSP_DIAG_MISSING,
+                               parser->form == MSP_FORM_NATIVE ? "/endpoints"
+                                                               : "",
                                "an item for each endpoint",
                                "none for %s: it will not be guarded",
                                msp_doc_endpoint_name[i]);
@@ -348,7 +350,7 @@ void msp_form_parse(struct parser *parser, json_t *root,
     switch (parser->form) {
     case MSP_FORM_NATIVE:
         parse_native(parser, root, doc);
-        return;
+        break;
     case MSP_FORM_STATUS:
         parse_status(parser, root, doc);
         break;

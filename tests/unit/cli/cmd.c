@@ -8,6 +8,12 @@
 #include "cli/cli.h"
 #include "fake.h"
 
+#define ITEM "{\"mode\":\"disabled\",\"defaultAccess\":\"deny\",\"id\":\"\"}"
+/* A document without a finding. */
+#define QUIET                                                              \
+    "{\"version\":1,\"endpoints\":{\"imds\":" ITEM ",\"wireserver\":" ITEM \
+    ",\"hostga\":" ITEM "}}"
+
 struct bench {
     char dir[32];
     char socket[64];
@@ -305,10 +311,8 @@ static void check_reads_a_document_as_it_is_told(void **state)
         {"{}", "local", "imds", NULL, MSP_EXIT_OK, "none for wireserver"},
         {"{\"defaultAccess\":\"allow\"}", NULL, NULL, NULL, MSP_EXIT_USAGE,
          "--endpoint imds or wireserver"},
-        {"{\"version\":1,\"endpoints\":{}}", NULL, NULL, NULL, MSP_EXIT_OK,
-         NULL},
-        {"{\"version\":1,\"endpoints\":{}}", NULL, NULL, "audit",
-         MSP_EXIT_USAGE, "--mode"},
+        {QUIET, NULL, NULL, NULL, MSP_EXIT_OK, NULL},
+        {QUIET, NULL, NULL, "audit", MSP_EXIT_USAGE, "--mode"},
         {"{}", NULL, NULL, NULL, MSP_EXIT_USAGE, "--form"},
         {"{}", "xml", NULL, NULL, MSP_EXIT_USAGE, "not a form"},
         {"{}", "local", "imds", "Audit", MSP_EXIT_USAGE, "not a mode"},
@@ -398,10 +402,8 @@ static void every_failure_is_an_object_on_request(void **state)
         {msp_cmd_policy_push, "{}", "abc", 2, usage, "not a digest"},
         {msp_cmd_policy_push, "{\"version\":2}", NULL, 2, invalid,
          "\"diagnostics\":["},
-        {msp_cmd_policy_check, "{\"version\":1,\"endpoints\":{}}", NULL, 0, ok,
-         "\"diagnostics\":[]"},
-        {msp_cmd_policy_push, "{\"version\":1,\"endpoints\":{}}", NULL, 3,
-         nodaemon, "not running"},
+        {msp_cmd_policy_check, QUIET, NULL, 0, ok, "\"diagnostics\":[]"},
+        {msp_cmd_policy_push, QUIET, NULL, 3, nodaemon, "not running"},
         {msp_cmd_status, NULL, NULL, 3, nodaemon, "not running"},
         {msp_cmd_netns_list, NULL, NULL, 3, nodaemon, "not running"},
     };
