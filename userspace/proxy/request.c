@@ -82,6 +82,19 @@ static void log_verdict(struct msp_conn *conn, const struct msp_request *page)
               strnlen(page->privilege.text, sizeof(page->privilege.text)));
 }
 
+/*
+ * An mspd takes the row of its epoch modulo their number, so the row is shared
+ * with the proxy of the MSP_WORKERS_MAX-th mspd after ours. Half of them are
+ * left for the time between this look and the use.
+ */
+static bool is_page_ours(const struct msp_worker *worker)
+{
+    uint64_t now =
+        __atomic_load_n(&worker->meta->agent_epoch, __ATOMIC_ACQUIRE);
+
+    return now - worker->agent_epoch < MSP_WORKERS_MAX / 2;
+}
+
 /* Asks the kernel. @return 0 go on; a status to refuse with */
 static int ask(struct msp_conn *conn, struct msp_reply *refusal)
 {
@@ -90,14 +103,19 @@ static int ask(struct msp_conn *conn, struct msp_reply *refusal)
     const char *detail = "";
     int r;
 
+    if (!is_page_ours(worker)) {
+        /* fail closed: another proxy's request may be in it, or get ours */
+        *refusal = (struct msp_reply){503, "authorize-failed", true};
+        return 503;
+    }
     r = msp_authorize_fill(
         page, &conn->mark, &conn->ex->head,
         msp_http_host_fits(&conn->ex->head, conn->addr, conn->mark.port),
         worker->canon, &detail);
     if (r >= 0)
         r = worker->ops.authorize(worker->ops.data);
-    if (r < 0) {
-        /* fail closed: nobody was asked */
+    if (r < 0 || !is_page_ours(worker)) {
+        /* fail closed: nobody was asked, or not surely this */
         *refusal = (struct msp_reply){503, "authorize-failed", true};
         return 503;
     }

@@ -11,9 +11,14 @@
 #define GET     "GET /a HTTP/1.1\r\n" HOST "\r\n"
 #define OK      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
+static void set_agent(struct fixture *f, uint64_t epoch)
+{
+    __atomic_store_n(&f->meta.agent_epoch, epoch, __ATOMIC_RELEASE);
+}
+
 static void change_agent(struct fixture *f)
 {
-    __atomic_store_n(&f->meta.agent_epoch, 2, __ATOMIC_RELEASE);
+    set_agent(f, 2);
 }
 
 /* The next answer, which must be the last one. */
@@ -104,6 +109,28 @@ static void request_half_arrived_is_finished(void **state)
     send_text(head, "TP/1.1\r\n" HOST "\r\n");
     serve(f);
     expect_last(head, " 200 ");
+    expect_exit(f);
+}
+
+/* The row of the request page is the 16th agent's after ours again. */
+static void after_8_more_agents_nothing_is_judged(void **state)
+{
+    struct fixture *f = *state;
+    int last = fixture_client(f);
+    int late = fixture_client(f);
+
+    send_text(last, "GET /a HT");
+    send_text(late, "GET /a HT");
+    change_agent(f);
+    fixture_advance(f, TICK_MS);
+    set_agent(f, 1 + MSP_WORKERS_MAX / 2 - 1);
+    send_text(last, "TP/1.1\r\n" HOST "\r\n");
+    serve(f);
+    expect_last(last, " 200 ");
+    set_agent(f, 1 + MSP_WORKERS_MAX / 2);
+    send_text(late, "TP/1.1\r\n" HOST "\r\n");
+    expect_last(late, " 503 ");
+    assert_int_equal(f->n_authorized, 1);
     expect_exit(f);
 }
 
@@ -342,6 +369,7 @@ int main(void)
         T(new_agent_ends_a_worker_that_has_nobody),
         T(request_in_flight_is_finished),
         T(request_half_arrived_is_finished),
+        T(after_8_more_agents_nothing_is_judged),
         T(request_just_arrived_is_served),
         T(request_just_arrived_is_judged_by_new_identities),
         T(new_connection_may_ask_within_5_s),
