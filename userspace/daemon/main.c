@@ -63,6 +63,9 @@ static void on_heartbeat(void *data)
     struct mspd *mspd = data;
 
     msp_loader_beat(&mspd->loader, msp_io_now_ns());
+    /* a namespace whose row found no room is tried again */
+    if (mspd->is_proxy_ready)
+        (void)msp_listeners_publish(&mspd->listeners, true);
     (void)msp_timer_set(&mspd->heartbeat, MSP_HEARTBEAT_MS);
 }
 
