@@ -173,7 +173,7 @@ document a=3001 b=3002 c=3003 >"$SB_DIR/policy1.json"
 for pushes in 1 2 3 4 5 6; do # until every slot was used
     push_policy "$(<"$SB_DIR/policy$((pushes % 2)).json")"
 done
-check "the pins of old generations are removed" until_true 10 has_four_slots
+check "the pins of old generations are removed" until_true 40 has_four_slots
 at_start=$(inventory)
 note "at the start: $(paste -sd, <<<"$at_start")"
 check_eq "an allowed user is served" \
