@@ -12,6 +12,10 @@ listens() {
     grep -qx listening "$SB_DIR/tmp/served"
 }
 
+has_reported() {
+    [[ $(tail -n 1 "$SB_DIR/tmp/served") != listening ]]
+}
+
 # probe FROM PORT: "what the prober got; what the server got"
 probe() {
     local got
@@ -20,6 +24,7 @@ probe() {
         >"$SB_DIR/tmp/served" 2>&1
     until_true 10 listens || die "the server: $(cat "$SB_DIR/tmp/served")"
     got=$(in_ns sim python3 "$PACKETS" probe "$1" "$2" 10.97.0.2 8080)
+    until_true 10 has_reported # what it read, once the prober has gone
     kill "$SB_LAST" 2>/dev/null
     wait "$SB_LAST" 2>/dev/null
     echo "$got; $(tail -n 1 "$SB_DIR/tmp/served")"
