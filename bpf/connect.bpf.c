@@ -207,7 +207,8 @@ static __always_inline int connect_deny(struct attempt *a,
                                         struct msp_mark *mark,
                                         struct msp_endpoint *ep, __u32 port)
 {
-    if (ep->on_deny == MSP_ON_DENY_HTTP && port) {
+    /* one bound to a device would never get there */
+    if (ep->on_deny == MSP_ON_DENY_HTTP && port && !a->sk->bound_dev_if) {
         subject_clear(&mark->ids);
         mark->flags |= MSP_MARK_EMPTY;
         mark->flags &= ~(MSP_MARK_ROOT | MSP_MARK_BOOTSTRAP);
@@ -313,7 +314,7 @@ static __always_inline int connect_any(struct attempt *a)
         return connect_pass(a);
     if (r != TARGET_ENDPOINT || !a->ep) {
         /* fail closed: cannot tell whose address this is */
-        connect_refusal(a, MSP_REASON_TABLE_MISSING, MSP_EP_BUILTINS);
+        connect_refusal(a, MSP_REASON_TABLE_MISSING, MSP_EP_NONE);
         return CONNECT_DENY;
     }
     if (a->ep->mode == MSP_MODE_DISABLED)

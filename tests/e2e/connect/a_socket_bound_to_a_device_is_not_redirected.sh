@@ -39,6 +39,10 @@ check "the reason is in the audit map" \
         "$SB_DIR/bpf/mspd/layout-1/maps/msp_audit")
 check_eq "an unbound socket of the same user is served" \
     "$(ask curl $USER vm $IMDS:80 /metadata/versions x)" 200
+push_policy "$(policy '{"mode":"enforce","defaultAccess":"deny","id":"t",
+    "onDeny":"http"}')"
+check_eq "nor is it for its 403" "$(bound)" 000
+check_eq "which leaves no mark behind either" "$(pending)" 0
 push_policy "$(policy "$(item audit deny)")"
 journal_mark
 check_eq "in audit mode it goes out" "$(bound)" 200
