@@ -40,6 +40,10 @@ static const struct {
     [MSP_SEC_SETS] = {sizeof(struct msp_idset), MSP_SETS_MAX},
     [MSP_SEC_CONDS] = {sizeof(struct msp_cond), MSP_CONDS_MAX},
     [MSP_SEC_PAIRS] = {sizeof(struct msp_pair_key), MSP_PAIRS_MAX},
+    [MSP_SEC_EXES] = {sizeof(struct msp_image_exe), MSP_EXES_MAX},
+    [MSP_SEC_PROCESSES] = {sizeof(struct msp_image_process), MSP_PROCESSES_MAX},
+    [MSP_SEC_CG_STATES] = {sizeof(struct msp_cg_state), MSP_CG_STATES_MAX},
+    [MSP_SEC_CG_EDGES] = {sizeof(struct msp_image_cg_edge), MSP_CG_EDGES_MAX},
 };
 
 _Static_assert(ARRAY_SIZE(section_rule) == MSP_SEC_COUNT, "section_rule");
@@ -145,6 +149,10 @@ static void bind_sections(const struct msp_image_header *header,
     image->sets = at[MSP_SEC_SETS];
     image->conds = at[MSP_SEC_CONDS];
     image->pairs = at[MSP_SEC_PAIRS];
+    image->exes = at[MSP_SEC_EXES];
+    image->processes = at[MSP_SEC_PROCESSES];
+    image->cg_states = at[MSP_SEC_CG_STATES];
+    image->cg_edges = at[MSP_SEC_CG_EDGES];
 }
 
 static int check_strings(const struct msp_image *image, const char **reterr_why)

@@ -152,6 +152,10 @@ static int lowering_init(struct lowering *l)
         [MSP_SEC_SETS] = sizeof(struct msp_idset),
         [MSP_SEC_CONDS] = sizeof(struct msp_cond),
         [MSP_SEC_PAIRS] = sizeof(struct msp_pair_key),
+        [MSP_SEC_EXES] = sizeof(struct msp_image_exe),
+        [MSP_SEC_PROCESSES] = sizeof(struct msp_image_process),
+        [MSP_SEC_CG_STATES] = sizeof(struct msp_cg_state),
+        [MSP_SEC_CG_EDGES] = sizeof(struct msp_image_cg_edge),
     };
     size_t n_privileges = l->rules->n_privileges;
     size_t n_strings =

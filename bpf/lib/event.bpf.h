@@ -184,8 +184,6 @@ static __always_inline void event_audit(const struct msp_mark *mark,
     event_name(&row->privilege, &msp_pr_names, o->slot, o->privilege);
     if (path)
         __builtin_memcpy(row->path, path, MSP_AUDIT_PATH_BYTES);
-    else
-        bpf_get_current_comm(row->comm, sizeof(row->comm));
     __sync_val_compare_and_swap(&row->busy, 1, 0);
 }
 
@@ -212,7 +210,6 @@ static __always_inline void event_ring(const struct msp_mark *mark,
     e->verdict = o->verdict;
     e->reason = o->reason;
     e->port = mark->port;
-    bpf_get_current_comm(e->comm, sizeof(e->comm));
     event_endpoint_name(e->endpoint_name, o->slot, o->endpoint);
     bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }

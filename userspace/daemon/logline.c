@@ -126,7 +126,7 @@ int msp_connlog_connect_line(struct msp_buf *buf, const struct msp_event *event,
     put_uint(&line, "port", event->port);
     put_uint(&line, "uid", event->uid);
     put_uint(&line, "pid", event->pid);
-    put_text(&line, "comm", event->comm, sizeof(event->comm));
+    put_text(&line, "exe_name", event->exe_name.text, sizeof(event->exe_name));
     put_uint(&line, "cgroup", event->cgroup_id);
     put_uint(&line, "netns", event->netns_cookie);
     put_flags(&line, event->flags);

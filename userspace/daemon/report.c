@@ -313,7 +313,7 @@ static void put_audit(void *data, const struct msp_audit_key *key,
     msp_rec_uint(rec, "uid", row->uid);
     msp_rec_bool(rec, "other_uids", key->uid == MSP_AUDIT_UID_OTHER);
     msp_rec_uint(rec, "pid", row->pid);
-    put_chars(rec, "comm", row->comm, sizeof(row->comm));
+    put_chars(rec, "exe_name", row->exe_name.text, sizeof(row->exe_name));
     put_chars(rec, "identity", row->identity.text, sizeof(row->identity.text));
     put_chars(rec, "privilege", row->privilege.text,
               sizeof(row->privilege.text));

@@ -8,8 +8,8 @@
 /* What one identity demands, names already turned into ids. */
 struct demand {
     bool is_dead; /* matches nobody */
-    bool has[MSP_DIM_HOST_ONLY];
-    uint32_t id[MSP_DIM_HOST_ONLY];
+    bool has[MSP_DIM_IDS];
+    uint32_t id[MSP_DIM_IDS];
 };
 
 static void set_bit(struct msp_idset *set, uint32_t bit)
@@ -87,7 +87,7 @@ int msp_rows_build(const struct msp_image *image,
     uint32_t n = image->n[MSP_SEC_IDENTITIES];
 
     msp_rows_done(ret);
-    for (int dim = 0; dim < MSP_DIM_HOST_ONLY; dim++) {
+    for (int dim = 0; dim < MSP_DIM_IDS; dim++) {
         ret->dim[dim].row = calloc(n ? n : 1, sizeof(struct msp_row));
         if (!ret->dim[dim].row) {
             msp_rows_done(ret);
@@ -100,7 +100,7 @@ int msp_rows_build(const struct msp_image *image,
 
         if (identity->flags & MSP_ID_HOST_ONLY)
             set_bit(&ret->wild[MSP_DIM_HOST_ONLY], i);
-        for (int dim = 0; dim < MSP_DIM_HOST_ONLY && !demand.is_dead; dim++) {
+        for (int dim = 0; dim < MSP_DIM_IDS && !demand.is_dead; dim++) {
             struct msp_row_table *table = &ret->dim[dim];
 
             if (!demand.has[dim]) {
@@ -111,7 +111,7 @@ int msp_rows_build(const struct msp_image *image,
             set_bit(&table->row[table->n++].set, i);
         }
     }
-    for (int dim = 0; dim < MSP_DIM_HOST_ONLY; dim++)
+    for (int dim = 0; dim < MSP_DIM_IDS; dim++)
         finish(&ret->dim[dim], &ret->wild[dim]);
     return 0;
 }
@@ -120,7 +120,7 @@ bool msp_rows_equal(const struct msp_rows *a, const struct msp_rows *b)
 {
     if (memcmp(a->wild, b->wild, sizeof(a->wild)) != 0)
         return false;
-    for (int dim = 0; dim < MSP_DIM_HOST_ONLY; dim++) {
+    for (int dim = 0; dim < MSP_DIM_IDS; dim++) {
         const struct msp_row_table *left = &a->dim[dim], *right = &b->dim[dim];
 
         if (left->n != right->n)
@@ -134,7 +134,7 @@ bool msp_rows_equal(const struct msp_rows *a, const struct msp_rows *b)
 
 void msp_rows_done(struct msp_rows *rows)
 {
-    for (int dim = 0; dim < MSP_DIM_HOST_ONLY; dim++)
+    for (int dim = 0; dim < MSP_DIM_IDS; dim++)
         free(rows->dim[dim].row);
     memset(rows, 0, sizeof(*rows));
 }

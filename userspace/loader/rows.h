@@ -34,7 +34,7 @@ struct msp_row_table {
 };
 
 struct msp_rows {
-    struct msp_row_table dim[MSP_DIM_HOST_ONLY]; /* uid, gid, group */
+    struct msp_row_table dim[MSP_DIM_IDS]; /* uid, gid, group */
     struct msp_idset wild[MSP_DIM_COUNT]; /* [MSP_DIM_HOST_ONLY]: that set */
 };
 

@@ -29,7 +29,7 @@ attached() {
 
 # use_layout N: which mspd is started from now on
 use_layout() {
-    local from=mspd-layout2
+    local from=mspd-next-layout
     [[ $1 == 2 ]] || from=mspd-layout1
     cp "$SB_DIR/bin/$from" "$SB_DIR/bin/mspd.new"
     mv "$SB_DIR/bin/mspd.new" "$SB_DIR/bin/mspd"
@@ -79,7 +79,7 @@ programs=$(attached)
 digest=$(ctl --json status | jq -r .policy.digest)
 check "the user is served" served
 denied "first"
-check_eq "one layout" "$(layouts)" layout-1
+check_eq "one layout" "$(layouts)" layout-2
 
 # The old proxy lives on without its mspd, as after a crash.
 old_proxy=$(child_pid mspd-proxy)

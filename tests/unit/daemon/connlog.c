@@ -24,7 +24,7 @@ static void connect_line_says_who_and_why(void **state)
         .verdict = MSP_VERDICT_DENY,
         .reason = MSP_REASON_NEEDS_ROOT,
         .port = 80,
-        .comm = "curl",
+        .exe_name = {"curl"},
         .endpoint_name = "imds",
     };
 
