@@ -5,6 +5,7 @@
 #include "lib/maps.bpf.h"
 
 #define MSP_SOCK_STREAM 1
+#define PROTO_UDP       17
 
 #define MAPPED_WORD bpf_htonl(0xffff)
 
