@@ -30,7 +30,7 @@ static bool has_group_name(const struct explain_caller *caller,
     return false;
 }
 
-/* As the kernel has it of a value without a row. */
+/* As the kernel has it of a value without a row; nobody is in none. */
 static struct msp_idset wildcards(const struct msp_image *image,
                                   uint32_t selectors)
 {
@@ -110,8 +110,6 @@ static bool is_identity(const struct msp_image *image,
                         const struct msp_image_identity *id,
                         const struct explain_caller *caller)
 {
-    if (id->flags & MSP_ID_NOBODY)
-        return false;
     if (id->flags & MSP_ID_HOST_ONLY && caller->is_container)
         return false;
     if (!has_file(image, id, caller))

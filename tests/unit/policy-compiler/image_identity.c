@@ -239,12 +239,34 @@ static void selectors_need_rows(void **state)
     }
 }
 
+static const char one_pattern[] =
+    "{\"version\":1,\"endpoints\":{\"imds\":{\"mode\":\"enforce\","
+    "\"defaultAccess\":\"deny\",\"id\":\"\",\"rules\":{\"privileges\":[],"
+    "\"roles\":[],\"roleAssignments\":[],\"identities\":["
+    "{\"name\":\"x\",\"uid\":1},{\"name\":\"y\",\"cgroup\":\"/y\"}]}}}}";
+
+static void nobody_is_in_no_cgroup(void **state)
+{
+    msp_cleanup(compiled_done) struct compiled image = {0};
+    struct msp_image_identity *row;
+    const char *why;
+
+    (void)state;
+    compile_ok(one_pattern, sizeof(one_pattern) - 1, &image);
+    row = identities_of(image.bytes);
+    row[0].flags |= MSP_ID_NOBODY | MSP_ID_HOST_ONLY;
+    redigest(image.bytes, image.len);
+    assert_errno(open_copy(image.bytes, image.len, &why), EINVAL);
+    assert_string_equal(why, "cgroup set");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_each_fault_of_identities),
         cmocka_unit_test(cgroup_states_need_patterns),
         cmocka_unit_test(selectors_need_rows),
+        cmocka_unit_test(nobody_is_in_no_cgroup),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
