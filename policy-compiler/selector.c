@@ -111,6 +111,12 @@ struct path {
     unsigned int n; /* segments */
 };
 
+static struct path path_at(char *text)
+{
+    text[0] = '\0';
+    return (struct path){.text = text};
+}
+
 /* @param prefix "" or what goes before the segment */
 static struct selector_fault append(struct path *path, const char *prefix,
                                     const char *segment, size_t len)
@@ -144,7 +150,7 @@ static struct selector_fault finish(struct path *path, bool is_subtree)
 struct selector_fault msp_selector_cgroup(const char *text,
                                           char ret[SELECTOR_CGROUP_BYTES])
 {
-    struct path path = {.text = ret};
+    struct path path = path_at(ret);
     bool is_subtree = false;
     const char *segment;
     size_t n;
@@ -285,7 +291,7 @@ struct selector_fault msp_selector_unit(const char *text,
     static const char system_slice[] = "system.slice";
     const char *slash = strchr(text, '/');
     const char *unit = slash ? slash + 1 : text;
-    struct path path = {.text = ret};
+    struct path path = path_at(ret);
     struct selector_fault fault;
 
     if (!is_unit_name(unit, strlen(unit)))
