@@ -12,6 +12,7 @@
 
 #include "bpf/trace.h"
 #include "harness/test.h"
+#include "loader/events.h"
 #include "loader/iter.h"
 
 #define ANY  "" /* the edge of any other name */
@@ -43,14 +44,14 @@ static void add_edge(const struct slot *slot, uint32_t from, const char *name,
 }
 
 /* Tables of a slot as mspd makes them: edges, then room for rows. */
-static struct slot make_slot(const struct trace *t, uint32_t index,
+static struct slot make_slot(struct trace_fixture *t, uint32_t index,
                              uint32_t n_rows)
 {
     struct slot slot;
 
     slot.edges =
         trace_table(t, "msp_cg_edges", "msp_t_cg_edge", index, EDGES_MAX);
-    add_edge(&slot, MSP_CG_ROOT, t->name + 1, OWN);
+    add_edge(&slot, MSP_CG_ROOT, trace_fixture_name(t), OWN);
     slot.rows = trace_table(t, "msp_cgroup", "msp_t_cgroup", index, n_rows);
     return slot;
 }
@@ -89,10 +90,12 @@ static unsigned int count_rows(const struct slot *slot)
     return n;
 }
 
-static void run_iterator(struct trace *t)
+static void run_iterator(struct trace_fixture *t)
 {
-    if (msp_iter_cgroups(&t->loader) < 0)
-        fail_msg("%s", t->loader.why);
+    struct msp_loader *loader = slot_fixture_loader(trace_fixture_slot(t));
+
+    if (msp_iter_cgroups(loader) < 0)
+        fail_msg("%s", loader->why);
 }
 
 /* Makes cgroups and says what the kernel wrote for each of them. */
@@ -101,7 +104,7 @@ struct want {
     uint32_t state;
 };
 
-static void expect_tree(struct trace *t, const struct slot *slot,
+static void expect_tree(struct trace_fixture *t, const struct slot *slot,
                         const struct want *want, size_t n)
 {
     uint64_t id[16];
@@ -144,12 +147,14 @@ static void a_state_follows_from_parent_and_name(void **state)
         {"/other/y", NONE},
         {"/other/y/x", NONE},
     };
-    struct trace *t = *state;
+    struct trace_fixture *t = *state;
     struct slot slot = make_slot(t, 0, 64);
+    struct stat st;
 
+    assert_ok(stat(trace_fixture_cgroup(t), &st));
     add_edges(&slot, edges, ARRAY_SIZE(edges));
     run_iterator(t); /* the test's own cgroup was there before */
-    assert_int_equal(state_of(&slot, t->id), OWN);
+    assert_int_equal(state_of(&slot, st.st_ino), OWN);
     expect_tree(t, &slot, want, ARRAY_SIZE(want));
     assert_int_equal(count_rows(&slot), 2); /* the root and our own */
     close_slot(&slot);
@@ -157,7 +162,7 @@ static void a_state_follows_from_parent_and_name(void **state)
 
 static void a_long_name_is_compared_whole(void **state)
 {
-    struct trace *t = *state;
+    struct trace_fixture *t = *state;
     struct slot slot = make_slot(t, 0, 64);
     /* the longest a policy can have, and two that begin with it */
     char longest[MSP_CG_NAME_BYTES], path[300];
@@ -182,9 +187,9 @@ static void a_long_name_is_compared_whole(void **state)
 
 static void depth_does_not_matter(void **state)
 {
-    struct trace *t = *state;
+    struct trace_fixture *t = *state;
     struct slot slot = make_slot(t, 0, 64);
-    char path[TRACE_PATH_BYTES] = "";
+    char path[PATH_MAX] = "";
     uint64_t id[40];
 
     add_edge(&slot, OWN, ANY, 2);
@@ -205,7 +210,7 @@ static void depth_does_not_matter(void **state)
 
 static void every_slot_has_its_own_states(void **state)
 {
-    struct trace *t = *state;
+    struct trace_fixture *t = *state;
     struct slot slot[MSP_SLOTS];
     uint64_t id;
 
@@ -227,7 +232,7 @@ static void every_slot_has_its_own_states(void **state)
 
 static void the_iterator_leaves_what_should_be_there_and_no_more(void **state)
 {
-    struct trace *t = *state;
+    struct trace_fixture *t = *state;
     struct slot slot = make_slot(t, 0, 64);
     uint64_t web = trace_mkdir(t, "/web"), below = trace_mkdir(t, "/web/b");
     uint64_t other = trace_mkdir(t, "/other");
@@ -243,14 +248,26 @@ static void the_iterator_leaves_what_should_be_there_and_no_more(void **state)
     assert_int_equal(state_of(&slot, below), NONE);
     assert_int_equal(state_of(&slot, other), NONE);
     assert_int_equal(count_rows(&slot), 3);
+    trace_rmdir(t, "/other");
+    trace_rmdir(t, "/web/b");
+    trace_rmdir(t, "/web");
     close_slot(&slot);
+}
+
+static uint64_t count_dropped(struct trace_fixture *t)
+{
+    uint64_t n = 0;
+
+    assert_ok(msp_events_stat(slot_fixture_loader(trace_fixture_slot(t)),
+                              MSP_STAT_CGROUP_DROPPED, &n));
+    return n;
 }
 
 static void a_full_table_gives_no_row(void **state)
 {
-    struct trace *t = *state;
+    struct trace_fixture *t = *state;
     struct slot slot = make_slot(t, 0, 4); /* root, own and two more */
-    uint64_t dropped = trace_stat(t, MSP_STAT_CGROUP_DROPPED);
+    uint64_t dropped = count_dropped(t);
     uint64_t id[4];
     char path[16];
 
@@ -264,15 +281,19 @@ static void a_full_table_gives_no_row(void **state)
     assert_int_equal(state_of(&slot, id[1]), 2);
     assert_int_equal(state_of(&slot, id[2]), NONE);
     assert_int_equal(state_of(&slot, id[3]), NONE);
-    assert_int_equal(trace_stat(t, MSP_STAT_CGROUP_DROPPED), dropped + 2);
+    assert_int_equal(count_dropped(t), dropped + 2);
     trace_rmdir(t, "/0");
     id[0] = trace_mkdir(t, "/0");
     assert_int_equal(state_of(&slot, id[0]), 2); /* room again */
+    for (int i = 0; i < 4; i++) {
+        (void)snprintf(path, sizeof(path), "/%d", i);
+        trace_rmdir(t, path);
+    }
     close_slot(&slot);
 }
 
 /* Makes and removes /NAME/sub in a hierarchy of cgroup v1. */
-static void use_v1(struct trace *t, const char *dir, const char *name)
+static void use_v1(struct trace_fixture *t, const char *dir, const char *name)
 {
     struct slot slot = make_slot(t, 0, 64);
     char path[128], sub[160];
@@ -303,7 +324,7 @@ static void use_v1(struct trace *t, const char *dir, const char *name)
 static void another_hierarchy_has_no_rows(void **state)
 {
     char dir[] = "/tmp/msp-v1-XXXXXX", options[64];
-    struct trace *t = *state;
+    struct trace_fixture *t = *state;
 
     assert_non_null(mkdtemp(dir));
     (void)snprintf(options, sizeof(options), "none,name=%s", dir + 5);
@@ -336,7 +357,7 @@ static void list_rows(const struct slot *slot, uint64_t ret[MANY + 2])
  */
 static void the_iterator_does_not_touch_rows_that_are_right(void **state)
 {
-    struct trace *t = *state;
+    struct trace_fixture *t = *state;
     struct slot slot = make_slot(t, 0, MANY + 2);
     uint64_t id[MANY], before[MANY + 2], after[MANY + 2];
     uint32_t two = 2;
@@ -355,42 +376,35 @@ static void the_iterator_does_not_touch_rows_that_are_right(void **state)
     run_iterator(t);
     list_rows(&slot, after);
     assert_memory_equal(before, after, sizeof(before));
-    for (int i = MANY; i-- > 0;)
+    for (int i = MANY; i-- > 0;) {
         assert_int_equal(state_of(&slot, id[i]), 2);
+        (void)snprintf(name, sizeof(name), "/%d", i);
+        trace_rmdir(t, name);
+    }
     close_slot(&slot);
 }
 
 static int setup(void **state)
 {
-    static struct trace t;
+    int r = trace_fixture_setup(state);
 
-    if (trace_setup(&t, MSP_EXEC_MIN) < 0)
-        return -1;
-    trace_attach(&t);
-    *state = &t;
-    return 0;
+    if (r == 0)
+        trace_fixture_attach(*state);
+    return r;
 }
-
-static int teardown(void **state)
-{
-    trace_teardown(*state);
-    return 0;
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_state_follows_from_parent_and_name),
-        CASE(a_long_name_is_compared_whole),
-        CASE(depth_does_not_matter),
-        CASE(every_slot_has_its_own_states),
-        CASE(the_iterator_leaves_what_should_be_there_and_no_more),
-        CASE(a_full_table_gives_no_row),
-        CASE(another_hierarchy_has_no_rows),
-        CASE(the_iterator_does_not_touch_rows_that_are_right),
+        cmocka_unit_test(a_state_follows_from_parent_and_name),
+        cmocka_unit_test(a_long_name_is_compared_whole),
+        cmocka_unit_test(depth_does_not_matter),
+        cmocka_unit_test(every_slot_has_its_own_states),
+        cmocka_unit_test(the_iterator_leaves_what_should_be_there_and_no_more),
+        cmocka_unit_test(a_full_table_gives_no_row),
+        cmocka_unit_test(another_hierarchy_has_no_rows),
+        cmocka_unit_test(the_iterator_does_not_touch_rows_that_are_right),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, trace_fixture_teardown);
 }

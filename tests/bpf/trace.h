@@ -1,53 +1,47 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * A loaded object whose tracepoints are attached, with a cgroup of its own
- * that is the scope and that the test is in. Nothing is pinned: whatever ends
- * the test ends the links. Needs root.
+ * The tracepoints attached, with a cgroup of the test as their scope, so that
+ * only its processes leave records. The links are descriptors of this process
+ * and end with it, however it ends.
  */
 #pragma once
 
 #include <sys/types.h>
 
-#include <msp/abi.h>
+#include "bpf/slot.h"
 
-#include "loader/load.h"
+struct trace_fixture;
 
-#define TRACE_PATH_BYTES 4096
+/* The fixture's loaded object, its own cgroup below the v2 root. */
+int trace_fixture_setup(void **state);
+int trace_fixture_teardown(void **state);
 
-struct trace {
-    struct msp_loader loader; /* skel and meta only; for loader/iter.h */
-    char root[256];           /* mount of cgroup v2 */
-    char name[64];            /* the test's cgroup, "/" first */
-    char before[256];         /* where the test was, "/" first */
-    uint64_t id;              /* of the test's cgroup */
-    int link_fd[MSP_PROG_CGROUP_LINKS];
-};
+struct slot_fixture *trace_fixture_slot(struct trace_fixture *fx);
 
-/* @param entries of msp_exec. @return 0; -1, told why */
-int trace_setup(struct trace *t, uint32_t entries);
-void trace_teardown(struct trace *t);
+/* Absolute path of the cgroup. */
+const char *trace_fixture_cgroup(const struct trace_fixture *fx);
 
-/* Attaches exec, fork, exit, mkdir, rmdir. */
-void trace_attach(struct trace *t);
+/* The name of that cgroup, a child of the root. */
+const char *trace_fixture_name(const struct trace_fixture *fx);
 
-/* --- cgroups; paths are below the test's own, "" is that one ------------- */
+/* Makes a cgroup below it, "/" first. @return its id */
+uint64_t trace_mkdir(const struct trace_fixture *fx, const char *below);
+/* Waits for a last process that is on its way out. */
+void trace_rmdir(const struct trace_fixture *fx, const char *below);
 
-void trace_path(const struct trace *t, const char *below, char *ret);
-/* @return the id of a new one */
-uint64_t trace_mkdir(const struct trace *t, const char *below);
-void trace_rmdir(const struct trace *t, const char *below);
-/* Moves a process, 0 = the caller, to a path below the mount of cgroup v2. */
-void trace_move(const struct trace *t, pid_t pid, const char *path);
+/* Attaches all five; until then the fixture sees nothing. */
+void trace_fixture_attach(struct trace_fixture *fx);
 
-/* --- maps ---------------------------------------------------------------- */
+/* Moves a process (0: the caller) to a cgroup directory. */
+void trace_move(const char *dir, pid_t pid);
 
-/* The record of a process. @return false: there is none */
-bool trace_record(const struct trace *t, pid_t pid, struct msp_exec *ret);
-uint64_t trace_stat(const struct trace *t, enum msp_stat stat);
+/* @return 0; -1: there is none */
+int trace_record(struct trace_fixture *fx, pid_t tgid, struct msp_exec *ret);
 
 /*
- * Makes the table `outer` of a slot. The caller closes the descriptor.
- * @param template name of the map it has the shape of
+ * Makes the table `outer` of a slot, as mspd does but by hand.
+ * @param template name of the map whose shape it has
+ * @return its descriptor, owned by the caller
  */
-int trace_table(const struct trace *t, const char *outer, const char *template,
-                uint32_t slot, uint32_t entries);
+int trace_table(struct trace_fixture *fx, const char *outer,
+                const char *template, uint32_t slot, uint32_t entries);
