@@ -323,11 +323,15 @@ static void put_audit(void *data, const struct msp_audit_key *key,
     put_time(audit, "last", row->last_ns);
     msp_rec_uint(rec, "generation", row->generation);
     msp_rec_uint(rec, "cgroup", key->cgroup_id);
+    msp_rec_str(rec, "cgroup_path",
+                msp_paths_cgroup(audit->mspd->log.paths, key->cgroup_id));
     msp_rec_uint(rec, "netns", row->netns_cookie);
     msp_rec_bool(rec, "root", row->flags & MSP_MARK_ROOT);
     msp_rec_bool(rec, "container", row->flags & MSP_MARK_CONTAINER);
-    msp_rec_uint(rec, "exe.dev", row->exe.s_dev);
-    msp_rec_uint(rec, "exe.ino", row->exe.ino);
+    msp_rec_str(rec, "exe", msp_paths_exe(audit->mspd->log.paths, &row->exe));
+    msp_rec_uint(rec, "exe_file.dev", row->exe.s_dev);
+    msp_rec_uint(rec, "exe_file.ino", row->exe.ino);
+    msp_rec_uint(rec, "exe_file.generation", row->exe.generation);
     msp_rec_end(rec);
 }
 

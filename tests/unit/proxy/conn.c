@@ -68,6 +68,53 @@ static void signed_request_reaches_the_host(void **state)
     (void)close(host);
 }
 
+/* Asks once, is refused. @return what the log says ran */
+static void refused_by(struct fixture *f, const char *exe_name, size_t n,
+                       struct msp_child_log *ret)
+{
+    int client = fixture_client(f);
+
+    memset(f->exe_name, 0, sizeof(f->exe_name));
+    memcpy(f->exe_name, exe_name, n);
+    f->verdict = MSP_VERDICT_DENY;
+    f->reason = MSP_REASON_NOT_ASSIGNED;
+    send_text(client, GET);
+    assert_non_null(strstr(read_message(client, true), " 403 "));
+    fixture_log(f, ret);
+    (void)close(client);
+}
+
+static void the_log_has_the_base_name_the_kernel_took_down(void **state)
+{
+    struct fixture *f = *state;
+    char full[MSP_NAME_BYTES];
+    struct msp_child_log log;
+
+    refused_by(f, "curl", 4, &log);
+    assert_string_equal(log.exe_name, "curl");
+    refused_by(f, "-", 1, &log);
+    assert_string_equal(log.exe_name, "-");
+    memset(full, 'X', sizeof(full)); /* no NUL: one is put in its place */
+    refused_by(f, full, sizeof(full), &log);
+    full[MSP_NAME_BYTES - 1] = '\0';
+    assert_memory_equal(log.exe_name, full, sizeof(full));
+}
+
+static void the_log_has_no_base_name_of_who_was_not_judged(void **state)
+{
+    struct fixture *f = *state;
+    struct msp_child_log log;
+    int client = fixture_client(f);
+
+    memcpy(f->exe_name, "curl", 5);
+    send_text(client, "GET /a HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: b\r\n\r\n");
+    assert_non_null(strstr(read_message(client, true), " 400 "));
+    assert_int_equal(f->n_authorized, 0);
+    fixture_log(f, &log);
+    assert_string_equal(log.exe_name, "-");
+    (void)close(client);
+}
+
 static void both_sides_are_kept_alive(void **state)
 {
     struct fixture *f = *state;
@@ -362,6 +409,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(signed_request_reaches_the_host),
+        T(the_log_has_the_base_name_the_kernel_took_down),
+        T(the_log_has_no_base_name_of_who_was_not_judged),
         T(both_sides_are_kept_alive),
         T(chunked_body_is_sent_with_its_length),
         T(bodies_arrive_whole),

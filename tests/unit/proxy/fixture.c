@@ -73,6 +73,7 @@ static int op_authorize(void *data)
     strcpy(f->page.identity.text, "somebody");
     strcpy(f->page.privilege.text, "something");
     strcpy(f->page.endpoint, "imds");
+    memcpy(f->page.exe_name.text, f->exe_name, sizeof(f->exe_name));
     return f->authorize_result;
 }
 

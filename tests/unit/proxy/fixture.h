@@ -46,6 +46,7 @@ struct fixture {
     struct msp_mark mark;
     int own_result;
     int authorize_result;
+    char exe_name[MSP_NAME_BYTES]; /* what the kernel says of the caller */
     unsigned n_denials; /* the next ones are denied whatever `verdict` says */
     enum msp_verdict verdict;
     enum msp_reason reason;
