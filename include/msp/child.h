@@ -133,11 +133,15 @@ struct msp_child_netns {
 
 /* flags of msp_child_open */
 #define MSP_OPEN_HASH   0x1u /* request: hash it; reply: sha256 is set */
-#define MSP_OPEN_UNSURE 0x2u /* reply: it changed while it was read */
+#define MSP_OPEN_UNSURE 0x2u /* reply: may have changed while it was read */
+#define MSP_OPEN_DIR    0x4u /* request: a directory, to watch it; no HASH */
 
 /*
  * A file by its path in the root directory of mspd-netns (pid 0) or of a
  * process. Symbolic links are followed within that root, magic links are not.
+ * Up to MSP_OPENS_MAX may be outstanding; replies come in any order. status:
+ * -EINVAL not a regular file (or directory), -ETIMEDOUT, -EBUSY too many are
+ * outstanding or hang, -EXDEV its root is not pid 1's, else of openat2().
  */
 struct msp_child_open {
     struct msp_child_head head;
