@@ -23,7 +23,7 @@ rows() {
     local map n=0
     while read -r map; do
         n=$((n + $(bpftool -j map dump pinned "$map" | jq length)))
-    done < <(find "$SB_DIR/bpf" -name msp_cgroup)
+    done < <(find "$SB_DIR"/bpf/mspd/layout-*/gen -name msp_cgroup)
     echo "$n"
 }
 

@@ -25,7 +25,9 @@ records() {
 }
 
 few_records() {
-    (($(records) <= $(sandbox_members | wc -l)))
+    local n
+    n=$(find "$SB_CG" -name cgroup.procs -exec cat {} + | wc -l)
+    (($(records) <= n))
 }
 
 sandbox_up
