@@ -50,6 +50,11 @@ static const char usage_text[] =
     "      --gid N       effective group\n"
     "      --group N|NAME    another group, or the name of any; repeatable\n"
     "      --user NAME   name of the user on its host\n"
+    "      --exe PATH    file it runs\n"
+    "      --sha256 HEX  of the contents of that file\n"
+    "      --process NAME    base name of that file\n"
+    "      --cgroup PATH     its cgroup, from the root of cgroup v2\n"
+    "      --unit UNIT       instead: in the cgroup of this unit of systemd\n"
     "      --root        real root of the host; uid 0\n"
     "      --container   in a container: host names do not match\n"
     "\n"
@@ -241,6 +246,11 @@ static int parse_options(int argc, char **argv, struct options *ret)
         {"gid", required_argument, NULL, 'g'},
         {"group", required_argument, NULL, 'G'},
         {"user", required_argument, NULL, 'U'},
+        {"exe", required_argument, NULL, 'e'},
+        {"sha256", required_argument, NULL, 's'},
+        {"process", required_argument, NULL, 'p'},
+        {"cgroup", required_argument, NULL, 'C'},
+        {"unit", required_argument, NULL, 'n'},
         {"container", no_argument, NULL, 'c'},
         {"root", no_argument, NULL, 'r'},
         {0},

@@ -5,6 +5,7 @@
 #include <msp/policy.h>
 
 #include "explain.h"
+#include "selector.h"
 
 struct options {
     const char *file;
@@ -14,6 +15,7 @@ struct options {
     bool has_caller; /* an option of explain was given */
     bool has_answer; /* standard output is for more than diagnostics */
     struct explain_query query;
+    char unit[SELECTOR_CGROUP_BYTES]; /* its cgroup, of --unit */
 };
 
 /* Both say why on standard error. @return exit code */

@@ -60,7 +60,7 @@ expect 2 sh -c "'$mspc' compile --json bad.json -o -"
 claim "an image's place is kept clear" '[ ! -s out ] && [ -s err ]'
 
 expect 0 "$mspc" dump image
-claim "text begins with the version" 'head -n 1 out | grep -q "^image version 1$"'
+claim "text begins with the version" 'head -n 1 out | grep -q "^image version 2$"'
 expect 0 "$mspc" dump image --json
 claim "JSON begins with the schema" 'head -c 12 out | grep -q "{\"schema\":1,"'
 expect 2 "$mspc" dump good.json
@@ -105,9 +105,15 @@ expect 2 "$mspc" explain image --target /x
 expect 2 "$mspc" explain image --endpoint no --target /x
 for wrong in "--uid -1" "--uid 4294967295" "--uid 1x" "--gid root" \
     "--method get" "--method TRACE" "--root --container" "--root --uid 1" \
-    "--uid 99999999999999999999" "-o x"; do
+    "--uid 99999999999999999999" "-o x" "--exe bin/x" "--exe /a/.." \
+    "--process a/b" "--sha256 00" "--cgroup x" "--unit x" \
+    "--unit x.service --cgroup /x" "--cgroup /x --cgroup /x" \
+    "--sha256 $(printf '%064d' 0)"; do
     expect 2 "$mspc" explain image $imds $wrong
 done
+expect 0 "$mspc" explain image $imds --exe /bin//x --process x --cgroup / \
+    --sha256 "$(printf '%064d' 0)"
+expect 0 "$mspc" explain image $imds --unit a-b.slice/x.service
 groups=$(seq -f "--group %g" 1 64)
 expect 0 "$mspc" explain image $imds $groups
 expect 2 "$mspc" explain image $imds $groups --group last
