@@ -106,6 +106,9 @@ namespaces() {
         "$EVIL" mount tmpfs "$EVIL" "$APP" ask
     attack exe same "a bind mount over it" \
         "$EVIL" mount bind "$EVIL" "$APP" ask
+    rm -rf "$EVIL.up" "$EVIL.work"
+    attack exe same "an overlay over its directory" \
+        "$EVIL" mount overlay "$EVIL" "$APP" ask
     attack exe same "a root of its own, detached" \
         "$EVIL" chroot "$MINE/root" "$EVIL" "$APP" ask
     attack exe same "a file system mounted nowhere" \

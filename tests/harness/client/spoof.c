@@ -14,7 +14,8 @@
  *   connected PATH ARGV0 ...   connects first, then becomes PATH
  *   race MS ID PATH ARGV0 ...  threads request as ID while one becomes PATH
  *   trace birth|detach|later PATH ARGV0 ...    PATH under ptrace
- *   mount tmpfs|bind FROM PATH ...   FROM over PATH in namespaces of its own
+ *   mount tmpfs|bind|overlay FROM PATH ...   FROM over PATH in namespaces of
+ *                              its own
  *   chroot DIR FROM PATH ...         FROM as PATH in a root of its own
  *   detached fsmount|open_tree DIR FROM PATH ...   ... in a mount nowhere
  *   mm-map PATH ...            PR_SET_MM_MAP: /proc/PID/exe is PATH

@@ -68,6 +68,28 @@ static const char *dir_of(const char *path)
     return dir;
 }
 
+/* An overlay over the file's directory, with ours on top. */
+static void mount_overlay(const char *from, const char *path)
+{
+    char options[2048], upper[512], work[512];
+    int dir;
+
+    (void)snprintf(upper, sizeof(upper), "%.500s.up", from);
+    (void)snprintf(work, sizeof(work), "%.500s.work", from);
+    if (mkdir(upper, 0755) < 0 || mkdir(work, 0755) < 0)
+        spoof_die(upper);
+    dir = open(upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        spoof_die(upper);
+    spoof_copy(from, dir, strrchr(path, '/') + 1);
+    (void)close(dir);
+    (void)snprintf(options, sizeof(options),
+                   "lowerdir=%.512s,upperdir=%s,workdir=%s,userxattr",
+                   dir_of(path), upper, work);
+    if (mount("overlay", dir_of(path), "overlay", 0, options) < 0)
+        spoof_die("overlay");
+}
+
 int spoof_mount(int argc, char **argv)
 {
     const char *from = argv[2], *path = argv[3];
@@ -77,6 +99,8 @@ int spoof_mount(int argc, char **argv)
     if (strcmp(argv[1], "bind") == 0) {
         if (mount(from, path, NULL, MSP_BIND, NULL) < 0)
             spoof_die("bind mount");
+    } else if (strcmp(argv[1], "overlay") == 0) {
+        mount_overlay(from, path);
     } else {
         if (mount("tmpfs", dir_of(path), "tmpfs", 0, "mode=0755") < 0)
             spoof_die("tmpfs");
