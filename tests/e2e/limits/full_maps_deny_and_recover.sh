@@ -93,14 +93,29 @@ client_cgroup main
 
 # --- msp_pending: marks on their way, by namespace ----------------------------
 check "a listener in c2" ctl netns add "$SB_DIR/ns/c2"
-fill msp_pending $NETNS_MAX
+pending() {
+    mapfill "$1" "$(pin msp_pending)" "${@:2}"
+}
+none_pending() {
+    [[ $(pending pending) == 0 ]]
+}
+pending past >/dev/null || die "cannot fill msp_pending"
+check_eq "msp_pending: namespaces of the past leave room for one more" \
+    "$(get $USER c2)" 200
+pending taken 1 >/dev/null || die "cannot fill msp_pending"
+for ns in c1 c2 vm c1 c2 vm; do
+    check_eq "msp_pending: with one place left, $ns is served in its turn" \
+        "$(get $USER $ns)" 200
+done
+check "msp_pending: whoever was served left his place" until_true 5 none_pending
+pending taken >/dev/null || die "cannot fill msp_pending"
 before=$(stat_of mark-publish-failed)
-check_eq "msp_pending full: a namespace that has a row goes on" \
-    "$(verdicts)" "200 EPERM"
+full=$(stat_of pending-full)
 check_eq "msp_pending full: one more namespace gets nothing" \
     "$(get $USER c2)" EOF
 grew "msp_pending full" mark-publish-failed "$before"
-clear msp_pending
+grew "msp_pending full" pending-full "$full"
+pending untake >/dev/null || die "cannot empty msp_pending"
 check_eq "msp_pending: with room again it is served" "$(get $USER c2)" 200
 
 # --- msp_handoff --------------------------------------------------------------
@@ -160,6 +175,8 @@ check_eq "share used up: one more got nothing" \
 check_eq "share used up: another namespace was served all the same" \
     "$(jq -r '"\(.result) \(.status)"' "$SB_DIR/tmp/c3")" "ok 200"
 check_eq "share: with room again" "$(verdicts)" "200 EPERM"
+check "share: of $waiting marks that waited none is counted any more" \
+    until_true 5 none_pending
 
 # --- records: no verdict depends on them ---------------------------------------
 fill msp_counters $COUNTERS_MAX
