@@ -5,8 +5,6 @@
  */
 #include <bpf/bpf.h>
 
-#include <msp/policy.h>
-
 #include "bpf/slot.h"
 #include "harness/test.h"
 #include "loader/events.h"
@@ -21,15 +19,9 @@ static const char policy[] =
 
 static void apply(struct slot_fixture *fx)
 {
-    msp_autofree uint8_t *bytes = NULL;
-    struct msp_diags diags = {0};
-    const char *why = NULL;
     struct msp_image image;
-    size_t len;
+    msp_autofree uint8_t *bytes = slot_fixture_compile(policy, &image);
 
-    assert_ok(msp_policy_compile(policy, strlen(policy), &diags, &bytes, &len));
-    msp_diags_done(&diags);
-    assert_ok(msp_image_open(bytes, len, &image, &why));
     slot_fixture_apply(fx, &image);
 }
 

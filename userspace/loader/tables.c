@@ -375,7 +375,7 @@ static void sweep_one(void *data, uint64_t generation)
     const struct sweep *sweep = data;
     char path[MSP_PIN_PATH_BYTES];
 
-    if (generation > sweep->limit)
+    if (generation >= sweep->limit)
         return;
     for (uint32_t slot = 0; slot < MSP_SLOTS; slot++)
         if (slot_generation(sweep->loader, slot) == generation)
