@@ -212,6 +212,15 @@ static void publish(struct mspd *mspd)
         msp_log_errno(MSP_LOG_ERR, "listeners.publish", r);
 }
 
+/* One that cannot be told now sees it at its next tick. */
+static void proxy_flipped(void *data)
+{
+    struct mspd *mspd = data;
+    struct msp_child_head head = {.type = MSP_CHILD_FLIPPED};
+
+    (void)msp_child_send(&mspd->proxy, &head, sizeof(head), -1);
+}
+
 static int proxy_packet(void *data, const void *packet, size_t len, int fd)
 {
     struct mspd *mspd = data;
@@ -274,6 +283,8 @@ void mspd_init_proxy(struct mspd *mspd, uint32_t uid, uint32_t gid)
                                      .uid = uid,
                                      .gid = gid};
     msp_child_init(&mspd->proxy, mspd->loop);
+    mspd->policy.flipped = proxy_flipped;
+    mspd->policy.flipped_data = mspd;
     mspd->listeners.proxy = &mspd->proxy;
     mspd->listeners.loader = &mspd->loader;
     mspd->listeners.epoch = mspd->epoch;

@@ -60,6 +60,11 @@ static int take(struct msp_control *control, const void *packet, size_t len,
         return take_listener(control, packet, len, fd);
     case MSP_CHILD_KEY:
         return take_key(control, packet, len);
+    case MSP_CHILD_FLIPPED:
+        if (len != sizeof(head))
+            return -EPROTO;
+        msp_worker_flipped(control->worker);
+        return 0;
     case MSP_CHILD_LISTENER_GONE:
         if (len != sizeof(gone))
             return -EPROTO;

@@ -223,23 +223,40 @@ void msp_worker_drain(struct msp_worker *worker)
         msp_loop_quit(worker->loop, 0);
 }
 
-/* Marks of an older identity table are stale: their owners connect anew. */
-static void check_identity_epoch(struct msp_worker *worker)
+static uint32_t live_epoch(const struct msp_worker *worker)
 {
     uint32_t live = __atomic_load_n(&worker->meta->live, __ATOMIC_ACQUIRE);
-    uint32_t epoch;
 
-    if (live >= MSP_SLOTS)
+    return __atomic_load_n(&worker->meta->slot[live % MSP_SLOTS].identity_epoch,
+                           __ATOMIC_ACQUIRE);
+}
+
+bool msp_worker_is_stale(const struct msp_worker *worker,
+                         const struct msp_mark *mark)
+{
+    return mark->identity_epoch != live_epoch(worker);
+}
+
+/* Closed, unless its first request must be on its way: that gets an answer. */
+static void end_stale(struct msp_conn *conn)
+{
+    if (!msp_conn_is_idle(conn))
         return;
-    epoch = __atomic_load_n(&worker->meta->slot[live].identity_epoch,
-                            __ATOMIC_ACQUIRE);
+    if (!msp_conn_is_new(conn) || msp_conn_deadline(conn, MSP_HEAD_MS) < 0)
+        msp_conn_close(conn);
+}
+
+void msp_worker_flipped(struct msp_worker *worker)
+{
+    uint32_t epoch = live_epoch(worker);
+
     if (epoch == worker->identity_epoch)
         return;
     worker->identity_epoch = epoch;
     for (struct msp_conn *c = worker->conns, *next; c; c = next) {
         next = c->next;
-        if (c->mark.identity_epoch != epoch && msp_conn_is_idle(c))
-            msp_conn_close(c);
+        if (msp_worker_is_stale(worker, &c->mark))
+            end_stale(c);
     }
 }
 
@@ -252,7 +269,7 @@ static void on_tick(void *data)
     if (worker->is_draining &&
         msp_loop_now(worker->loop) >= worker->drain_end_ms)
         msp_loop_quit(worker->loop, 0);
-    check_identity_epoch(worker);
+    msp_worker_flipped(worker); /* mspd may have died before it said so */
     msp_upstream_sweep(worker, false);
     if (worker->is_paused)
         resume_accepting(worker);
