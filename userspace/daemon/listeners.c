@@ -107,6 +107,7 @@ int msp_listeners_publish(struct msp_listeners *listeners, bool only_sent)
         if (item->has_row || (only_sent && !item->is_sent))
             continue;
         r = msp_netns_row_set(listeners->loader, item->cookie, &row);
+        item->row_error = r;
         if (r < 0)
             result = r; /* fail closed: no row, connects are denied */
         else

@@ -20,6 +20,7 @@ struct msp_listener {
     char *path;   /* owned; NULL: mspd's own namespace */
     bool is_sent; /* this proxy has it */
     bool has_row;
+    int row_error; /* why it has none: negative errno; 0: not tried yet */
 };
 
 struct msp_listeners {

@@ -79,8 +79,13 @@ client_cgroup main
 # --- msp_netns: who has a listener ------------------------------------------
 fill msp_netns $NETNS_MAX
 check_eq "msp_netns full: who has a row goes on" "$(verdicts)" "200 EPERM"
-got=$(ctl netns add "$SB_DIR/ns/c1" 2>&1)
-note "netns add while full: $? $got"
+for word in once again; do
+    got=$(ctl --json netns add "$SB_DIR/ns/c1")
+    code=$?
+    check_eq "msp_netns full: netns add says so, $word" \
+        "$code $(jq -r '"\(.result) \(.ready) \(.why)"' <<<"$got")" \
+        "4 degraded false the table of namespaces (msp_netns) is full: connects there are denied until it has room"
+done
 client_cgroup c1-full
 check_eq "msp_netns full: one more namespace is denied" "$(get $USER c1)" EPERM
 check_eq "msp_netns full: the record says why" "$(audit_of_client)" \
@@ -89,6 +94,9 @@ check "msp_netns full: mspd says so" grep -q 'listeners.publish' \
     "$SB_DIR/mspd.log"
 clear msp_netns
 check "msp_netns: with room again it is served" until_true 10 served_in c1
+check_eq "msp_netns: and netns add has nothing to say" \
+    "$(ctl --json netns add "$SB_DIR/ns/c1" |
+        jq -r '"\(.result) \(.ready) \(.why)"')" "ok true null"
 client_cgroup main
 
 # --- msp_pending: marks on their way, by namespace ----------------------------
