@@ -141,9 +141,10 @@ enum msp_stat {
     MSP_STAT_COUNTER_OTHER, /* counted on the row of cgroup 0 */
     MSP_STAT_GROUPS_CUT,    /* caller with more than MSP_GROUPS_MAX groups */
     MSP_STAT_GENERATION_MOVED,
-    MSP_STAT_BIND_DENIED,   /* somebody wanted the listener's port */
-    MSP_STAT_EGRESS_DENIED, /* packet of no connection we decided about */
-    MSP_STAT_PENDING_FULL,  /* namespace with too many marks on their way */
+    MSP_STAT_BIND_DENIED,    /* somebody wanted the listener's port */
+    MSP_STAT_EGRESS_DENIED,  /* packet of no connection we decided about */
+    MSP_STAT_PENDING_FULL,   /* namespace with too many marks on their way */
+    MSP_STAT_AUDIT_INSERTED, /* rows of msp_audit ever made */
     MSP_STAT_COUNT,
 };
 

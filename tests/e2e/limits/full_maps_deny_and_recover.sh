@@ -69,8 +69,8 @@ sim_mode imds=off
 sandbox_start_mspd
 push_policy "$(policy "$(item audit deny)")"
 check_eq "where nothing is enforced both are served" "$(verdicts)" "200 200"
-push_policy "$(policy "$(item enforce deny \
-    "$(rules /metadata/versions '"uid":2001')")")"
+RULES=$(rules /metadata/versions '"uid":2001')
+push_policy "$(policy "$(item enforce deny "$RULES")")"
 check_eq "enforced, one is served" "$(verdicts)" "200 EPERM"
 journal_mark
 AGENT=$(processes)
@@ -199,6 +199,29 @@ check_eq "msp_counters: with room again" "$(verdicts)" "200 EPERM"
 check_eq "msp_counters: and counted on its own row" \
     "$(stat_of counter-other)" "$before"
 
+lost() {
+    ctl --json "$1" | jq "$2"
+}
+check_eq "msp_audit: nothing was lost so far" \
+    "$(lost status .audit.evicted) $(lost audit .evicted)" "0 0"
+check_eq "msp_audit: status has as many rows as are shown" \
+    "$(lost status .audit.rows)" "$(audit_rows .count | wc -l)"
+push_policy "$(policy "$(item enforce deny "$RULES")" \
+    "$(item enforce deny "$RULES")" "$(item enforce deny "$RULES")")"
+client_cgroup flood
+check_eq "msp_audit: 20400 callers, each denied" \
+    "$(run_as 0:0 vm python3 "$(dirname "$0")/flood.py" \
+        "$SB_CG/$SB_CLIENT_CG" 400 5000 "$IMDS:80" "$WIRE:80" "$WIRE:32526")" \
+    20400
+check "msp_audit full: status says how many rows it lost" \
+    test "$(lost status .audit.evicted)" -ge $((20400 - AUDIT_MAX))
+check_eq "msp_audit full: each that was made is there or lost" \
+    "$(lost status '.audit.rows + .audit.evicted')" "$(stat_of audit-inserted)"
+check_eq "msp_audit full: audit says the same" "$(lost audit .evicted)" \
+    "$(lost status .audit.evicted)"
+client_cgroup flooded
+check_eq "msp_audit full: the verdicts stand" "$(verdicts)" "200 EPERM"
+check_eq "msp_audit full: the newest are there" "$(audit_of_client | wc -l)" 3
 for map in msp_audit msp_aud_uids; do
     mapfill fill "$(pin $map)" $((2 * AUDIT_MAX)) >/dev/null ||
         die "cannot fill $map"
