@@ -273,7 +273,9 @@ int msp_sockops(struct bpf_sock_ops *ops)
             return flow_publish(ops);
         return 0;
     case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-        if (target_is_listener_port(ops->local_port) && flow_is_v4(ops))
+        /* other servers may have a port of that range, on other addresses */
+        if (target_is_listener_port(ops->local_port) &&
+            ops->local_ip4 == bpf_htonl(0x7f000001) && flow_is_v4(ops))
             return flow_take(ops);
         return flow_inbound(ops);
     case BPF_SOCK_OPS_STATE_CB:

@@ -42,6 +42,8 @@ enum msp_child_type {
     /* proxy -> mspd */
     MSP_CHILD_READY, /* struct msp_child_head: accepting */
     MSP_CHILD_LOG,   /* struct msp_child_log */
+    /* struct msp_child_listener: somebody ended it; listen and send again */
+    MSP_CHILD_LISTENER_LOST,
 
     /* keeper -> mspd: MSP_CHILD_KEY, and */
     MSP_CHILD_NAMES,   /* mspd -> keeper and back: struct msp_child_names */

@@ -221,6 +221,19 @@ static void proxy_flipped(void *data)
     (void)msp_child_send(&mspd->proxy, &head, sizeof(head), -1);
 }
 
+/* Warned about each time: somebody in there works against the agent. */
+static void revive(struct mspd *mspd, const struct msp_child_listener *lost)
+{
+    char cookie[24];
+    int r;
+
+    (void)snprintf(cookie, sizeof(cookie), "%" PRIu64,
+                   (uint64_t)lost->netns_cookie);
+    r = msp_listeners_revive(&mspd->listeners, lost->netns_cookie);
+    msp_log(MSP_LOG_WARN, "listener.lost", "netns", cookie, "again",
+            r < 0 ? strerror(-r) : "ok", NULL);
+}
+
 static int proxy_packet(void *data, const void *packet, size_t len, int fd)
 {
     struct mspd *mspd = data;
@@ -231,6 +244,11 @@ static int proxy_packet(void *data, const void *packet, size_t len, int fd)
         return -EPROTO;
     if (head->type == MSP_CHILD_LOG && len == sizeof(struct msp_child_log)) {
         msp_connlog_request(&mspd->log, packet);
+        return 0;
+    }
+    if (head->type == MSP_CHILD_LISTENER_LOST &&
+        len == sizeof(struct msp_child_listener)) {
+        revive(mspd, packet);
         return 0;
     }
     if (head->type == MSP_CHILD_READY && len == sizeof(*head)) {

@@ -208,7 +208,7 @@ static struct reasons find_reasons(const struct mspd *mspd,
         reasons.text[reasons.n++] = "the programs are not attached";
     if (mspd->policy.is_unstored)
         reasons.text[reasons.n++] =
-            "the policy could not be stored: the next boot has an older one";
+            "the policy is not on disk: the next boot has an older one";
     return reasons;
 }
 

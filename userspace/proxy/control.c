@@ -131,6 +131,20 @@ int msp_control_ready(struct msp_control *control)
     return msp_io_send(control->fd, &ready, sizeof(ready), -1);
 }
 
+int msp_control_lost(struct msp_control *control, uint64_t netns_cookie,
+                     uint16_t port)
+{
+    const struct msp_child_listener lost = {
+        .head.type = MSP_CHILD_LISTENER_LOST,
+        .netns_cookie = netns_cookie,
+        .port = port,
+    };
+
+    if (control->fd < 0)
+        return -EPIPE;
+    return msp_io_send(control->fd, &lost, sizeof(lost), -1);
+}
+
 int msp_control_log(struct msp_control *control,
                     const struct msp_child_log *record)
 {

@@ -24,6 +24,7 @@ struct msp_listener {
     struct msp_source source;
     uint64_t netns_cookie;
     uint16_t port;
+    bool is_lost; /* ended by root of its namespace (SOCK_DESTROY) */
 };
 
 /* --- accepting ---------------------------------------------------------- */
@@ -38,14 +39,15 @@ static void pause_accepting(struct msp_worker *worker)
 {
     worker->is_paused = true;
     for (struct msp_listener *l = worker->listeners; l; l = l->next)
-        (void)msp_loop_want(&l->source, 0);
+        if (!l->is_lost)
+            (void)msp_loop_want(&l->source, 0);
 }
 
 static void resume_accepting(struct msp_worker *worker)
 {
     worker->is_paused = false;
     for (struct msp_listener *l = worker->listeners; l; l = l->next)
-        if (msp_loop_want(&l->source, EPOLLIN) < 0)
+        if (!l->is_lost && msp_loop_want(&l->source, EPOLLIN) < 0)
             worker->is_paused = true; /* the next tick tries again */
 }
 
@@ -96,6 +98,24 @@ static void admit(struct msp_worker *worker, int fd)
 }
 
 /*
+ * A socket that does not listen any more would be reported for ever. mspd has
+ * it too and makes it listen again; asked by the tick, so that whoever ends
+ * it time and again costs no more than that.
+ */
+static void lose_listener(struct msp_listener *listener)
+{
+    msp_loop_remove(&listener->source);
+    listener->is_lost = true;
+}
+
+static void report_lost(const struct msp_worker *worker)
+{
+    for (const struct msp_listener *l = worker->listeners; l; l = l->next)
+        if (l->is_lost)
+            worker->ops.lost(worker->ops.data, l->netns_cookie, l->port);
+}
+
+/*
  * Accepts what waits, at most `most`.
  * @return true if the queue is empty; false if there may be more
  */
@@ -116,7 +136,9 @@ static bool accept_waiting(struct msp_listener *listener, int most)
             pause_accepting(worker);
             return false;
         }
-        if (errno == EAGAIN)
+        if (errno == EINVAL)
+            lose_listener(listener);
+        if (errno == EAGAIN || errno == EINVAL)
             return true;
     }
     return false;
@@ -137,7 +159,7 @@ static void close_listener(struct msp_listener *listener)
 {
     int fd = listener->source.fd;
 
-    msp_loop_remove(&listener->source);
+    msp_loop_remove(&listener->source); /* if it is not lost */
     (void)close(fd);
     free(listener);
 }
@@ -273,6 +295,7 @@ static void on_tick(void *data)
     msp_upstream_sweep(worker, false);
     if (worker->is_paused)
         resume_accepting(worker);
+    report_lost(worker);
     (void)msp_timer_set(&worker->tick, TICK_MS); /* just stopped: room left */
 }
 

@@ -35,6 +35,8 @@ struct msp_proxy_ops {
     int (*authorize)(void *data);
     /* takes a finished request; may drop it */
     void (*log)(void *data, const struct msp_child_log *record);
+    /* a listener has ended; said again each second until there is another */
+    void (*lost)(void *data, uint64_t netns_cookie, uint16_t port);
     void *data;
 };
 
