@@ -15,6 +15,7 @@
 #pragma once
 
 #include <msp/abi.h>
+#include <msp/pending.h>
 
 #include "lib/core.bpf.h"
 
@@ -68,11 +69,10 @@ struct {
 
 /* Entries of msp_handoff by netns cookie: one namespace cannot take all. */
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, MSP_NETNS_MAX);
-    __type(key, __u64);
-    __type(value, __u64);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, MSP_PENDING_BUCKETS);
+    __type(key, __u32); /* msp_pending_bucket() */
+    __type(value, struct msp_pending);
 } msp_pending __weak SEC(".maps");
 
 struct {
@@ -235,7 +235,7 @@ struct msp_t_hash_cg_edge {
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, 1);
     __type(key, struct msp_cg_key);
-    __type(value, struct msp_cg_ref);
+    __type(value, __u32); /* struct msp_cg_ref */
 } msp_t_cg_edge __weak SEC(".maps");
 
 struct msp_t_array_cg_state {
@@ -252,7 +252,7 @@ struct msp_t_hash_cgroup {
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, 1);
     __type(key, __u64);
-    __type(value, struct msp_cg_ref);
+    __type(value, __u32); /* struct msp_cg_ref */
 } msp_t_cgroup __weak SEC(".maps");
 
 /* --- slots -------------------------------------------------------------- */

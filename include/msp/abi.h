@@ -152,6 +152,7 @@ enum msp_stat {
     MSP_STAT_PENDING_FULL,   /* namespace with too many marks on their way */
     MSP_STAT_EXEC_DROPPED,   /* exec or fork without a record: no executable */
     MSP_STAT_CGROUP_DROPPED, /* cgroup without a row: no cgroup identity */
+    MSP_STAT_AUDIT_INSERTED, /* rows of msp_audit ever made */
     MSP_STAT_COUNT,
 };
 
@@ -555,6 +556,17 @@ struct msp_find_root_ctx {
 };
 
 MSP_ASSERT_SIZE(msp_find_root_ctx, 16);
+
+#define MSP_SCOPE_NONE 0xffffffffu /* not an ancestor of the caller */
+
+/* Context of the program `find_scope`. */
+struct msp_find_scope_ctx {
+    __u64 cgroup; /* in: id */
+    __u32 level;  /* out: its depth, root = 0 */
+    __u32 pad;
+};
+
+MSP_ASSERT_SIZE(msp_find_scope_ctx, 16);
 
 /* --- audit -------------------------------------------------------------- */
 

@@ -37,10 +37,13 @@ enum msp_child_type {
     MSP_CHILD_LISTENER,      /* struct msp_child_listener, one descriptor */
     MSP_CHILD_KEY,           /* struct msp_child_key */
     MSP_CHILD_LISTENER_GONE, /* struct msp_child_listener: close it */
+    MSP_CHILD_FLIPPED, /* struct msp_child_head: msp_meta has a new policy */
 
     /* proxy -> mspd */
     MSP_CHILD_READY, /* struct msp_child_head: accepting */
     MSP_CHILD_LOG,   /* struct msp_child_log */
+    /* struct msp_child_listener: somebody ended it; listen and send again */
+    MSP_CHILD_LISTENER_LOST,
 
     /* keeper -> mspd: MSP_CHILD_KEY, and */
     MSP_CHILD_NAMES,   /* mspd -> keeper and back: struct msp_child_names */
@@ -133,11 +136,15 @@ struct msp_child_netns {
 
 /* flags of msp_child_open */
 #define MSP_OPEN_HASH   0x1u /* request: hash it; reply: sha256 is set */
-#define MSP_OPEN_UNSURE 0x2u /* reply: it changed while it was read */
+#define MSP_OPEN_UNSURE 0x2u /* reply: may have changed while it was read */
+#define MSP_OPEN_DIR    0x4u /* request: a directory, to watch it; no HASH */
 
 /*
  * A file by its path in the root directory of mspd-netns (pid 0) or of a
  * process. Symbolic links are followed within that root, magic links are not.
+ * Up to MSP_OPENS_MAX may be outstanding; replies come in any order. status:
+ * -EINVAL not a regular file (or directory), -ETIMEDOUT, -EBUSY too many are
+ * outstanding or hang, -EXDEV its root is not pid 1's, else of openat2().
  */
 struct msp_child_open {
     struct msp_child_head head;

@@ -56,6 +56,8 @@
 #define MSP_REQUEST_PAGE_BYTES 4096
 #define MSP_HANDOFF_MAX        65536
 #define MSP_HANDOFF_PER_NETNS  4096 /* marks on their way, one namespace */
+#define MSP_PENDING_BUCKETS    8192 /* a power of two */
+#define MSP_PENDING_WAYS       8    /* namespaces that share a bucket */
 #define MSP_NETNS_MAX          16384
 #define MSP_AUDIT_MAX          16384
 #define MSP_AUDIT_UIDS_MAX     16 /* distinct uids kept for one cgroup */
@@ -100,6 +102,9 @@
 #define MSP_NETNS_REQ_MS        2000
 #define MSP_OPEN_MS             2000  /* mspd-netns opens a file, */
 #define MSP_HASH_MS             30000 /* and reads it */
+#define MSP_OPENS_MAX           8     /* of them at once */
+#define MSP_OPENS_STUCK_MAX     32    /* more that were killed but stay */
+#define MSP_EXES_WAIT_MS        5000  /* a push waits for its files */
 #define MSP_EXE_SETTLE_MS       50 /* a file younger than this is not hashed */
 #define MSP_EXE_SWEEP_MS        10000 /* all paths are looked at again */
 #define MSP_EXE_UNWATCHED_MS    1000  /* those inotify cannot watch */

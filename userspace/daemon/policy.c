@@ -186,6 +186,8 @@ static void apply(struct msp_policy_job *job, struct msp_rows *rows)
         finish(job, MSP_CTL_INTERNAL, policy->loader->why);
         return;
     }
+    if (policy->flipped)
+        policy->flipped(policy->flipped_data);
     plan_sweep(policy);
     if (job->kind == JOB_PUSH || job->kind == JOB_ROLLBACK)
         store(policy);

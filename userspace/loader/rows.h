@@ -35,7 +35,7 @@ struct msp_row_table {
 
 struct msp_rows {
     struct msp_row_table dim[MSP_DIM_IDS]; /* uid, gid, group */
-    struct msp_idset wild[MSP_DIM_COUNT]; /* [MSP_DIM_HOST_ONLY]: that set */
+    struct msp_idset wild[MSP_DIM_COUNT];  /* [MSP_DIM_HOST_ONLY]: that set */
 };
 
 /*

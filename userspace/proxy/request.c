@@ -42,6 +42,7 @@ static void begin_log(struct msp_conn *conn)
     const struct msp_http_head *head = &ex->head;
 
     memset(log, 0, sizeof(*log));
+    copy_text(log->exe_name, sizeof(log->exe_name), "-", 1);
     log->head.type = MSP_CHILD_LOG;
     log->mark = conn->mark;
     copy_text(log->method, sizeof(log->method), head->method, head->method_len);
@@ -80,6 +81,8 @@ static void log_verdict(struct msp_conn *conn, const struct msp_request *page)
               strnlen(page->identity.text, sizeof(page->identity.text)));
     copy_text(log->privilege, sizeof(log->privilege), page->privilege.text,
               strnlen(page->privilege.text, sizeof(page->privilege.text)));
+    copy_text(log->exe_name, sizeof(log->exe_name), page->exe_name.text,
+              strnlen(page->exe_name.text, sizeof(page->exe_name.text)));
 }
 
 /*
