@@ -145,6 +145,11 @@ static int go_live(struct mspd *mspd)
         return r;
     on_heartbeat(mspd);
     on_drain(mspd);
+    r = msp_uplinks_start(&mspd->uplinks, mspd->loop, &mspd->loader,
+                          &mspd->policy.targets, mspd->opts.uplink,
+                          mspd->opts.n_uplinks);
+    if (r < 0)
+        return failed("start.uplinks", r, "devices cannot be watched");
     r = mspd_start_listeners(mspd);
     if (r < 0)
         return failed("start.listeners", r, "");
@@ -296,6 +301,7 @@ static void stop(struct mspd *mspd, int code)
         msp_timer_stop(&mspd->key_wait);
     msp_ctl_done(&mspd->ctl);
     msp_watch_done(&mspd->watch);
+    msp_uplinks_done(&mspd->uplinks);
     msp_policy_done(&mspd->policy);
     msp_names_done(&mspd->names);
     msp_child_done(&mspd->proxy);
