@@ -235,7 +235,7 @@ struct msp_t_hash_cg_edge {
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, 1);
     __type(key, struct msp_cg_key);
-    __type(value, struct msp_cg_ref);
+    __type(value, __u32); /* struct msp_cg_ref */
 } msp_t_cg_edge __weak SEC(".maps");
 
 struct msp_t_array_cg_state {
@@ -252,7 +252,7 @@ struct msp_t_hash_cgroup {
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, 1);
     __type(key, __u64);
-    __type(value, struct msp_cg_ref);
+    __type(value, __u32); /* struct msp_cg_ref */
 } msp_t_cgroup __weak SEC(".maps");
 
 /* --- slots -------------------------------------------------------------- */

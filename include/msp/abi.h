@@ -554,6 +554,17 @@ struct msp_find_root_ctx {
 
 MSP_ASSERT_SIZE(msp_find_root_ctx, 16);
 
+#define MSP_SCOPE_NONE 0xffffffffu /* not an ancestor of the caller */
+
+/* Context of the program `find_scope`. */
+struct msp_find_scope_ctx {
+    __u64 cgroup; /* in: id */
+    __u32 level;  /* out: its depth, root = 0 */
+    __u32 pad;
+};
+
+MSP_ASSERT_SIZE(msp_find_scope_ctx, 16);
+
 /* --- audit -------------------------------------------------------------- */
 
 #define MSP_AUDIT_UID_OTHER 0xfffffffeu /* beyond MSP_AUDIT_UIDS_MAX */

@@ -20,8 +20,11 @@ enum {
 _Static_assert(sizeof(struct msp_meta) <= META_BYTES, "meta");
 
 #define LINK_NAMES                                                            \
-    [MSP_PROG_SOCKOPS] = "msp_sockops", [MSP_PROG_BIND4] = "msp_bind4",       \
-    [MSP_PROG_BIND6] = "msp_bind6", [MSP_PROG_PEERNAME4] = "msp_peername4",   \
+    [MSP_PROG_EXEC] = "msp_on_exec", [MSP_PROG_FORK] = "msp_on_fork",         \
+    [MSP_PROG_EXIT] = "msp_on_exit", [MSP_PROG_MKDIR] = "msp_on_mkdir",       \
+    [MSP_PROG_RMDIR] = "msp_on_rmdir", [MSP_PROG_SOCKOPS] = "msp_sockops",    \
+    [MSP_PROG_BIND4] = "msp_bind4", [MSP_PROG_BIND6] = "msp_bind6",           \
+    [MSP_PROG_PEERNAME4] = "msp_peername4",                                   \
     [MSP_PROG_PEERNAME6] = "msp_peername6", [MSP_PROG_EGRESS] = "msp_egress", \
     [MSP_PROG_CONNECT6] = "msp_connect6", [MSP_PROG_CONNECT4] = "msp_connect4"
 
@@ -52,6 +55,42 @@ static bool is_pinned_map(const struct bpf_map *map)
     const char *name = bpf_map__name(map);
 
     return !bpf_map__is_internal(map) && strncmp(name, "msp_t_", 6) != 0;
+}
+
+/* A number in a file of /proc/sys/kernel. @return 0: it cannot be read */
+static uint32_t read_sysctl(const char *path)
+{
+    msp_autofclose FILE *f = fopen(path, "re");
+    unsigned long value = 0;
+
+    if (!f || fscanf(f, "%lu", &value) != 1 || value > UINT32_MAX)
+        return 0;
+    return (uint32_t)value;
+}
+
+/*
+ * Room for as many processes as this host can have, so that no crowd of them
+ * can push others out. A pinned map keeps the size it was made with.
+ */
+static uint32_t exec_entries(const struct msp_loader *loader)
+{
+    uint32_t pids = read_sysctl("/proc/sys/kernel/pid_max");
+    uint32_t threads = read_sysctl("/proc/sys/kernel/threads-max");
+    uint32_t n = pids < threads ? pids : threads;
+    struct bpf_map_info info = {0};
+    __u32 len = sizeof(info);
+    char path[MSP_PIN_PATH_BYTES];
+    msp_autoclose int fd = -1;
+
+    if (loader->is_reused) {
+        msp_pins_path(&loader->pins, "maps", "msp_exec", false, path);
+        fd = bpf_obj_get(path);
+        if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0)
+            return info.max_entries;
+    }
+    return n < MSP_EXEC_MIN   ? MSP_EXEC_MIN
+           : n > MSP_EXEC_MAX ? MSP_EXEC_MAX
+                              : n;
 }
 
 /* What a pinned map would have to be; libbpf's own message is a warning. */
@@ -192,6 +231,10 @@ int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
     r = judge_pins(loader);
     if (r < 0)
         return r;
+    r = bpf_map__set_max_entries(loader->skel->maps.msp_exec,
+                                 exec_entries(loader));
+    if (r < 0)
+        return msp_loader_fail(loader, r, "sizing msp_exec");
     r = choose_pins(loader);
     if (r < 0)
         return r;

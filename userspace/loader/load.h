@@ -19,7 +19,13 @@ enum {
 
 /* Programs that stay: attached ones in order of attaching, then the others. */
 enum msp_prog {
-    MSP_PROG_SOCKOPS = 0,
+    MSP_PROG_EXEC = 0, /* tracepoints first: connect relies on their records */
+    MSP_PROG_FORK,
+    MSP_PROG_EXIT,
+    MSP_PROG_MKDIR,
+    MSP_PROG_RMDIR,
+    MSP_PROG_CGROUP_LINKS, /* programs above trace, those below have a cgroup */
+    MSP_PROG_SOCKOPS = MSP_PROG_CGROUP_LINKS,
     MSP_PROG_BIND4,
     MSP_PROG_BIND6,
     MSP_PROG_PEERNAME4,
