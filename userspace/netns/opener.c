@@ -53,6 +53,25 @@ static struct msp_opener_slot *free_slot(struct msp_opener *opener)
     return n_running < MSP_OPENS_MAX ? found : NULL;
 }
 
+/* FNV-1a; two paths of one hash only share a wait. */
+static uint64_t key_of(const struct msp_child_open *request)
+{
+    uint64_t key = 0xcbf29ce484222325u ^ request->pid;
+
+    for (const char *c = request->path; *c; c++)
+        key = (key ^ (uint8_t)*c) * 0x100000001b3u;
+    return key;
+}
+
+/* Whether an earlier request for it never ended. */
+static bool is_hanging(const struct msp_opener *opener, uint64_t key)
+{
+    for (int i = 0; i < MSP_OPENER_SLOTS; i++)
+        if (opener->slot[i].is_late && opener->slot[i].key == key)
+            return true;
+    return false;
+}
+
 /* Never leaves a reply out: who is not answered would be asked for ever. */
 static int refuse(const struct msp_opener *opener, uint32_t id, int r)
 {
@@ -91,8 +110,10 @@ static int answer(const struct msp_opener *opener, struct msp_opener_slot *slot,
     if (n == -EAGAIN && now_ms < slot->deadline_ms)
         return 0;
     end(slot);
-    if (n == -EAGAIN)
+    if (n == -EAGAIN) {
+        slot->is_late = true;
         return refuse(opener, slot->id, -ETIMEDOUT);
+    }
     if (n != (ssize_t)sizeof(reply) || reply.head.type != MSP_CHILD_OPEN ||
         reply.head.id != slot->id || (reply.status == 0) != (fd >= 0))
         return refuse(opener, slot->id, -EIO);
@@ -142,6 +163,7 @@ static int spawn(struct msp_opener *opener, struct msp_opener_slot *slot,
         .pid_fd = pid_fd,
         .reply_fd = TAKE_FD(ours),
         .id = request->head.id,
+        .key = key_of(request),
     };
     return 0;
 }
@@ -157,6 +179,8 @@ int msp_opener_start(struct msp_opener *opener,
         request->flags == known ||
         !memchr(request->path, '\0', sizeof(request->path)))
         return refuse(opener, request->head.id, -EINVAL);
+    if (is_hanging(opener, key_of(request)))
+        return refuse(opener, request->head.id, -ETIMEDOUT);
     /* fail closed: as many as may hang do hang */
     r = slot ? spawn(opener, slot, request) : -EBUSY;
     if (r < 0)

@@ -2,12 +2,14 @@
 /*
  * Opening files in processes of their own, each with a deadline: a file system
  * that never answers holds up none but its own request. Every request gets
- * exactly one reply. A process in a wait that cannot be killed stays behind;
- * there is a limit to those, too.
+ * exactly one reply. A process in a wait that cannot be killed stays behind:
+ * while it does, its path is answered -ETIMEDOUT at once, so that one path that
+ * hangs costs one process; there is a limit to those, too.
  */
 #pragma once
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,6 +30,8 @@ struct msp_opener_slot {
     int pid_fd;           /* readable when it ended */
     int reply_fd;         /* -1 = answered; the process may still be there */
     uint32_t id;          /* of the request */
+    uint64_t key;         /* hash of whose path it is */
+    bool is_late;         /* was answered by its deadline */
     uint64_t deadline_ms; /* CLOCK_MONOTONIC */
 };
 

@@ -322,8 +322,16 @@ static void a_hanging_file_system_holds_up_nobody(void **state)
     assert_int_equal(n_processes(bench), 1);
     ask(bench, 3, "/bin/sh", 0);
     expect(bench, 3, 0);
+    /* its path costs no second process */
+    for (uint32_t id = 4; id < 4 + MSP_OPENER_SLOTS; id++) {
+        ask(bench, id, path, 0);
+        expect(bench, id, -ETIMEDOUT);
+    }
+    assert_true(n_processes(bench) <= 2); /* that of request 3 may end yet */
     (void)close(fuse_fd);
     wait_for_ends(bench);
+    ask(bench, 100, path, 0);
+    expect(bench, 100, -ENOTCONN); /* asked for again, and the answer is real */
     (void)umount2(fuse_dir, MNT_DETACH);
     (void)rmdir(fuse_dir);
     fuse_fd = -1;
