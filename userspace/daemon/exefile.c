@@ -192,6 +192,7 @@ bool msp_exe_file_see(struct msp_exe_file *file,
         is_changed = true;
     } else if (!is_unwritten(&file->current, fact)) {
         file->current.has_sha256 = false;
+        file->current.is_unsure = false;
         is_changed = true;
     }
     file->current.ctime_sec = fact->ctime_sec;
@@ -224,17 +225,21 @@ bool msp_exe_file_lose(struct msp_exe_file *file, int error, uint64_t boot_ns)
 
 bool msp_exe_file_needs_hash(const struct msp_exe_file *file)
 {
-    return file->is_hashed && file->has_current && !file->current.has_sha256;
+    return file->is_hashed && file->has_current && !file->current.has_sha256 &&
+           !file->current.is_unsure;
 }
 
 int msp_exe_file_hashed(struct msp_exe_file *file,
-                        const struct msp_file_fact *fact,
+                        const struct msp_file_fact *fact, bool is_unsure,
                         const uint8_t sha256[MSP_DIGEST_BYTES])
 {
     /* fail closed: what was read need not be what is run */
     if (!file->has_current || judge(fact) != MSP_EXE_OK ||
         msp_exe_compare(&file->current.exe, &fact->exe) != 0 ||
         !is_unwritten(&file->current, fact))
+        return 0;
+    file->current.is_unsure = is_unsure;
+    if (is_unsure)
         return 0;
     file->current.has_sha256 = true;
     memcpy(file->current.sha256, sha256, MSP_DIGEST_BYTES);

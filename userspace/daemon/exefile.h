@@ -29,6 +29,7 @@ struct msp_exe_version {
     int64_t ctime_sec;
     uint32_t ctime_nsec;
     bool has_sha256;
+    bool is_unsure; /* was read, but may be written without its ctime telling */
     uint8_t sha256[MSP_DIGEST_BYTES];
     uint64_t retired_ns; /* CLOCK_BOOTTIME; 0 = current */
     uint32_t n_unseen;   /* rounds in which no process ran it */
@@ -72,17 +73,18 @@ bool msp_exe_file_see(struct msp_exe_file *file,
  */
 bool msp_exe_file_lose(struct msp_exe_file *file, int error, uint64_t boot_ns);
 
-/* Contents are demanded, and those of the current file are not known. */
+/* Contents are demanded, and reading the current file may tell them. */
 bool msp_exe_file_needs_hash(const struct msp_exe_file *file);
 
 /*
  * The current file was read.
  * @param fact of its descriptor, taken after reading
+ * @param is_unsure MSP_OPEN_UNSURE was said of it
  * @return 1 known now; 0 it is another file or was written meanwhile: not
  *         known
  */
 int msp_exe_file_hashed(struct msp_exe_file *file,
-                        const struct msp_file_fact *fact,
+                        const struct msp_file_fact *fact, bool is_unsure,
                         const uint8_t sha256[MSP_DIGEST_BYTES]);
 
 /*

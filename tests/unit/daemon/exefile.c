@@ -187,7 +187,7 @@ static void contents_are_known_until_the_file_is_written(void **state)
     assert_false(msp_exe_file_needs_hash(file)); /* nobody demands them */
     file->is_hashed = true;
     assert_true(msp_exe_file_needs_hash(file));
-    assert_int_equal(msp_exe_file_hashed(file, &seen, hash_a), 1);
+    assert_int_equal(msp_exe_file_hashed(file, &seen, false, hash_a), 1);
     assert_false(msp_exe_file_needs_hash(file));
     assert_memory_equal(file->current.sha256, hash_a, sizeof(hash_a));
     assert_false(see(file, 10, 2));
@@ -207,11 +207,29 @@ static void contents_of_another_file_or_time_do_not_count(void **state)
     file->is_hashed = true;
     later.ctime_nsec++;
     gone.nlink = 0;
-    assert_int_equal(msp_exe_file_hashed(file, &other, hash_a), 0);
+    assert_int_equal(msp_exe_file_hashed(file, &other, false, hash_a), 0);
     (void)see(file, 10, 1);
-    assert_int_equal(msp_exe_file_hashed(file, &other, hash_a), 0);
-    assert_int_equal(msp_exe_file_hashed(file, &later, hash_a), 0);
-    assert_int_equal(msp_exe_file_hashed(file, &gone, hash_a), 0);
+    assert_int_equal(msp_exe_file_hashed(file, &other, false, hash_a), 0);
+    assert_int_equal(msp_exe_file_hashed(file, &later, false, hash_a), 0);
+    assert_int_equal(msp_exe_file_hashed(file, &gone, false, hash_a), 0);
+    assert_true(msp_exe_file_needs_hash(file));
+}
+
+/* Else it would be read again and again, to no end. */
+static void an_unsure_file_is_read_again_once_it_was_written(void **state)
+{
+    struct msp_exe_file *file = *state;
+    struct msp_file_fact seen = fact(10);
+
+    file->is_hashed = true;
+    (void)see(file, 10, 1);
+    assert_int_equal(msp_exe_file_hashed(file, &seen, true, hash_a), 0);
+    assert_false(file->current.has_sha256);
+    assert_false(msp_exe_file_needs_hash(file));
+    assert_false(see(file, 10, 2));
+    assert_false(msp_exe_file_needs_hash(file));
+    seen.ctime_sec++;
+    assert_true(msp_exe_file_see(file, &seen, "/bin/tool", 3));
     assert_true(msp_exe_file_needs_hash(file));
 }
 
@@ -222,7 +240,7 @@ static void a_retired_file_keeps_its_contents(void **state)
 
     file->is_hashed = true;
     (void)see(file, 10, 1);
-    (void)msp_exe_file_hashed(file, &seen, hash_a);
+    (void)msp_exe_file_hashed(file, &seen, false, hash_a);
     (void)see(file, 11, 7);
     assert_true(file->retired[0].has_sha256);
     assert_false(file->current.has_sha256);
@@ -289,6 +307,7 @@ int main(void)
         TEST(accepted_file_systems_are_those),
         TEST(contents_are_known_until_the_file_is_written),
         TEST(contents_of_another_file_or_time_do_not_count),
+        TEST(an_unsure_file_is_read_again_once_it_was_written),
         TEST(a_retired_file_keeps_its_contents),
         TEST(what_an_earlier_mspd_knew_is_taken_over),
         TEST(what_nobody_runs_is_dropped_after_two_rounds),
