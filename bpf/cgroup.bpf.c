@@ -4,6 +4,7 @@
  * cgroup is in. Its state follows from its parent's and its own name and is
  * written before the cgroup can be seen, so before its first process. The
  * iterator, which holds the same lock as mkdir, fills a slot's new table.
+ * Another iterator, up from one cgroup, tells its path for the log.
  */
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
@@ -114,5 +115,22 @@ int msp_it_cgroup(struct bpf_iter__cgroup *ctx)
         return 0;
     for (__u32 slot = 0; slot < MSP_SLOTS; slot++)
         cgroup_row(cgroup, slot);
+    return 0;
+}
+
+/* Names from a cgroup up to the root, each with its NUL; the root's is "". */
+SEC("iter/cgroup")
+
+int msp_it_path(struct bpf_iter__cgroup *ctx)
+{
+    struct cgroup *cgroup = ctx->cgroup;
+    char name[256] = {}; /* NAME_MAX and the NUL */
+    long n;
+
+    if (!cgroup)
+        return 0;
+    n = bpf_probe_read_kernel_str(name, sizeof(name), cgroup->kn->name);
+    if (n > 0 && n <= (long)sizeof(name))
+        bpf_seq_write(ctx->meta->seq, name, n);
     return 0;
 }

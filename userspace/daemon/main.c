@@ -84,6 +84,11 @@ static void on_event(void *data, const struct msp_event *event)
     msp_connlog_connect(&mspd->log, event);
 }
 
+static const char *path_of_cgroup(void *data, uint64_t cgroup_id)
+{
+    return msp_cgpaths_find(data, cgroup_id);
+}
+
 static void on_users_changed(void *data)
 {
     struct mspd *mspd = data;
@@ -179,9 +184,13 @@ static int start_bpf(struct mspd *mspd, const struct service_user *proxy,
         r = msp_events_open(&mspd->loader, on_event, mspd);
     if (r < 0)
         return failed("start.bpf", r, mspd->loader.why);
+    if (mspd->loader.is_leftover)
+        msp_log(MSP_LOG_WARN, "start.leftover", "pins", mspd->loader.pins.root,
+                "why", "no connect program was attached; made anew", NULL);
     mspd->epoch = mspd->loader.old_epoch + 1;
-    return msp_netns_give_own_sk(
-        &mspd->netns, msp_loader_map_fd(&mspd->loader, "msp_own_sk"));
+    r = msp_netns_give_own_sk(&mspd->netns,
+                              msp_loader_map_fd(&mspd->loader, "msp_own_sk"));
+    return r < 0 ? failed("start.netns", r, "mspd-netns does not listen") : 0;
 }
 
 static int start_key_box(struct mspd *mspd)
@@ -249,6 +258,10 @@ static int start(struct mspd *mspd)
     r = msp_connlog_open(&mspd->log, mspd->dirs.log_fd);
     if (r < 0)
         return failed("start.log", r, mspd->opts.log_dir);
+    mspd->cgpaths.loader = &mspd->loader;
+    mspd->paths =
+        (struct msp_paths){.data = &mspd->cgpaths, .cgroup = path_of_cgroup};
+    mspd->log.paths = &mspd->paths;
     r = start_bpf(mspd, &proxy, &keeper);
     if (r < 0)
         return r;
@@ -290,6 +303,7 @@ static void stop(struct mspd *mspd, int code)
     msp_netns_done(&mspd->netns);
     msp_listeners_done(&mspd->listeners);
     msp_connlog_done(&mspd->log);
+    msp_cgpaths_done(&mspd->cgpaths);
     msp_loader_done(&mspd->loader);
     if (mspd->key) {
         explicit_bzero(mspd->key, sizeof(*mspd->key));

@@ -2,7 +2,9 @@
 #include "loader/iter.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -102,4 +104,59 @@ int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,
     *ret_n = used / sizeof(*facts);
     *ret_facts = TAKE_PTR(facts);
     return 0;
+}
+
+/* Puts names, deepest first, in front of each other from the end of `ret`. */
+static int join_path(const char *names, size_t n, char *ret, size_t size)
+{
+    size_t at = size - 1;
+
+    ret[at] = '\0';
+    for (size_t i = 0; i < n;) {
+        size_t len = strnlen(names + i, n - i);
+
+        if (len > 0) { /* the root has no name */
+            if (len + 1 > at)
+                return -ENAMETOOLONG;
+            at -= len;
+            memcpy(ret + at, names + i, len);
+            ret[--at] = '/';
+        }
+        i += len + 1;
+    }
+    if (at == size - 1) {
+        if (at == 0)
+            return -ENAMETOOLONG;
+        ret[--at] = '/';
+    }
+    memmove(ret, ret + at, size - at);
+    return 0;
+}
+
+int msp_iter_cgroup_path(struct msp_loader *loader, uint64_t cgroup_id,
+                         char *ret, size_t size)
+{
+    union bpf_iter_link_info info = {
+        .cgroup = {.order = BPF_CGROUP_ITER_ANCESTORS_UP,
+                   .cgroup_id = cgroup_id}};
+    char names[PATH_MAX];
+    size_t used = 0;
+    ssize_t n;
+    msp_autoclose int fd =
+        cgroup_id ? start(loader, loader->skel->progs.msp_it_path, &info)
+                  : -ENOENT; /* 0 would mean the root to the kernel */
+
+    if (fd < 0)
+        return fd;
+    do {
+        n = read(fd, names + used, sizeof(names) - used);
+        if (n > 0)
+            used += (size_t)n;
+    } while ((n > 0 && used < sizeof(names)) ||
+             (n < 0 && (errno == EINTR || errno == EAGAIN)));
+    if (n < 0)
+        return msp_loader_fail(loader, -errno, "reading a cgroup's path");
+    if (n > 0)
+        return -ENAMETOOLONG;
+    return used ? join_path(names, used, ret, size) : -ENOENT;
 }

@@ -26,3 +26,11 @@ int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,
  * comes or goes meanwhile. @return 0; negative errno, `why` set
  */
 int msp_iter_cgroups(struct msp_loader *loader);
+
+/*
+ * Path of a cgroup below the v2 root, "/" for the root itself.
+ * @param size of `ret`, which gets a NUL
+ * @return 0; -ENOENT there is none of that id; -ENAMETOOLONG; negative errno
+ */
+int msp_iter_cgroup_path(struct msp_loader *loader, uint64_t cgroup_id,
+                         char *ret, size_t size);

@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,12 +108,36 @@ static int wait_and_serve(struct msp_netns_home *home,
     return r < 0 ? r : msp_opener_run(opener, msp_io_now_ms());
 }
 
-int main(void)
+/* @return -1 to go on; an exit code */
+static int take_arguments(int argc, char **argv)
+{
+    if (argc == 1)
+        return -1;
+    if (argc == 2 && msp_streq(argv[1], "--version")) {
+        (void)puts("mspd-netns " MSP_VERSION);
+        return MSP_EXIT_OK;
+    }
+    if (argc == 2 && msp_streq(argv[1], "--help")) {
+        (void)puts(
+            "usage: mspd-netns\n"
+            "Makes listeners in other network namespaces and opens files. "
+            "Started by mspd.\n"
+            "  --version    print the version\n"
+            "  --help       print this");
+        return MSP_EXIT_OK;
+    }
+    msp_log(MSP_LOG_ERR, "netns.usage", NULL);
+    return MSP_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
 {
     struct msp_netns_home home = {.netns_fd = -1, .own_sk_fd = -1};
     struct msp_opener opener;
-    int r;
+    int r = take_arguments(argc, argv);
 
+    if (r >= 0)
+        return r;
     (void)signal(SIGINT, SIG_IGN); /* mspd decides when to stop */
     home.netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (home.netns_fd < 0) {
