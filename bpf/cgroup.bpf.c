@@ -165,7 +165,11 @@ int msp_it_path(struct bpf_iter__cgroup *ctx)
     if (!cgroup)
         return 0;
     n = bpf_probe_read_kernel_str(name, sizeof(name), cgroup->kn->name);
-    if (n > 0 && n <= (long)sizeof(name))
+    if (n <= 0)
+        return 0;
+    /* two bounds: joined to one, those before 6.18 do not see them */
+    asm volatile("" : "+r"(n));
+    if (n <= (long)sizeof(name))
         bpf_seq_write(ctx->meta->seq, name, n);
     return 0;
 }
