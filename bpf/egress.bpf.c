@@ -173,7 +173,12 @@ static __always_inline int egress_v6_route(struct __sk_buff *skb,
     if (bpf_skb_load_bytes(skb, off, p->stop[1], 16) ||
         bpf_skb_load_bytes(skb, last, p->stop[2], 16))
         return -1;
-    return shared ? bpf_skb_load_bytes(skb, V6_DEST, p->stop[2], shared) : 0;
+    shared--;
+    /* for the verifier: 6.1 learns nothing from a comparison with zero */
+    asm volatile("" : "+r"(shared));
+    if (shared > 14)
+        return 0;
+    return bpf_skb_load_bytes(skb, V6_DEST, p->stop[2], shared + 1);
 }
 
 /* The TCP header behind extension headers, if it is one. */
