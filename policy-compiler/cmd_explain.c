@@ -179,6 +179,15 @@ static int find_endpoint(const struct msp_image *image, const char *name,
     return -ENOENT;
 }
 
+static int no_endpoint(const struct msp_image *image, const char *name)
+{
+    (void)fprintf(stderr, "mspc: --endpoint \"%s\": the policy has only", name);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_ENDPOINTS]; i++)
+        (void)fprintf(stderr, " %s", image->endpoints[i].ep.name);
+    (void)fputc('\n', stderr);
+    return MSP_EXIT_USAGE;
+}
+
 static int check_query(struct options *options)
 {
     struct explain_caller *caller = &options->query.caller;
@@ -220,7 +229,7 @@ int msp_mspc_explain(struct options *options)
     }
     if (find_endpoint(&image, options->policy.endpoint,
                       &options->query.endpoint) < 0)
-        return msp_mspc_usage("the policy has no such endpoint");
+        return no_endpoint(&image, options->policy.endpoint);
     r = msp_explain(&image, &options->query, &explain);
     if (r == 0)
         r = options->json

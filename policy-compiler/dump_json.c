@@ -74,7 +74,8 @@ static void print_prefixes(const struct msp_image *image, FILE *out)
         msp_dump_address(&row->key, text, sizeof(text));
         (void)fprintf(out, "%s{", comma(i));
         print_endpoint_name(image, row->endpoint, out);
-        (void)fprintf(out, ",\"address\":\"%s\"}", text);
+        (void)fprintf(out, ",\"address\":\"%s\",\"port\":%u}", text,
+                      row->key.port);
     }
     (void)fputc(']', out);
 }

@@ -53,7 +53,8 @@ static void print_prefixes(const struct msp_image *image, FILE *out)
         char text[DUMP_ADDRESS_BYTES];
 
         msp_dump_address(&image->prefixes[i].key, text, sizeof(text));
-        (void)fprintf(out, "  %s -> %s\n", text,
+        (void)fprintf(out, "  %s port %u -> %s\n", text,
+                      image->prefixes[i].key.port,
                       image->endpoints[image->prefixes[i].endpoint].ep.name);
     }
 }

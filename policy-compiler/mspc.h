@@ -20,7 +20,8 @@ struct options {
 
 /* Both say why on standard error. @return exit code */
 int msp_mspc_fail(const char *path, int r);
-int msp_mspc_usage(const char *text);
+__attribute__((format(printf, 1, 2))) int msp_mspc_usage(const char *format,
+                                                         ...);
 
 /*
  * One option of explain.

@@ -173,7 +173,8 @@ static __always_inline void core_ctime(struct inode *inode, __s64 *sec,
 
     if (bpf_core_field_exists(inode->i_ctime_sec)) {
         *sec = inode->i_ctime_sec;
-        *nsec = inode->i_ctime_nsec;
+        /* since 6.13 the top bit says that somebody has asked */
+        *nsec = inode->i_ctime_nsec & 0x7fffffff;
     } else if (bpf_core_field_exists(v6_6->__i_ctime)) {
         *sec = v6_6->__i_ctime.tv_sec;
         *nsec = v6_6->__i_ctime.tv_nsec;

@@ -159,7 +159,8 @@ event_audit_row(const struct msp_audit_key *key)
     if (!zeros)
         return NULL;
     /* either this insert or a concurrent one makes the row */
-    bpf_map_update_elem(&msp_audit, key, zeros, BPF_NOEXIST);
+    if (!bpf_map_update_elem(&msp_audit, key, zeros, BPF_NOEXIST))
+        event_stat(MSP_STAT_AUDIT_INSERTED);
     return bpf_map_lookup_elem(&msp_audit, key);
 }
 

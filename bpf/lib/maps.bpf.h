@@ -15,6 +15,7 @@
 #pragma once
 
 #include <msp/abi.h>
+#include <msp/pending.h>
 
 #include "lib/core.bpf.h"
 
@@ -68,11 +69,10 @@ struct {
 
 /* Entries of msp_handoff by netns cookie: one namespace cannot take all. */
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, MSP_NETNS_MAX);
-    __type(key, __u64);
-    __type(value, __u64);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, MSP_PENDING_BUCKETS);
+    __type(key, __u32); /* msp_pending_bucket() */
+    __type(value, struct msp_pending);
 } msp_pending __weak SEC(".maps");
 
 struct {

@@ -150,6 +150,7 @@ enum msp_stat {
     MSP_STAT_PENDING_FULL,   /* namespace with too many marks on their way */
     MSP_STAT_EXEC_DROPPED,   /* exec or fork without a record: no executable */
     MSP_STAT_CGROUP_DROPPED, /* cgroup without a row: no cgroup identity */
+    MSP_STAT_AUDIT_INSERTED, /* rows of msp_audit ever made */
     MSP_STAT_COUNT,
 };
 

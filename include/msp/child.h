@@ -37,10 +37,13 @@ enum msp_child_type {
     MSP_CHILD_LISTENER,      /* struct msp_child_listener, one descriptor */
     MSP_CHILD_KEY,           /* struct msp_child_key */
     MSP_CHILD_LISTENER_GONE, /* struct msp_child_listener: close it */
+    MSP_CHILD_FLIPPED, /* struct msp_child_head: msp_meta has a new policy */
 
     /* proxy -> mspd */
     MSP_CHILD_READY, /* struct msp_child_head: accepting */
     MSP_CHILD_LOG,   /* struct msp_child_log */
+    /* struct msp_child_listener: somebody ended it; listen and send again */
+    MSP_CHILD_LISTENER_LOST,
 
     /* keeper -> mspd: MSP_CHILD_KEY, and */
     MSP_CHILD_NAMES,   /* mspd -> keeper and back: struct msp_child_names */

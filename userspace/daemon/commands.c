@@ -189,6 +189,14 @@ static void put_listener(struct msp_rec *rec, const struct msp_listener *item)
     msp_rec_bool(rec, "ready", item->has_row);
 }
 
+static const char *why_no_row(const struct msp_listener *item)
+{
+    if (item->row_error == -E2BIG)
+        return "the table of namespaces (msp_netns) is full: connects there are denied until it has room";
+    return item->row_error < 0 ? strerror(-item->row_error)
+                               : "the proxy does not serve it yet";
+}
+
 static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
                            uint16_t port)
 {
@@ -218,7 +226,7 @@ static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
         msp_rec_bool(&rec, "known", is_known);
         status = item->has_row ? MSP_CTL_OK : MSP_CTL_DEGRADED;
         if (!item->has_row)
-            msp_rec_str(&rec, "why", "the proxy does not serve it yet");
+            msp_rec_str(&rec, "why", why_no_row(item));
     }
     msp_rec_end(&rec);
     reply(waiting, status, &rec);

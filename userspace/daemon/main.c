@@ -184,9 +184,13 @@ static int start_bpf(struct mspd *mspd, const struct service_user *proxy,
         r = msp_events_open(&mspd->loader, on_event, mspd);
     if (r < 0)
         return failed("start.bpf", r, mspd->loader.why);
+    if (mspd->loader.is_leftover)
+        msp_log(MSP_LOG_WARN, "start.leftover", "pins", mspd->loader.pins.root,
+                "why", "no connect program was attached; made anew", NULL);
     mspd->epoch = mspd->loader.old_epoch + 1;
-    return msp_netns_give_own_sk(
-        &mspd->netns, msp_loader_map_fd(&mspd->loader, "msp_own_sk"));
+    r = msp_netns_give_own_sk(&mspd->netns,
+                              msp_loader_map_fd(&mspd->loader, "msp_own_sk"));
+    return r < 0 ? failed("start.netns", r, "mspd-netns does not listen") : 0;
 }
 
 static int start_key_box(struct mspd *mspd)

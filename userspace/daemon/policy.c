@@ -186,6 +186,8 @@ static void apply(struct msp_policy_job *job, struct msp_rows *rows)
         finish(job, MSP_CTL_INTERNAL, policy->loader->why);
         return;
     }
+    if (policy->flipped)
+        policy->flipped(policy->flipped_data);
     plan_sweep(policy);
     if (job->kind == JOB_PUSH || job->kind == JOB_ROLLBACK)
         store(policy);
@@ -262,6 +264,31 @@ static int copy_live(struct msp_policy_job *job)
                           &why);
 }
 
+static bool is_live(const struct msp_image *image,
+                    const struct msp_slot_meta *live)
+{
+    return live->generation && !(live->flags & MSP_SLOT_BOOTSTRAP) &&
+           memcmp(image->header->digest, live->digest, sizeof(live->digest)) ==
+               0;
+}
+
+/*
+ * The policy before the live one: the last on disk, if the live one never got
+ * there, else the one kept beside it.
+ */
+static int read_before(const struct msp_policy_job *job, struct msp_stored *ret,
+                       const char **reterr_why)
+{
+    int state_fd = job->policy->state_fd;
+
+    if (msp_store_read(state_fd, MSP_STORE_LAST, ret, reterr_why) == 0) {
+        if (!is_live(&ret->image, &job->before))
+            return 0;
+        free(ret->bytes);
+    }
+    return msp_store_read(state_fd, MSP_STORE_BEFORE, ret, reterr_why);
+}
+
 /*
  * Read when its turn has come: a push before it moves the store.
  * @return NULL; why it is refused
@@ -272,7 +299,7 @@ static const char *take_before(struct msp_policy_job *job)
     const char *why = "";
     int r;
 
-    r = msp_store_read(job->policy->state_fd, MSP_STORE_BEFORE, &stored, &why);
+    r = read_before(job, &stored, &why);
     if (r == -ENOENT)
         return "there is no earlier policy";
     if (r < 0) {
@@ -283,9 +310,7 @@ static const char *take_before(struct msp_policy_job *job)
     job->held.bytes = stored.bytes;
     job->held.len = stored.len;
     job->held.image = stored.image;
-    if (job->before.generation && !(job->before.flags & MSP_SLOT_BOOTSTRAP) &&
-        memcmp(stored.image.header->digest, job->before.digest,
-               sizeof(job->before.digest)) == 0)
+    if (is_live(&stored.image, &job->before))
         return "the earlier policy is the live one";
     return NULL;
 }
@@ -419,6 +444,9 @@ static void take_over(struct msp_policy *policy, struct msp_held *stored,
         policy->live = *stored;
         *stored = (struct msp_held){0};
         result.held = &policy->live;
+    } else {
+        /* that mspd could not store it, or died before it did */
+        policy->is_unstored = !(live->flags & MSP_SLOT_BOOTSTRAP);
     }
     held_done(stored);
     /* else the next apply takes a new identity epoch, which is safe */

@@ -51,6 +51,8 @@ struct msp_policy {
     struct msp_policy_job *first; /* owned queue; the first one runs */
     struct msp_timer sweep;
     uint64_t sweep_limit;
+    void (*flipped)(void *data); /* a new one is live; set by the owner */
+    void *flipped_data;
 };
 
 void msp_policy_init(struct msp_policy *policy, struct msp_loop *loop,

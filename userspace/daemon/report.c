@@ -208,7 +208,7 @@ static struct reasons find_reasons(const struct mspd *mspd,
         reasons.text[reasons.n++] = "the programs are not attached";
     if (mspd->policy.is_unstored)
         reasons.text[reasons.n++] =
-            "the policy could not be stored: the next boot has an older one";
+            "the policy is not on disk: the next boot has an older one";
     return reasons;
 }
 
@@ -219,6 +219,19 @@ static uint64_t heartbeat_age_ms(const struct mspd *mspd)
         __atomic_load_n(&mspd->loader.meta->heartbeat_ns, __ATOMIC_ACQUIRE);
 
     return (msp_io_now_ns() - beat) / 1000000u;
+}
+
+static void put_audit_size(const struct mspd *mspd, struct msp_rec *rec)
+{
+    struct msp_audit_size size;
+    uint64_t dropped = 0;
+
+    if (msp_events_audit_size(&mspd->loader, &size) == 0) {
+        msp_rec_uint(rec, "audit.rows", size.n_rows);
+        msp_rec_uint(rec, "audit.evicted", size.n_evicted);
+    }
+    if (msp_events_stat(&mspd->loader, MSP_STAT_AUDIT_DROPPED, &dropped) == 0)
+        msp_rec_uint(rec, "audit.dropped", dropped);
 }
 
 enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
@@ -256,6 +269,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "log.lines", mspd->log.n_lines);
     msp_rec_uint(rec, "log.limited", mspd->log.n_dropped);
     msp_rec_uint(rec, "log.failed", mspd->log.n_failed);
+    put_audit_size(mspd, rec);
     msp_rec_end(rec);
     for (size_t i = 0; i < reasons.n; i++) {
         msp_rec_str(rec, "_item", "reasons");
@@ -371,6 +385,7 @@ static void put_counter(void *data, const struct msp_counter_key *key,
 int mspd_report_audit(const struct mspd *mspd, struct msp_rec *rec)
 {
     struct audit audit = {.rec = rec, .mspd = mspd};
+    struct msp_audit_size size;
     struct timespec real;
     uint64_t dropped = 0;
     int r;
@@ -380,8 +395,12 @@ int mspd_report_audit(const struct mspd *mspd, struct msp_rec *rec)
                            (uint64_t)real.tv_nsec - msp_io_now_ns();
     (void)msp_events_stat(&mspd->loader, MSP_STAT_AUDIT_DROPPED, &dropped);
     msp_rec_uint(rec, "dropped", dropped);
+    r = msp_events_audit_size(&mspd->loader, &size);
+    if (r == 0)
+        msp_rec_uint(rec, "evicted", size.n_evicted);
     msp_rec_end(rec);
-    r = msp_events_audit(&mspd->loader, put_audit, &audit);
+    if (r == 0)
+        r = msp_events_audit(&mspd->loader, put_audit, &audit);
     if (r == 0)
         r = msp_events_counters(&mspd->loader, put_counter, &audit);
     return r;

@@ -164,6 +164,7 @@ static int judge_pins(struct msp_loader *loader)
                                "anew: mspctl detach --yes --pin-dir %s",
                                loader->pins.root, missing, loader->pins.dir);
     case MSP_PINS_LEFTOVER:
+        loader->is_leftover = true;
         r = msp_pins_clear(&loader->pins);
         if (r < 0)
             return msp_loader_fail(loader, r, "clearing %s", loader->pins.root);
@@ -223,8 +224,9 @@ int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
     r = msp_pins_open(&loader->pins, pin_dir);
     if (r < 0)
         return msp_loader_fail(loader, r, "pin directory %s%s", pin_dir,
-                               r == -EINVAL ? " (not on a bpf file system?)"
-                                            : "");
+                               r == -EINVAL || r == -ENOENT || r == -EPERM
+                                   ? " (not on a bpf file system?)"
+                                   : "");
     loader->skel = msp_bpf__open();
     if (!loader->skel)
         return msp_loader_fail(loader, -errno, "opening the BPF object");

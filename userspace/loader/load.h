@@ -53,6 +53,7 @@ struct msp_loader {
     struct msp_bpf *skel;  /* owned */
     struct msp_meta *meta; /* the live page; stores are atomic */
     bool is_reused;        /* links of an earlier mspd are in force */
+    bool is_leftover;      /* pins that denied nobody were removed */
     uint64_t old_epoch;    /* agent_epoch found */
     int link_fd[MSP_PROG_LINKS];
     struct ring_buffer *ring;

@@ -10,6 +10,7 @@
 
 #include <msp/cleanup.h>
 
+#include "loader/outer.h"
 #include "msp.skel.h"
 
 /* One table of a policy: where its entries are and which maps they fill. */
@@ -254,15 +255,21 @@ static uint32_t idle_slot(const struct msp_loader *loader)
     return best;
 }
 
+/* Nobody believes the slot meanwhile, so the order does not matter. */
 static int publish_maps(struct job *job)
 {
-    for (int i = 0; i < TABLES; i++) {
-        int outer = msp_loader_map_fd(job->loader, job->table[i].outer);
+    struct msp_outer outer[TABLES];
+    size_t which = TABLES;
+    int r;
 
-        if (bpf_map_update_elem(outer, &job->slot, &job->fd[i], BPF_ANY) < 0)
-            return msp_loader_fail(job->loader, -errno, "publishing %s",
-                                   job->table[i].outer);
-    }
+    for (int i = 0; i < TABLES; i++)
+        outer[i] = (struct msp_outer){
+            msp_loader_map_fd(job->loader, job->table[i].outer), job->fd[i]};
+    r = msp_outer_set(outer, TABLES, job->slot, &which);
+    if (r < 0)
+        return msp_loader_fail(job->loader, r, "publishing %s",
+                               which < TABLES ? job->table[which].outer
+                                              : "the tables");
     return 0;
 }
 
@@ -375,7 +382,7 @@ static void sweep_one(void *data, uint64_t generation)
     const struct sweep *sweep = data;
     char path[MSP_PIN_PATH_BYTES];
 
-    if (generation > sweep->limit)
+    if (generation >= sweep->limit)
         return;
     for (uint32_t slot = 0; slot < MSP_SLOTS; slot++)
         if (slot_generation(sweep->loader, slot) == generation)

@@ -28,7 +28,8 @@ int msp_tables_apply(struct msp_loader *loader, const struct msp_apply *apply);
 struct msp_slot_meta msp_tables_live(const struct msp_loader *loader);
 
 /*
- * Drops pinned generations up to `limit` that no slot holds. Call it some
- * seconds after a flip, so that a program still running keeps its maps.
+ * Drops pinned generations below `limit` that no slot holds. Call it some
+ * seconds after `limit` was live: what is dropped has not been live since, so
+ * that a program still running keeps its maps.
  */
 void msp_tables_sweep(struct msp_loader *loader, uint64_t limit);

@@ -150,6 +150,7 @@ static int plan_signature(struct msp_conn *conn, struct msp_reply *refusal)
 {
     const struct msp_request *page = conn->worker->page;
 
+    conn->now.is_signing = false; /* whatever an earlier verdict wanted */
     if (page->reason == MSP_REASON_BOOTSTRAP) {
         if (conn->mark.flags & MSP_MARK_BOOTSTRAP)
             return 0;
@@ -476,7 +477,8 @@ int msp_request_connect(struct msp_conn *conn)
         if (is_policy_moved(conn) &&
             (ask(conn, &refusal) || plan_signature(conn, &refusal)))
             return msp_reply(conn, &refusal);
-        if (!conn->now.is_retried && render(conn) < 0) {
+        /* a second try too: by the key, the date and the plan of now */
+        if (render(conn) < 0) {
             /* fail closed: signing failed, nothing goes out */
             return msp_reply(conn,
                              &(struct msp_reply){503, "signing-failed", false});

@@ -54,6 +54,7 @@ expect 2 "$mspc" compile bad.json -o image
 claim "a refused document leaves the old image" 'cmp -s image before'
 expect 2 "$mspc" compile good.json -o missing/image
 expect 2 "$mspc" compile good.json -o .
+claim "only files are replaced" 'grep -q "not a regular file" err'
 claim "no temporary file is left" '[ -z "$(find . -name "*.??????" ! -name "*.json")" ]'
 expect 0 sh -c "'$mspc' compile good.json -o - | cmp - image"
 expect 2 sh -c "'$mspc' compile --json bad.json -o -"
@@ -63,6 +64,8 @@ expect 0 "$mspc" dump image
 claim "text begins with the version" 'head -n 1 out | grep -q "^image version 2$"'
 expect 0 "$mspc" dump image --json
 claim "JSON begins with the schema" 'head -c 12 out | grep -q "{\"schema\":1,"'
+claim "a prefix and its port are two members" \
+    'grep -q "\"address\":\"168.63.129.16/32\",\"port\":32526}" out'
 expect 2 "$mspc" dump good.json
 claim "what is no image is called so" 'grep -q "not a policy image" err'
 head -c 100 image >short
@@ -103,6 +106,7 @@ expect 2 "$mspc" explain missing $imds
 expect 2 "$mspc" explain image --endpoint imds
 expect 2 "$mspc" explain image --target /x
 expect 2 "$mspc" explain image --endpoint no --target /x
+claim "the endpoints there are" 'grep -q "\"no\".* imds wireserver hostga$" err'
 for wrong in "--uid -1" "--uid 4294967295" "--uid 1x" "--gid root" \
     "--method get" "--method TRACE" "--root --container" "--root --uid 1" \
     "--uid 99999999999999999999" "-o x" "--exe bin/x" "--exe /a/.." \
@@ -122,7 +126,10 @@ expect 5 sh -c "'$mspc' explain image $imds >/dev/full"
 
 expect 2 "$mspc"
 expect 2 "$mspc" explode
+claim "the word is named" 'grep -q "\"explode\": no such command" err'
+claim "what is wrong is not lost in help" '[ "$(wc -l <err)" = 2 ]'
 expect 2 "$mspc" check
+claim "what is missing is named" 'grep -q "check takes FILE|-" err'
 expect 2 "$mspc" check good.json bad.json
 expect 2 "$mspc" check good.json -o image
 expect 2 "$mspc" compile good.json

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "fixture.h"
@@ -370,6 +371,52 @@ static void unmarked_connection_is_closed_at_once(void **state)
     (void)close(client);
 }
 
+static bool has_lost(const struct fixture *f, uint64_t n)
+{
+    return f->n_lost == n;
+}
+
+static void an_ended_listener_is_replaced(void **state)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET};
+    struct fixture *f = *state;
+    uint64_t rounds;
+    int client, host;
+
+    /* as SOCK_DESTROY does it: the worker's epoll reports it for ever */
+    assert_ok(shutdown(f->listener, SHUT_RDWR));
+    fixture_advance(f, 1000);
+    fixture_until(f, has_lost, 1);
+    assert_int_equal(f->lost_cookie, 1);
+    fixture_hold(f);
+    rounds = fixture_rounds();
+    fixture_release(f);
+    (void)usleep(50000);
+    fixture_hold(f);
+    assert_true(fixture_rounds() - rounds < 10);
+    fixture_release(f);
+    /* said again until there is another */
+    fixture_advance(f, 1000);
+    fixture_until(f, has_lost, 2);
+    fixture_hold(f);
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    addr.sin_port = htons(f->port);
+    assert_ok(bind(f->listener, (struct sockaddr *)&addr, sizeof(addr)));
+    assert_ok(listen(f->listener, 16));
+    assert_ok(msp_worker_listen(f->worker, dup(f->listener), 1, f->port));
+    fixture_release(f);
+    fixture_advance(f, 1000);
+    client = fixture_client(f);
+    send_text(client, GET);
+    host = fixture_accept(f);
+    (void)read_message(host, true);
+    send_text(host, OK);
+    assert_non_null(strstr(read_message(client, true), " 200 "));
+    assert_true(fixture_holds(f, has_lost, 2));
+    (void)close(client);
+    (void)close(host);
+}
+
 static void a_slow_client_still_gets_its_answer(void **state)
 {
     struct fixture *f = *state;
@@ -421,6 +468,7 @@ int main(void)
         T(close_is_honoured),
         T(http_10_may_keep_alive),
         T(unmarked_connection_is_closed_at_once),
+        T(an_ended_listener_is_replaced),
         T(a_slow_client_still_gets_its_answer),
         T(a_new_identity_table_closes_idle_connections),
     };

@@ -85,6 +85,14 @@ static void op_log(void *data, const struct msp_child_log *record)
         abort();
 }
 
+static void op_lost(void *data, uint64_t netns_cookie, uint16_t port)
+{
+    struct fixture *f = data;
+
+    f->n_lost += port == f->port;
+    f->lost_cookie = netns_cookie;
+}
+
 static int listen_on_loopback(uint16_t *ret_port, int flags)
 {
     struct sockaddr_in addr = {
@@ -187,7 +195,7 @@ int fixture_setup(void **state)
     fixture_set_key(f);
     setup = (struct msp_worker_setup){
         .loop = f->loop,
-        .ops = {op_mark, op_own, op_authorize, op_log, f},
+        .ops = {op_mark, op_own, op_authorize, op_log, op_lost, f},
         .page = &f->page,
         .meta = &f->meta,
         .agent_epoch = 1,

@@ -55,6 +55,8 @@ struct fixture {
     /* what it was asked */
     unsigned n_authorized;
     unsigned n_owned;
+    unsigned n_lost; /* told that a listener ended */
+    uint64_t lost_cookie;
     struct msp_request asked;
 };
 
