@@ -18,6 +18,21 @@ struct bpf_iter__cgroup {
     struct cgroup *cgroup;
 } MSP_CORE;
 
+/*
+ * Whether all of a name was read.
+ * @param n length read, with the NUL; a longer name is cut to the same length
+ */
+static __always_inline bool cgroup_name_fits(const char *name, long n)
+{
+    char last = 0;
+
+    if (n < MSP_CG_NAME_BYTES)
+        return n > 1;
+    return !bpf_probe_read_kernel(&last, sizeof(last),
+                                  name + MSP_CG_NAME_BYTES - 1) &&
+           !last;
+}
+
 /* Moves key->state along the cgroup's name. @return false: nothing matches */
 static __always_inline bool cgroup_step(void *edges, struct msp_cg_key *key,
                                         const char *name)
@@ -25,7 +40,7 @@ static __always_inline bool cgroup_step(void *edges, struct msp_cg_key *key,
     __u32 *to = NULL;
     long n = bpf_probe_read_kernel_str(key->name, sizeof(key->name), name);
 
-    if (n > 1 && n < MSP_CG_NAME_BYTES)
+    if (cgroup_name_fits(name, n))
         to = bpf_map_lookup_elem(edges, key);
     if (!to) {
         __builtin_memset(key->name, 0, sizeof(key->name));
@@ -37,28 +52,48 @@ static __always_inline bool cgroup_step(void *edges, struct msp_cg_key *key,
     return true;
 }
 
-/* The row of one cgroup in one slot, if it has any. */
+/* @return false: no pattern can match the cgroup or one below it */
+static __always_inline bool cgroup_state(struct cgroup *cgroup, void *rows,
+                                         void *edges, struct msp_cg_key *key)
+{
+    __u32 *state;
+    __u64 id;
+
+    if (cgroup->level == 0)
+        return true;
+    id = cgroup->self.parent->cgroup->kn->id;
+    state = bpf_map_lookup_elem(rows, &id);
+    if (!state)
+        return false;
+    key->state = *state;
+    return cgroup_step(edges, key, cgroup->kn->name);
+}
+
+/*
+ * The row of one cgroup in one slot, if it has any. One that is there is
+ * never replaced: its memory would be another cgroup's next, under the eyes
+ * of a connect that has looked it up.
+ */
 static __noinline int cgroup_row(struct cgroup *cgroup, __u32 slot)
 {
     void *rows = bpf_map_lookup_elem(&msp_cgroup, &slot);
     void *edges = bpf_map_lookup_elem(&msp_cg_edges, &slot);
     struct msp_cg_key key = {.state = MSP_CG_ROOT};
-    __u32 *state;
+    __u32 *row;
     __u64 id;
 
     if (!rows || !edges)
         return 0;
-    if (cgroup->level > 0) {
-        id = cgroup->self.parent->cgroup->kn->id;
-        state = bpf_map_lookup_elem(rows, &id);
-        if (!state)
-            return 0;
-        key.state = *state;
-        if (!cgroup_step(edges, &key, cgroup->kn->name))
-            return 0;
-    }
     id = cgroup->kn->id;
-    if (bpf_map_update_elem(rows, &id, &key.state, BPF_ANY))
+    if (!cgroup_state(cgroup, rows, edges, &key)) {
+        /* a mkdir may have used the edges of the slot's last policy */
+        bpf_map_delete_elem(rows, &id);
+        return 0;
+    }
+    row = bpf_map_lookup_elem(rows, &id);
+    if (row)
+        *(volatile __u32 *)row = key.state;
+    else if (bpf_map_update_elem(rows, &id, &key.state, BPF_ANY))
         /* fail closed: no pattern matches there or below */
         event_stat(MSP_STAT_CGROUP_DROPPED);
     return 0;
@@ -104,7 +139,7 @@ int msp_on_rmdir(__u64 *ctx)
     return 0;
 }
 
-/* Parents before children; a row that is there becomes what it was. */
+/* Parents before children: afterwards every row is what it should be. */
 SEC("iter/cgroup")
 
 int msp_it_cgroup(struct bpf_iter__cgroup *ctx)

@@ -2,14 +2,17 @@
 #include "bpf/trace.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <sys/stat.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "daemon/cgroup.h"
 #include "harness/test.h"
 #include "loader/load.h"
+#include "msp.skel.h"
 
 struct trace_fixture {
     struct slot_fixture *slot;
@@ -31,6 +34,16 @@ static int find_mount(char ret_mount[PATH_MAX])
     return msp_cgroup_mount(text, ret_mount);
 }
 
+static int remove_dir(const char *path, const struct stat *st, int type,
+                      struct FTW *at)
+{
+    (void)st;
+    (void)at;
+    if (type == FTW_DP && rmdir(path) < 0)
+        print_error("%s: %s\n", path, strerror(errno));
+    return 0;
+}
+
 int trace_fixture_teardown(void **state)
 {
     struct trace_fixture *fx = *state;
@@ -41,8 +54,8 @@ int trace_fixture_teardown(void **state)
     for (int i = 0; i < MSP_PROG_CGROUP_LINKS; i++)
         if (fx->link_fd[i] >= 0)
             (void)close(fx->link_fd[i]);
-    if (fx->cgroup[0] && rmdir(fx->cgroup) < 0)
-        print_error("%s: %s\n", fx->cgroup, strerror(errno));
+    if (fx->cgroup[0]) /* with what a failed test has left in it */
+        (void)nftw(fx->cgroup, remove_dir, 16, FTW_DEPTH | FTW_PHYS);
     slot = fx->slot;
     (void)slot_fixture_teardown(&slot);
     free(fx);
@@ -84,6 +97,33 @@ const char *trace_fixture_cgroup(const struct trace_fixture *fx)
     return fx->cgroup;
 }
 
+const char *trace_fixture_name(const struct trace_fixture *fx)
+{
+    return strrchr(fx->cgroup, '/') + 1;
+}
+
+uint64_t trace_mkdir(const struct trace_fixture *fx, const char *below)
+{
+    char path[2 * PATH_MAX];
+    struct stat st;
+
+    (void)snprintf(path, sizeof(path), "%s%s", fx->cgroup, below);
+    assert_ok(mkdir(path, 0755));
+    assert_ok(stat(path, &st));
+    return st.st_ino;
+}
+
+void trace_rmdir(const struct trace_fixture *fx, const char *below)
+{
+    char path[2 * PATH_MAX];
+    int r = -1;
+
+    (void)snprintf(path, sizeof(path), "%s%s", fx->cgroup, below);
+    for (int i = 0; i < 1000 && (r = rmdir(path)) < 0 && errno == EBUSY; i++)
+        (void)usleep(1000);
+    assert_ok(r);
+}
+
 void trace_fixture_attach(struct trace_fixture *fx)
 {
     struct msp_loader *loader = slot_fixture_loader(fx->slot);
@@ -117,4 +157,26 @@ int trace_record(struct trace_fixture *fx, pid_t tgid, struct msp_exec *ret)
     int fd = msp_loader_map_fd(slot_fixture_loader(fx->slot), "msp_exec");
 
     return bpf_map_lookup_elem(fd, &key, ret) < 0 ? -1 : 0;
+}
+
+int trace_table(struct trace_fixture *fx, const char *outer,
+                const char *template, uint32_t slot, uint32_t entries)
+{
+    const struct msp_loader *loader = slot_fixture_loader(fx->slot);
+    const struct bpf_object *obj = loader->skel->obj;
+    const struct bpf_map *map = bpf_object__find_map_by_name(obj, template);
+    LIBBPF_OPTS(bpf_map_create_opts, opts,
+                .btf_fd = (__u32)bpf_object__btf_fd(obj));
+    int fd;
+
+    assert_non_null(map);
+    opts.map_flags = bpf_map__map_flags(map);
+    opts.btf_key_type_id = bpf_map__btf_key_type_id(map);
+    opts.btf_value_type_id = bpf_map__btf_value_type_id(map);
+    fd = bpf_map_create(bpf_map__type(map), outer, bpf_map__key_size(map),
+                        bpf_map__value_size(map), entries, &opts);
+    assert_true(fd >= 0);
+    assert_ok(bpf_map_update_elem(msp_loader_map_fd(loader, outer), &slot, &fd,
+                                  BPF_ANY));
+    return fd;
 }
