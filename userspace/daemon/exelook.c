@@ -12,13 +12,15 @@
 #include "base/log.h"
 
 enum {
-    EVENT_MS = 10,  /* several events make one round */
-    AGAIN_MS = 100, /* rounds of one path begin that far apart at least */
-    HOLD_MS = 300,  /* changes wait so long for others that belong to them */
-    HASH_TRIES = 3, /* a round, for a file that is being written */
-    SLOW_MAX = 4,   /* of MSP_OPENS_MAX; */
-    CALM_MAX = 6,   /* so that what happens now always finds room */
-    POLL_MS = 20,   /* unwatched paths together: one round in that time */
+    EVENT_MS = 2,    /* several events make one round */
+    AGAIN_MS = 100,  /* rounds of one path begin that far apart, */
+    BURST_MS = 2000, /* on the average of that time */
+    HOLD_MS = 300,   /* changes wait so long for others that belong to them */
+    HASH_TRIES = 3,  /* a round, for a file that is being written */
+    SLOW_MAX = 4,    /* of MSP_OPENS_MAX; */
+    CALM_MAX = 6,    /* so that what happens now always finds room */
+    POLL_FIRST_MS = 50, /* unwatched: soon after something happened, */
+    POLL_MS = 20,       /* unwatched paths together: one round in that time */
 };
 
 static uint64_t boot_ns(void)
@@ -87,11 +89,9 @@ static void plan(struct msp_exes_item *item, enum msp_exes_step step,
 
 static void plan_round(struct msp_exes_item *item, uint64_t delay_ms)
 {
-    uint64_t soonest = item->begun_ms + AGAIN_MS;
-
     plan(item, MSP_EXES_FILE, delay_ms);
-    if (item->begun_ms && item->due_ms < soonest)
-        item->due_ms = soonest;
+    if (item->due_ms + BURST_MS < item->paid_ms)
+        item->due_ms = item->paid_ms - BURST_MS;
     item->n_hashes = 0;
     item->is_dirty = false;
     for (int i = 0; i < MSP_EXES_DIRS; i++)
@@ -109,6 +109,7 @@ void msp_exes_happened(struct msp_exes_item *item)
     bool is_planned = item->is_urgent && item->step == MSP_EXES_FILE;
 
     item->is_urgent = true;
+    item->poll_ms = POLL_FIRST_MS;
     if (item->is_asked)
         item->is_dirty = true;
     else if (!is_planned)
@@ -137,8 +138,11 @@ static void rest(struct msp_exes_item *item)
         is_polled = is_polled && !item->watch[i].is_refused;
     if (is_polled && !msp_exes_item_is_watched(item)) {
         n = msp_exes_unwatched(exes);
-        delay_ms = n * POLL_MS > MSP_EXE_UNWATCHED_MS ? n * POLL_MS
-                                                      : MSP_EXE_UNWATCHED_MS;
+        item->poll_ms =
+            item->poll_ms && item->poll_ms < MSP_EXE_UNWATCHED_MS / 2
+                ? 2 * item->poll_ms
+                : MSP_EXE_UNWATCHED_MS;
+        delay_ms = n * POLL_MS > item->poll_ms ? n * POLL_MS : item->poll_ms;
     }
     plan_round(item, delay_ms);
 }
@@ -454,7 +458,9 @@ static int ask(struct msp_exes_item *item)
 
     switch (item->step) {
     case MSP_EXES_FILE:
-        item->begun_ms = msp_exes_now(item);
+        if (item->paid_ms < msp_exes_now(item))
+            item->paid_ms = msp_exes_now(item);
+        item->paid_ms += AGAIN_MS;
         return exes->ops->open(exes->data, item->file.path, 0, on_open, item);
     case MSP_EXES_HASH:
         return exes->ops->open(exes->data, item->file.path, MSP_OPEN_HASH,
@@ -518,7 +524,6 @@ static void ask_due(struct msp_exes *exes)
         r = ask(item);
         if (r < 0) {
             request_over(item);
-            item->begun_ms = now; /* not again in this round of the loop */
             failed(item, r);
             if (item->due_ms <= now)
                 item->due_ms = now + AGAIN_MS;

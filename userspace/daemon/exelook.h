@@ -38,7 +38,8 @@ struct msp_exes_item {
     bool is_hash_next;
     enum msp_exes_step step; /* to do at due_ms, or being done */
     uint64_t due_ms;
-    uint64_t begun_ms; /* of the last round */
+    uint64_t paid_ms; /* rounds so far last until then, if spread evenly */
+    uint64_t poll_ms; /* to the next round, while it is not watched */
     unsigned int n_hashes;
     bool is_asked;   /* between a request and what the kernel says of it */
     bool is_slow;    /* that request may take long */

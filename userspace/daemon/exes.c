@@ -398,6 +398,15 @@ const struct msp_exe_file *msp_exes_file(const struct msp_exes *exes,
     return item ? &item->file : NULL;
 }
 
+size_t msp_exes_current(const struct msp_exes *exes)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < exes->n; i++)
+        n += exes->item[i]->file.has_current;
+    return n;
+}
+
 size_t msp_exes_retired(const struct msp_exes *exes)
 {
     size_t n = 0;

@@ -116,6 +116,9 @@ const struct msp_exe_file *msp_exes_file(const struct msp_exes *exes,
 const char *msp_exes_path(const struct msp_exes *exes,
                           const struct msp_exe *exe);
 
+/* Paths that name a file. */
+size_t msp_exes_current(const struct msp_exes *exes);
+/* Files that paths named and processes may still run. */
 size_t msp_exes_retired(const struct msp_exes *exes);
 /* Files whose directories cannot be watched: looked at every now and then. */
 size_t msp_exes_unwatched(const struct msp_exes *exes);

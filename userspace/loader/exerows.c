@@ -7,6 +7,11 @@
 
 #include <msp/cleanup.h>
 
+enum {
+    /* so that new ones find room before old ones are dropped */
+    ROWS = MSP_EXE_ROWS_MAX - MSP_EXES_MAX
+};
+
 int msp_exe_compare(const struct msp_exe *a, const struct msp_exe *b)
 {
     if (a->s_dev != b->s_dev)
@@ -120,11 +125,11 @@ static int compare_key(const void *a, const void *b)
 /* fail closed: what does not fit has no row, the longest retired first */
 static void fit(struct msp_exe_rows *rows)
 {
-    if (rows->n <= MSP_EXE_ROWS_MAX)
+    if (rows->n <= ROWS)
         return;
     qsort(rows->entry, rows->n, sizeof(*rows->entry), compare_retired);
-    rows->n_dropped = rows->n - MSP_EXE_ROWS_MAX;
-    rows->n = MSP_EXE_ROWS_MAX;
+    rows->n_dropped = rows->n - ROWS;
+    rows->n = ROWS;
     qsort(rows->entry, rows->n, sizeof(*rows->entry), compare_key);
 }
 

@@ -34,7 +34,7 @@ struct msp_exe_entry {
 /* Sorted by key, keys unique. */
 struct msp_exe_rows {
     struct msp_exe_entry *entry; /* owned */
-    size_t n;
+    size_t n;                    /* <= MSP_EXE_ROWS_MAX - MSP_EXES_MAX */
     size_t n_dropped; /* retired ones for which there was no room, the oldest */
 };
 

@@ -186,7 +186,8 @@ static void contents_of_an_earlier_ctime_do_not_count(void **state)
 static void without_room_the_longest_retired_go(void **state)
 {
     enum {
-        N = MSP_EXE_ROWS_MAX + 2
+        ROWS = MSP_EXE_ROWS_MAX - MSP_EXES_MAX,
+        N = ROWS + 2
     };
     struct msp_exe_found *files = calloc(N, sizeof(*files));
     msp_cleanup(msp_exe_rows_done) struct msp_exe_rows rows = {0};
@@ -196,7 +197,7 @@ static void without_room_the_longest_retired_go(void **state)
     for (size_t i = 0; i < N; i++)
         files[i] = found(0, 1 + i, i < 10 ? 0 : 1000 + i, 0);
     rows = build(files, N);
-    assert_int_equal(rows.n, MSP_EXE_ROWS_MAX);
+    assert_int_equal(rows.n, ROWS);
     assert_int_equal(rows.n_dropped, 2);
     assert_true(has_row(&rows, 1));
     assert_false(has_row(&rows, 11));
