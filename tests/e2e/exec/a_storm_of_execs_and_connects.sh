@@ -70,6 +70,6 @@ check_eq "the host saw these, signed" "$(journal_count \
 check_eq "and nothing of the other" \
     "$(journal_count '.client_id == "storm-denied"')" 0
 check "no exec record outlives its process" until_true 5 few_records
-check_eq "none found no room" \
-    "$(ctl --json status | jq '.exec.dropped // .execs.dropped // 0')" 0
+check_eq "none found no room" "$(ctl --json status |
+    jq '.stats[] | select(.name == "exec-dropped") | .value')" 0
 sandbox_done

@@ -138,14 +138,19 @@ renamed() {
     allowed "who was executed before is who he was" unnamed
 }
 
+status_why() {
+    ctl --json status | jq -r '.unresolved[].why' | grep -i 'no such file\|missing'
+}
+
 deleted() {
     keep orphan "$APP" ask
     ln "$APP" "$DIR/kept"
     rm "$APP"
     within "another link to a deleted file is nobody" EPERM "$DIR/kept" ask
     allowed "who was executed before it was deleted keeps his right" orphan
-    check "status says why" test -n "$(ctl --json status |
-        jq -c '.. | strings | select(test("backup-agent"))')"
+    check_eq "status says who is nobody now, and why" "$(ctl --json status |
+        jq -r '.unresolved[] | "\(.identity) \(.selector) \(.name) \(.why)"')" \
+        "i exePath $APP $(status_why)"
     mv "$DIR/kept" "$APP"
     within "it is put back" 200 "$APP" ask
 }
