@@ -114,11 +114,13 @@ upgrade() {
     new "a copy of either has none" EPERM "$DIR/copy" ask
     new "nor has a link to the old file, executed since" EPERM "$DIR/hard" ask
     allowed "an older process keeps its right" before
+    # A version that is gone before mspd saw it is nobody: it must be seen.
     for i in 1 2 3 4 5; do
         keep "again$i" "$APP" ask
+        within "version $i has its right" 200 "$APP" ask
         replace_by "$DIR/copy"
     done
-    within "replaced time and again" 200 "$APP" ask
+    within "and the last one" 200 "$APP" ask
     for i in 1 2 3 4 5; do
         allowed "a process of version $i keeps its right" "again$i"
     done
