@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* The directories of exelook.h: which to watch, and what happens there. */
-#include "daemon/exelook.h"
-
 #include <string.h>
 
 #include <msp/cleanup.h>
+
+#include "daemon/exelook.h"
 
 const char *msp_exes_dir_path(const struct msp_exes_item *item,
                               enum msp_exes_dir which)
