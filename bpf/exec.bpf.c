@@ -12,7 +12,7 @@
 #include "lib/record.bpf.h"
 #include "lib/subject.bpf.h"
 
-#define EXEC_ENOSPC 7 /* E2BIG: the map is full */
+#define EXEC_EEXIST 17
 
 struct bpf_iter_meta {
     struct seq_file *seq;
@@ -121,9 +121,10 @@ int msp_it_task(struct bpf_iter__task *ctx)
 {
     struct task_struct *task = ctx->task;
     struct msp_meta *meta = exec_meta();
-    struct msp_exec r = {};
+    struct msp_exec record = {};
     struct file *file;
     __u32 tgid;
+    long r;
 
     if (!task || !meta || task->pid != task->tgid || !task->mm ||
         task->flags & PF_KTHREAD)
@@ -135,15 +136,16 @@ int msp_it_task(struct bpf_iter__task *ctx)
     file = task->mm->exe_file;
     if (!file)
         return 0;
-    r.start_ns = task->start_boottime;
-    r.exec_id = task->self_exec_id;
-    r.flags = MSP_EXEC_FOUND;
+    record.start_ns = task->start_boottime;
+    record.exec_id = task->self_exec_id;
+    record.flags = MSP_EXEC_FOUND;
     if (task->ptrace)
-        r.flags |= MSP_EXEC_TRACED;
-    record_fill(&r, file);
+        record.flags |= MSP_EXEC_TRACED;
+    record_fill(&record, file);
     tgid = task->tgid;
     /* an exec that came in between has been seen, and stands */
-    if (bpf_map_update_elem(&msp_exec, &tgid, &r, BPF_NOEXIST) == -EXEC_ENOSPC)
+    r = bpf_map_update_elem(&msp_exec, &tgid, &record, BPF_NOEXIST);
+    if (r && r != -EXEC_EEXIST)
         event_stat(MSP_STAT_EXEC_DROPPED);
     return 0;
 }

@@ -199,8 +199,22 @@ static __noinline int flow_take(struct bpf_sock_ops *ops)
     mark = bpf_sk_storage_get(&msp_sk_verdict, sk, NULL,
                               BPF_SK_STORAGE_GET_F_CREATE);
     if (mark) {
+        __u32 isn = ops->rcv_nxt - 1;
+
         *mark = entry->mark;
-        event_stat(MSP_STAT_MARK_MOVED);
+        /*
+         * fail closed: had the entry gone meanwhile, with its client, its
+         * memory could be another caller's. Still there under this key and
+         * for this handshake, it was there all the time.
+         */
+        entry = bpf_map_lookup_elem(&msp_handoff, &key);
+        if (entry && entry->isn == isn) {
+            event_stat(MSP_STAT_MARK_MOVED);
+        } else {
+            bpf_sk_storage_delete(&msp_sk_verdict, sk);
+            event_stat(MSP_STAT_MARK_MISSING);
+            return 0;
+        }
     } else {
         event_stat(MSP_STAT_MARK_MOVE_FAILED); /* fail closed: no mark */
     }

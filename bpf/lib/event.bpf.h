@@ -137,11 +137,12 @@ static __always_inline void event_exe_name(struct msp_name *to,
 
     if (mark->flags & MSP_MARK_EXEC)
         r = bpf_map_lookup_elem(&msp_exec, &pid);
-    if (r && r->name[0] && r->exe.ino == mark->exe.ino &&
-        r->exe.s_dev == mark->exe.s_dev &&
-        r->exe.generation == mark->exe.generation) {
+    if (r)
         __builtin_memcpy(to->text, r->name, sizeof(to->text));
-    } else {
+    /* compared after the copy: the memory may be another process's by now */
+    if (!r || !to->text[0] || r->exe.ino != mark->exe.ino ||
+        r->exe.s_dev != mark->exe.s_dev ||
+        r->exe.generation != mark->exe.generation) {
         __builtin_memset(to, 0, sizeof(*to));
         to->text[0] = '-';
     }

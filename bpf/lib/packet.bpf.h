@@ -160,7 +160,7 @@ static __always_inline enum parsed packet_v4(struct __sk_buff *skb,
 static __always_inline int packet_v6_route(struct __sk_buff *skb,
                                            struct packet *p, __u32 off)
 {
-    __u32 last, shared = 0;
+    __u32 last, more, shared = 0;
     __u8 head[6];
 
     if (bpf_skb_load_bytes(skb, off, head, sizeof(head)))
@@ -179,9 +179,12 @@ static __always_inline int packet_v6_route(struct __sk_buff *skb,
     if (bpf_skb_load_bytes(skb, off, p->stop[1], 16) ||
         bpf_skb_load_bytes(skb, last, p->stop[2], 16))
         return -1;
-    return shared
-               ? bpf_skb_load_bytes(skb, p->base + V6_DEST, p->stop[2], shared)
-               : 0;
+    /* Linux 6.1 learns nothing from "is not 0", and wants a length that is not */
+    more = shared - 1;
+    barrier_var(more);
+    if (more >= 15)
+        return 0;
+    return bpf_skb_load_bytes(skb, p->base + V6_DEST, p->stop[2], more + 1);
 }
 
 /* The transport header behind extension headers, if it is one we judge. */

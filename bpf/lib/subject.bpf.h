@@ -40,6 +40,8 @@ static __always_inline bool subject_is_root(struct task_struct *task)
            cred->user_ns->level == 0;
 }
 
+#define SUBJECT_TRIES 3 /* to read a row that is being replaced */
+
 /* The row of an id, or the wildcard row of its dimension. */
 static __always_inline const struct msp_idset *
 subject_row(void *rows, void *wild, const __u32 *id, __u32 dim)
@@ -127,33 +129,61 @@ static __always_inline const struct msp_idset *subject_wild(void *wild,
     return bpf_map_lookup_elem(wild, &dim);
 }
 
+/* What a row says of a record. */
+struct subject_exe {
+    struct msp_idset set;
+    bool is_current; /* else the file was replaced before the exec */
+};
+
+/* @return whether the row was still the record's when all of it was read */
+static __always_inline bool subject_read_exe(struct subject_exe *to,
+                                             const struct msp_exec *r,
+                                             void *rows,
+                                             const struct msp_exe_row *row)
+{
+    bool is_same =
+        row->ctime_sec == r->ctime_sec && row->ctime_nsec == r->ctime_nsec;
+
+    to->is_current = !row->retired_ns || r->exec_ns <= row->retired_ns;
+    MSP_EACH_WORD(w)
+        to->set.word[w] =
+            row->set.word[w] | (is_same ? row->hashed.word[w] : 0);
+    return bpf_map_lookup_elem(rows, &r->exe) == row;
+}
+
 /*
  * Keeps those identities that the caller's executable satisfies. A file that
  * was replaced counts for those who ran it before; demands on its contents
- * hold as long as it was not changed.
+ * hold as long as it was not changed. mspd replaces rows as files change, and
+ * the memory of a replaced one is another file's next.
  */
 static __noinline int subject_and_exe(struct msp_idset *ids,
                                       const struct msp_exec *r,
                                       const __u32 *slot, void *wild)
 {
     void *rows = bpf_map_lookup_elem(&msp_exe, slot);
-    struct msp_exe_row *row = NULL;
-    bool is_same;
+    struct msp_exe_row *row;
+    struct subject_exe found;
+    int i;
 
     if (!rows) {
         subject_clear(ids); /* fail closed: an unfilled slot */
         return 0;
     }
-    if (r)
-        row = bpf_map_lookup_elem(rows, &r->exe);
-    if (!row || (row->retired_ns && r->exec_ns > row->retired_ns)) {
-        subject_and(ids, subject_wild(wild, MSP_DIM_EXE));
+    for (i = 0; i < SUBJECT_TRIES; i++) {
+        row = r ? bpf_map_lookup_elem(rows, &r->exe) : NULL;
+        if (!row)
+            break;
+        if (!subject_read_exe(&found, r, rows, row))
+            continue;
+        if (!found.is_current)
+            break;
+        subject_and(ids, &found.set);
         return 0;
     }
-    is_same =
-        row->ctime_sec == r->ctime_sec && row->ctime_nsec == r->ctime_nsec;
-    MSP_EACH_WORD(w)
-        ids->word[w] &= row->set.word[w] | (is_same ? row->hashed.word[w] : 0);
+    /* fail closed: nobody, if it was replaced again and again */
+    subject_and(ids,
+                i < SUBJECT_TRIES ? subject_wild(wild, MSP_DIM_EXE) : NULL);
     return 0;
 }
 

@@ -109,7 +109,7 @@
 #define MSP_EXES_WAIT_MS        5000  /* a push waits for its files */
 #define MSP_EXE_SETTLE_MS       50 /* a file younger than this is not hashed */
 #define MSP_EXE_SWEEP_MS        10000 /* all paths are looked at again */
-#define MSP_EXE_UNWATCHED_MS    1000  /* those inotify cannot watch */
+#define MSP_EXE_UNWATCHED_MS    500   /* those inotify cannot watch */
 #define MSP_BACKOFF_FIRST_MS    100
 #define MSP_BACKOFF_MAX_MS      10000
 #define MSP_CTL_CLIENTS_MAX     16

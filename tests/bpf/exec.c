@@ -77,15 +77,71 @@ static int act_fork(bool is_vfork)
     return waitpid(pid, NULL, 0) == pid ? 0 : 1;
 }
 
+static void *wait_in_thread(void *data)
+{
+    (void)data;
+    _exit(say('!') || wait_for_end());
+}
+
+/* The leader is a zombie while its thread goes on. */
+static int act_leaderless(void)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, wait_in_thread, NULL) != 0)
+        return 1;
+    pthread_exit(NULL);
+}
+
+/* Says the pid its child has here. */
+static int act_pidns(void)
+{
+    pid_t pid;
+
+    if (unshare(CLONE_NEWPID) < 0)
+        return 1;
+    pid = fork();
+    if (pid == 0)
+        _exit(wait_for_end());
+    if (pid < 0 || write(STDOUT_FILENO, &pid, sizeof(pid)) != sizeof(pid))
+        return 1;
+    return waitpid(pid, NULL, 0) == pid ? 0 : 1;
+}
+
+/* Becomes what is not real root of the host, or not wholly. */
+static int act_other_than_root(const char *what)
+{
+    int r = 1;
+
+    if (msp_streq(what, "chroot"))
+        r = chroot("/proc");
+    else if (msp_streq(what, "userns"))
+        r = unshare(CLONE_NEWUSER);
+    else if (msp_streq(what, "euid"))
+        r = setresuid(0, 1000, 0);
+    else if (msp_streq(what, "uid"))
+        r = setresuid(1000, 0, 0);
+    return r || say('!') || wait_for_end();
+}
+
 static int act(const char *what)
 {
+    if (msp_streq(what, "leaderless"))
+        return act_leaderless();
+    if (msp_streq(what, "late-fork")) {
+        char go;
+
+        return say('!') || read(STDIN_FILENO, &go, 1) != 1 || act_fork(false);
+    }
+    if (msp_streq(what, "pidns-fork"))
+        return act_pidns();
     if (msp_streq(what, "wait"))
         return say('!') || wait_for_end();
     if (msp_streq(what, "thread"))
         return act_thread();
     if (msp_streq(what, "fork") || msp_streq(what, "vfork"))
         return act_fork(what[0] == 'v');
-    return 1;
+    return act_other_than_root(what);
 }
 
 /* --- starting and ending them ------------------------------------------- */
@@ -99,6 +155,7 @@ enum start_flags {
     OUTSIDE = 1, /* not in the test's cgroup */
     TRACED = 2,
     USER = 4, /* as uid 1000 */
+    HELD = 8, /* with TRACED: stays so */
 };
 
 /* In the child: becomes the actor. */
@@ -145,9 +202,11 @@ static struct actor start(struct trace_fixture *fx, int exe_fd,
     if (flags & TRACED) {
         assert_int_equal(waitpid(actor.pid, &status, 0), actor.pid);
         assert_true(WIFSTOPPED(status)); /* the trap at exec */
-        assert_int_equal(ptrace(PTRACE_DETACH, actor.pid, NULL, NULL), 0);
+        assert_int_equal(ptrace(flags & HELD ? PTRACE_CONT : PTRACE_DETACH,
+                                actor.pid, NULL, NULL),
+                         0);
     }
-    if (strstr(what, "fork"))
+    if (strstr(what, "fork") && !msp_streq(what, "late-fork"))
         return actor;
     assert_int_equal(read(actor.out, &word, 1), 1);
     return actor;
@@ -159,6 +218,17 @@ static void end(struct actor *actor)
     (void)close(actor->out);
     (void)kill(actor->pid, SIGKILL);
     assert_int_equal(waitpid(actor->pid, NULL, 0), actor->pid);
+}
+
+/* Whether the leader of a process has ended. */
+static bool is_zombie(pid_t pid)
+{
+    char path[64], status = 0;
+    msp_autofclose FILE *f = NULL;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    f = fopen(path, "re");
+    return f && fscanf(f, "%*d (%*[^)]) %c", &status) == 1 && status == 'Z';
 }
 
 static struct msp_exec record_of(struct trace_fixture *fx, pid_t pid)
@@ -315,6 +385,50 @@ static void one_traced_from_birth_is_flagged(void **state)
     end(&actor);
 }
 
+static void a_traced_parents_child_is_flagged(void **state)
+{
+    struct trace_fixture *fx = *state;
+    struct msp_exec record;
+    struct actor actor;
+    pid_t pid = 0;
+
+    /* seen at its exec: the flag goes on to its children */
+    trace_fixture_attach(fx);
+    actor = start(fx, self_fd, "fork", TRACED);
+    assert_int_equal(read(actor.out, &pid, sizeof(pid)), sizeof(pid));
+    assert_int_equal(record_of(fx, pid).flags, MSP_EXEC_TRACED);
+    end(&actor);
+    /* traced at its fork, with a record that says nothing of it */
+    actor = start(fx, self_fd, "late-fork", 0);
+    record = record_of(fx, actor.pid);
+    assert_int_equal(record.flags, 0);
+    assert_int_equal(ptrace(PTRACE_SEIZE, actor.pid, NULL, NULL), 0);
+    assert_int_equal(write(actor.in, "!", 1), 1);
+    assert_int_equal(read(actor.out, &pid, sizeof(pid)), sizeof(pid));
+    assert_int_equal(record_of(fx, actor.pid).flags, 0);
+    assert_int_equal(record_of(fx, pid).flags, MSP_EXEC_TRACED);
+    end(&actor);
+}
+
+static void a_process_lives_as_long_as_a_thread_of_it(void **state)
+{
+    struct trace_fixture *fx = *state;
+    struct actor actor;
+    int status;
+
+    trace_fixture_attach(fx);
+    actor = start(fx, self_fd, "leaderless", 0);
+    /* its leader is gone before the answer, or soon after */
+    for (int i = 0; i < 1000 && !is_zombie(actor.pid); i++)
+        (void)usleep(1000);
+    assert_true(is_zombie(actor.pid));
+    assert_true(has_record(fx, actor.pid));
+    (void)close(actor.in);
+    assert_int_equal(waitpid(actor.pid, &status, 0), actor.pid);
+    (void)close(actor.out);
+    assert_false(has_record(fx, actor.pid));
+}
+
 static void names_are_whole_or_absent(void **state)
 {
     struct trace_fixture *fx = *state;
@@ -391,9 +505,13 @@ static void without_room_there_is_no_record(void **state)
     assert_true(n >= MSP_EXEC_MIN);
     actor = start(fx, self_fd, "wait", 0);
     assert_false(has_record(fx, actor.pid));
-    end(&actor);
     assert_ok(msp_events_stat(loader, MSP_STAT_EXEC_DROPPED, &dropped));
     assert_true(dropped > before);
+    before = dropped;
+    assert_ok(msp_iter_tasks(loader));
+    assert_ok(msp_events_stat(loader, MSP_STAT_EXEC_DROPPED, &dropped));
+    assert_true(dropped > before);
+    end(&actor);
     key = 1u << 30;
     for (uint32_t i = 0; i < 8; i++, key++) /* CPUs keep some to themselves */
         assert_ok(bpf_map_delete_elem(fd, &key));
@@ -431,6 +549,34 @@ static void of_those_before_only_real_root_is_believed(void **state)
     assert_false(has_record(fx, root.pid));
 }
 
+static void nobody_else_of_those_before_is_believed(void **state)
+{
+    static const char *const others[] = {"chroot", "userns", "euid", "uid"};
+    struct actor actor[ARRAY_SIZE(others)], parent, traced;
+    struct trace_fixture *fx = *state;
+    pid_t pid = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        actor[i] = start(fx, self_fd, others[i], 0);
+    parent = start(fx, self_fd, "pidns-fork", 0);
+    assert_int_equal(read(parent.out, &pid, sizeof(pid)), sizeof(pid));
+    traced = start(fx, self_fd, "wait", TRACED | HELD);
+    trace_fixture_attach(fx);
+    assert_ok(msp_iter_tasks(slot_fixture_loader(trace_fixture_slot(fx))));
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        if (has_record(fx, actor[i].pid))
+            fail_msg("%s has a record", others[i]);
+        end(&actor[i]);
+    }
+    assert_true(has_record(fx, parent.pid));
+    assert_false(has_record(fx, pid));
+    assert_int_equal(record_of(fx, traced.pid).flags,
+                     MSP_EXEC_FOUND | MSP_EXEC_TRACED);
+    end(&traced);
+    (void)kill(pid, SIGKILL);
+    end(&parent);
+}
+
 #define TRACE_TEST(f)                                       \
     cmocka_unit_test_setup_teardown(f, trace_fixture_setup, \
                                     trace_fixture_teardown)
@@ -444,10 +590,13 @@ int main(int argc, char **argv)
         TRACE_TEST(a_child_is_what_its_parent_was),
         TRACE_TEST(an_exec_by_a_thread_counts_for_the_process),
         TRACE_TEST(one_traced_from_birth_is_flagged),
+        TRACE_TEST(a_traced_parents_child_is_flagged),
+        TRACE_TEST(a_process_lives_as_long_as_a_thread_of_it),
         TRACE_TEST(names_are_whole_or_absent),
         TRACE_TEST(a_file_of_no_directory_says_so),
         TRACE_TEST(without_room_there_is_no_record),
         TRACE_TEST(of_those_before_only_real_root_is_believed),
+        TRACE_TEST(nobody_else_of_those_before_is_believed),
     };
 
     if (argc > 1)

@@ -19,9 +19,10 @@ static const char policy[] =
 
 static void apply(struct slot_fixture *fx)
 {
+    msp_autofree uint8_t *bytes = NULL;
     struct msp_image image;
-    msp_autofree uint8_t *bytes = slot_fixture_compile(policy, &image);
 
+    slot_fixture_compile(policy, &bytes, &image);
     slot_fixture_apply(fx, &image);
 }
 

@@ -102,17 +102,16 @@ void slot_fixture_apply(struct slot_fixture *fx, const struct msp_image *image)
     msp_tables_sweep(&fx->loader, UINT64_MAX);
 }
 
-uint8_t *slot_fixture_compile(const char *text, struct msp_image *ret_image)
+void slot_fixture_compile(const char *text, uint8_t **ret_bytes,
+                          struct msp_image *ret_image)
 {
     struct msp_diags diags = {0};
     const char *why = NULL;
-    uint8_t *bytes = NULL;
     size_t len = 0;
 
-    assert_ok(msp_policy_compile(text, strlen(text), &diags, &bytes, &len));
+    assert_ok(msp_policy_compile(text, strlen(text), &diags, ret_bytes, &len));
     msp_diags_done(&diags);
-    assert_ok(msp_image_open(bytes, len, ret_image, &why));
-    return bytes;
+    assert_ok(msp_image_open(*ret_bytes, len, ret_image, &why));
 }
 
 struct msp_request *slot_fixture_page(struct slot_fixture *fx)

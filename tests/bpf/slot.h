@@ -21,8 +21,9 @@ int slot_fixture_try(struct slot_fixture *fx, const struct msp_image *image);
 /* The same; it must succeed, and old generations are swept. */
 void slot_fixture_apply(struct slot_fixture *fx, const struct msp_image *image);
 
-/* A document's image. @return what it stands in; free() */
-uint8_t *slot_fixture_compile(const char *text, struct msp_image *ret_image);
+/* A document's image. @param ret_bytes what it stands in; free() */
+void slot_fixture_compile(const char *text, uint8_t **ret_bytes,
+                          struct msp_image *ret_image);
 
 /* Page 0 of msp_requests. */
 struct msp_request *slot_fixture_page(struct slot_fixture *fx);

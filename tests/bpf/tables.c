@@ -65,9 +65,10 @@ static void what_cannot_be_published_leaves_its_slot_shut(void **state)
                                         "msp_pr_names"};
     struct slot_fixture *fx = *state;
     struct msp_loader *loader = slot_fixture_loader(fx);
+    msp_autofree uint8_t *bytes = NULL;
     struct msp_image image;
-    msp_autofree uint8_t *bytes = slot_fixture_compile(policy, &image);
 
+    slot_fixture_compile(policy, &bytes, &image);
     apply_often(fx, &image, MSP_SLOTS + 1);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         uint64_t before = msp_tables_live(loader).generation;
@@ -94,10 +95,11 @@ static void what_was_live_until_now_keeps_its_maps(void **state)
 {
     struct slot_fixture *fx = *state;
     struct msp_loader *loader = slot_fixture_loader(fx);
+    msp_autofree uint8_t *bytes = NULL;
     struct msp_image image;
-    msp_autofree uint8_t *bytes = slot_fixture_compile(policy, &image);
     uint64_t limit;
 
+    slot_fixture_compile(policy, &bytes, &image);
     apply_often(fx, &image, 2);
     limit = msp_tables_live(loader).generation;
     apply_often(fx, &image, MSP_SLOTS);

@@ -39,9 +39,21 @@ static int remove_dir(const char *path, const struct stat *st, int type,
 {
     (void)st;
     (void)at;
-    if (type == FTW_DP && rmdir(path) < 0)
-        print_error("%s: %s\n", path, strerror(errno));
+    if (type == FTW_DP)
+        (void)rmdir(path);
     return 0;
+}
+
+/* With what a failed test left in it; killed processes take their time. */
+static void remove_tree(const char *path)
+{
+    for (int i = 0; i < 2000 && access(path, F_OK) == 0; i++) {
+        (void)nftw(path, remove_dir, 16, FTW_DEPTH | FTW_PHYS);
+        if (access(path, F_OK) == 0)
+            (void)usleep(1000);
+    }
+    if (access(path, F_OK) == 0)
+        print_error("%s is still there\n", path);
 }
 
 int trace_fixture_teardown(void **state)
@@ -54,8 +66,8 @@ int trace_fixture_teardown(void **state)
     for (int i = 0; i < MSP_PROG_CGROUP_LINKS; i++)
         if (fx->link_fd[i] >= 0)
             (void)close(fx->link_fd[i]);
-    if (fx->cgroup[0]) /* with what a failed test has left in it */
-        (void)nftw(fx->cgroup, remove_dir, 16, FTW_DEPTH | FTW_PHYS);
+    if (fx->cgroup[0])
+        remove_tree(fx->cgroup);
     slot = fx->slot;
     (void)slot_fixture_teardown(&slot);
     free(fx);
@@ -63,16 +75,10 @@ int trace_fixture_teardown(void **state)
     return 0;
 }
 
-int trace_fixture_setup(void **state)
+static int prepare(struct trace_fixture *fx)
 {
-    struct trace_fixture *fx = calloc(1, sizeof(*fx));
     void *slot = NULL;
 
-    if (!fx)
-        return -1;
-    *state = fx;
-    for (int i = 0; i < MSP_PROG_CGROUP_LINKS; i++)
-        fx->link_fd[i] = -1;
     if (slot_fixture_setup(&slot) < 0)
         return -1;
     fx->slot = slot;
@@ -81,10 +87,26 @@ int trace_fixture_setup(void **state)
     (void)snprintf(fx->cgroup, sizeof(fx->cgroup), "%s/msp-trace-%d", fx->mount,
                    getpid());
     if (mkdir(fx->cgroup, 0755) < 0) {
+        print_error("%s: %s\n", fx->cgroup, strerror(errno));
         fx->cgroup[0] = '\0';
         return -1;
     }
     return 0;
+}
+
+int trace_fixture_setup(void **state)
+{
+    struct trace_fixture *fx = calloc(1, sizeof(*fx));
+
+    if (!fx)
+        return -1;
+    *state = fx;
+    for (int i = 0; i < MSP_PROG_CGROUP_LINKS; i++)
+        fx->link_fd[i] = -1;
+    if (prepare(fx) == 0)
+        return 0;
+    (void)trace_fixture_teardown(state);
+    return -1;
 }
 
 struct slot_fixture *trace_fixture_slot(struct trace_fixture *fx)

@@ -95,10 +95,10 @@ check_eq() {
 
 # Polls a command until it succeeds. until_true SECONDS COMMAND...
 until_true() {
-    local end=$((SECONDS + $1))
+    local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
     shift
     until "$@" >/dev/null 2>&1; do
-        ((SECONDS < end)) || return 1
+        ((${EPOCHREALTIME/[.,]/} < end)) || return 1
         sleep 0.02
     done
 }

@@ -27,6 +27,7 @@ enum {
 static union {
     struct msp_child_names names;
     struct msp_child_netns netns;
+    struct msp_child_open open;
     struct msp_child_log log;
     char bytes[sizeof(struct msp_child_names)];
 } packet_buffer;

@@ -68,22 +68,25 @@ static void put_slot(struct msp_rec *rec, const char *prefix,
     msp_rec_str(rec, name, is_none ? "none" : hex);
 }
 
-static void put_unknown(void *data, const char *identity, const char *selector,
-                        const char *name)
+static void put_unresolved(void *data, const struct msp_unresolved *unresolved)
 {
     struct msp_rec *rec = data;
+    char text[256];
 
+    (void)snprintf(text, sizeof(text),
+                   "%s on this host now: the identity matches nobody",
+                   unresolved->why);
     msp_rec_str(rec, "_item", "warnings");
-    msp_rec_str(rec, "identity", identity);
-    msp_rec_str(rec, "selector", selector);
-    msp_rec_str(rec, "name", name);
-    msp_rec_str(rec, "text",
-                "unknown on this host: the identity matches nobody");
+    msp_rec_str(rec, "identity", unresolved->identity);
+    msp_rec_str(rec, "selector", unresolved->selector);
+    msp_rec_str(rec, "name", unresolved->value);
+    msp_rec_str(rec, "text", text);
     msp_rec_end(rec);
 }
 
 static void on_pushed(void *data, const struct msp_push_result *result)
 {
+    struct waiting *waiting = data;
     struct msp_rec rec = {0};
 
     if (result->status != MSP_CTL_OK)
@@ -101,8 +104,9 @@ static void on_pushed(void *data, const struct msp_push_result *result)
     }
     msp_rec_end(&rec);
     if (result->held)
-        msp_policy_unknown(result->held, put_unknown, &rec);
-    reply(data, result->status, &rec);
+        msp_policy_unresolved(&waiting->mspd->policy, result->held,
+                              put_unresolved, &rec);
+    reply(waiting, result->status, &rec);
 }
 
 static void push(struct mspd *mspd, const struct msp_ctl_client *client,

@@ -84,9 +84,18 @@ static void on_event(void *data, const struct msp_event *event)
     msp_connlog_connect(&mspd->log, event);
 }
 
+static const char *path_of_exe(void *data, const struct msp_exe *exe)
+{
+    const struct mspd *mspd = data;
+
+    return msp_exes_path(&mspd->policy.exes, exe);
+}
+
 static const char *path_of_cgroup(void *data, uint64_t cgroup_id)
 {
-    return msp_cgpaths_find(data, cgroup_id);
+    struct mspd *mspd = data;
+
+    return msp_cgpaths_find(&mspd->cgpaths, cgroup_id);
 }
 
 static void on_users_changed(void *data)
@@ -253,6 +262,11 @@ static int start_privileged(struct mspd *mspd, struct service_user *proxy,
 static int start(struct mspd *mspd)
 {
     struct service_user proxy, keeper;
+    struct msp_policy_parts parts = {
+        .loader = &mspd->loader,
+        .names = &mspd->names,
+        .opens = &mspd->netns.opens,
+    };
     int r;
 
     r = start_privileged(mspd, &proxy, &keeper);
@@ -264,15 +278,18 @@ static int start(struct mspd *mspd)
     if (r < 0)
         return failed("start.log", r, mspd->opts.log_dir);
     mspd->cgpaths.loader = &mspd->loader;
-    mspd->paths =
-        (struct msp_paths){.data = &mspd->cgpaths, .cgroup = path_of_cgroup};
+    mspd->paths = (struct msp_paths){
+        .data = mspd, .exe = path_of_exe, .cgroup = path_of_cgroup};
     mspd->log.paths = &mspd->paths;
     r = start_bpf(mspd, &proxy, &keeper);
     if (r < 0)
         return r;
     msp_names_init(&mspd->names, mspd->loop, &mspd->keeper);
-    msp_policy_init(&mspd->policy, mspd->loop, &mspd->loader, &mspd->names,
-                    mspd->dirs.state_fd, mspd->opts.is_bootstrap_deny);
+    parts.loop = mspd->loop;
+    parts.state_fd = mspd->dirs.state_fd;
+    r = msp_policy_init(&mspd->policy, &parts, mspd->opts.is_bootstrap_deny);
+    if (r < 0)
+        return failed("start.files", r, "inotify");
     (void)mspd_start_keeper(mspd, keeper.uid, keeper.gid);
     mspd_init_proxy(mspd, proxy.uid, proxy.gid);
     r = msp_watch_open(&mspd->watch, mspd->loop, "/etc", on_users_changed,

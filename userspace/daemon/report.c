@@ -12,6 +12,7 @@
 #include "daemon/mspd.h"
 #include "daemon/privs.h"
 #include "loader/events.h"
+#include "loader/exelive.h"
 #include "loader/live.h"
 #include "loader/probe.h"
 
@@ -119,15 +120,15 @@ static void put_stats(const struct mspd *mspd, struct msp_rec *rec)
     }
 }
 
-static void put_unknown(void *data, const char *identity, const char *selector,
-                        const char *name)
+static void put_unresolved(void *data, const struct msp_unresolved *unresolved)
 {
     struct msp_rec *rec = data;
 
-    msp_rec_str(rec, "_item", "unknown_names");
-    msp_rec_str(rec, "identity", identity);
-    msp_rec_str(rec, "selector", selector);
-    msp_rec_str(rec, "name", name);
+    msp_rec_str(rec, "_item", "unresolved");
+    msp_rec_str(rec, "identity", unresolved->identity);
+    msp_rec_str(rec, "selector", unresolved->selector);
+    msp_rec_str(rec, "name", unresolved->value);
+    msp_rec_str(rec, "why", unresolved->why);
     msp_rec_end(rec);
 }
 
@@ -147,13 +148,26 @@ static void put_uplinks(const struct msp_uplinks *uplinks, struct msp_rec *rec)
     }
 }
 
+static void put_files(const struct mspd *mspd, struct msp_rec *rec)
+{
+    int64_t n = msp_exec_each(&mspd->loader, NULL, NULL);
+
+    if (n >= 0)
+        msp_rec_uint(rec, "exec.records", (uint64_t)n);
+    msp_rec_uint(rec, "files.current", msp_exes_current(&mspd->policy.exes));
+    msp_rec_uint(rec, "files.retired", msp_exes_retired(&mspd->policy.exes));
+    msp_rec_uint(rec, "files.unwatched",
+                 msp_exes_unwatched(&mspd->policy.exes));
+}
+
 static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
 {
     put_child(rec, &mspd->netns.child, false);
     put_child(rec, &mspd->keeper, false);
     put_child(rec, &mspd->proxy, mspd->is_proxy_ready);
     put_endpoints(mspd, rec);
-    msp_policy_unknown(&mspd->policy.live, put_unknown, rec);
+    msp_policy_unresolved(&mspd->policy, &mspd->policy.live, put_unresolved,
+                          rec);
     put_privileges(rec);
     for (int i = 0; i < MSP_PROG_COUNT; i++) {
         msp_rec_str(rec, "_item", "programs");
@@ -289,6 +303,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "log.limited", mspd->log.n_dropped);
     msp_rec_uint(rec, "log.failed", mspd->log.n_failed);
     put_audit_size(mspd, rec);
+    put_files(mspd, rec);
     msp_rec_end(rec);
     for (size_t i = 0; i < reasons.n; i++) {
         msp_rec_str(rec, "_item", "reasons");
