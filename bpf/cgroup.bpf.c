@@ -9,6 +9,8 @@
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
 
+#define PATH_NAME_BYTES 256 /* NAME_MAX and the NUL */
+
 struct bpf_iter_meta {
     struct seq_file *seq;
 } MSP_CORE;
@@ -159,13 +161,18 @@ SEC("iter/cgroup")
 int msp_it_path(struct bpf_iter__cgroup *ctx)
 {
     struct cgroup *cgroup = ctx->cgroup;
-    char name[256] = {}; /* NAME_MAX and the NUL */
+    char name[PATH_NAME_BYTES] = {};
+    __u32 last;
     long n;
 
     if (!cgroup)
         return 0;
     n = bpf_probe_read_kernel_str(name, sizeof(name), cgroup->kn->name);
-    if (n > 0 && n <= (long)sizeof(name))
-        bpf_seq_write(ctx->meta->seq, name, n);
+    if (n <= 0)
+        return 0;
+    last = n - 1;
+    /* for the verifier, which would compare one register and pass another */
+    asm volatile("" : "+r"(last));
+    bpf_seq_write(ctx->meta->seq, name, (last & (PATH_NAME_BYTES - 1)) + 1);
     return 0;
 }

@@ -4,9 +4,14 @@
  * whether mkdir or the iterator finds them. Every automaton here begins with
  * the test's own cgroup, so no other one gets a row but the root.
  */
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <bpf/bpf.h>
 
@@ -196,7 +201,7 @@ static void depth_does_not_matter(void **state)
     add_edge(&slot, 2, ANY, 2);
     run_iterator(t);
     for (size_t i = 0; i < ARRAY_SIZE(id); i++) {
-        strcat(path, "/d");
+        memcpy(path + 2 * i, "/d", 3);
         id[i] = trace_mkdir(t, path);
         assert_int_equal(state_of(&slot, id[i]), 2);
     }
@@ -251,6 +256,53 @@ static void the_iterator_leaves_what_should_be_there_and_no_more(void **state)
     trace_rmdir(t, "/other");
     trace_rmdir(t, "/web/b");
     trace_rmdir(t, "/web");
+    close_slot(&slot);
+}
+
+/* Its socket keeps the cgroup, which it has left. */
+static pid_t hold_cgroup(struct trace_fixture *t, const char *below)
+{
+    char dir[PATH_MAX];
+    int ready[2];
+    pid_t pid;
+    char c;
+
+    (void)snprintf(dir, sizeof(dir), "%s%s", trace_fixture_cgroup(t), below);
+    assert_ok(pipe2(ready, O_CLOEXEC));
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        trace_move(dir, 0);
+        if (socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0)
+            _exit(1);
+        trace_move(trace_fixture_cgroup(t), 0);
+        if (write(ready[1], "!", 1) == 1)
+            (void)pause();
+        _exit(1);
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    (void)close(ready[0]);
+    return pid;
+}
+
+static void one_that_is_removed_but_held_has_no_row(void **state)
+{
+    struct trace_fixture *t = *state;
+    struct slot slot = make_slot(t, 0, 64);
+    uint64_t id = trace_mkdir(t, "/held");
+    pid_t pid = hold_cgroup(t, "/held");
+
+    add_edge(&slot, OWN, ANY, 2);
+    run_iterator(t);
+    assert_int_equal(state_of(&slot, id), 2);
+    trace_rmdir(t, "/held");
+    assert_int_equal(state_of(&slot, id), NONE);
+    run_iterator(t);
+    assert_int_equal(state_of(&slot, id), NONE);
+    assert_ok(kill(pid, SIGKILL));
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
     close_slot(&slot);
 }
 
@@ -401,6 +453,7 @@ int main(void)
         cmocka_unit_test(depth_does_not_matter),
         cmocka_unit_test(every_slot_has_its_own_states),
         cmocka_unit_test(the_iterator_leaves_what_should_be_there_and_no_more),
+        cmocka_unit_test(one_that_is_removed_but_held_has_no_row),
         cmocka_unit_test(a_full_table_gives_no_row),
         cmocka_unit_test(another_hierarchy_has_no_rows),
         cmocka_unit_test(the_iterator_does_not_touch_rows_that_are_right),

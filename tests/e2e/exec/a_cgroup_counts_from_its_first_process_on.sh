@@ -61,6 +61,8 @@ check_eq "no right was missing" "$(count .missing)" 0
 check_eq "no right was wrong" "$(count .wrong)" 0
 check_eq "none failed otherwise" "$(count .failed)" 0
 check "no row is left behind" until_true 10 is_back
+check_eq "none found no room" "$(ctl --json status |
+    jq '.stats[] | select(.name == "cgroup-dropped") | .value')" 0
 
 # With cgroups already there when the policy comes.
 mkdir -p "$SB_CG"/{pods/old,pods/old/below,other/old,deep/old/x}

@@ -45,6 +45,7 @@ enum way {
     WAY_FORK,
     WAY_VFORK,
     WAY_THREAD,
+    WAY_RACE, /* a thread of a process that is about to become another */
     WAY_COUNT,
 };
 
@@ -55,6 +56,7 @@ static const char *const way_names[] = {
     [WAY_FORK] = "fork",
     [WAY_VFORK] = "vfork",
     [WAY_THREAD] = "thread",
+    [WAY_RACE] = "race",
 };
 
 static const char *const kind_names[] = {"denied", "allowed"};
@@ -118,19 +120,20 @@ static void connect_once(enum way way)
     struct linger linger = {.l_onoff = 1};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int error = 0;
-    int64_t n;
 
     if (fd < 0) {
         fail();
         return;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    n = atomic_fetch_add(&shared->n, 1);
     if (connect(fd, &shared->to.sa, shared->to.len) < 0)
         error = errno;
-    else if (!is_allowed || n % ASK_EVERY == 0)
+    else if (!is_allowed ||
+             (way != WAY_RACE && atomic_load(&shared->n) % ASK_EVERY == 0))
         error = request(fd);
     (void)close(fd);
+    if (way != WAY_RACE) /* those come on top */
+        atomic_fetch_add(&shared->n, 1);
     if (error == (is_allowed ? 0 : EPERM)) {
         atomic_fetch_add(&shared->right[is_allowed][way], 1);
     } else {
@@ -198,6 +201,25 @@ static void by_thread(void)
     (void)pthread_join(thread, NULL);
 }
 
+/* Until the exec ends it. */
+static void *race_main(void *data)
+{
+    (void)data;
+    for (;;)
+        connect_once(WAY_RACE);
+    return NULL;
+}
+
+static void start_race(void)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, race_main, NULL) != 0)
+        fail();
+    else
+        connect_once(WAY_THREAD); /* meanwhile it is under way */
+}
+
 /* Becomes one of the two; returns only if it could not. */
 static void become(bool allowed, enum way way, unsigned int seed)
 {
@@ -257,6 +279,8 @@ static int run(enum way way, unsigned int seed)
                 break;
             }
         }
+        if (rand_r(&seed) % 2)
+            start_race();
         next.is_allowed = rand_r(&seed) % 2;
         next.seed = (unsigned int)rand_r(&seed);
         if (rand_r(&seed) % 2)

@@ -77,7 +77,6 @@ static size_t own_areas(struct area ret[AREAS_MAX])
 static void make_anonymous(const struct area *area)
 {
     size_t len = area->end - area->start;
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): addresses are text there */
     void *old = (void *)area->start;
     void *copy = mmap(NULL, len, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
