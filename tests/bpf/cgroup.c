@@ -413,7 +413,7 @@ static void the_iterator_does_not_touch_rows_that_are_right(void **state)
     struct slot slot = make_slot(t, 0, MANY + 2);
     uint64_t id[MANY], before[MANY + 2], after[MANY + 2];
     uint32_t two = 2;
-    char name[8];
+    char name[16];
 
     run_iterator(t); /* the root and our own */
     for (int i = 0; i < MANY; i++) {

@@ -65,8 +65,7 @@ int msp_exe_live_read(const struct msp_loader *loader, struct msp_exe_rows *ret)
         rows.n++;
     }
     qsort(rows.entry, rows.n, sizeof(*rows.entry), compare);
-    *ret = rows;
-    rows = (struct msp_exe_rows){0};
+    *ret = (struct msp_exe_rows){.entry = TAKE_PTR(rows.entry), .n = rows.n};
     return 0;
 }
 

@@ -115,6 +115,16 @@ while_no_mspd_is_there() {
     new "a copy has none" EPERM "$DIR/copy" ask
 }
 
+# Nothing is pinned then: files are found by the stored policy alone.
+after_a_start_anew() {
+    ctl detach --yes >/dev/null || die "detach"
+    wait "$SB_MSPD" 2>/dev/null
+    upgrade
+    sandbox_start_mspd
+    noticed "after a start anew the file has its right"
+    new "and a copy has none" EPERM "$DIR/copy" ask
+}
+
 what_nobody_runs() {
     keep last "$APP" ask
     upgrade
@@ -216,6 +226,7 @@ under_a_running_service
 deleted_and_written
 while_no_mspd_is_there TERM
 while_no_mspd_is_there KILL
+after_a_start_anew
 what_nobody_runs
 contents
 selectors_move_the_epoch
