@@ -65,11 +65,14 @@ static bool is_pinned_map(const struct bpf_map *map)
 static uint32_t read_sysctl(const char *path)
 {
     msp_autofclose FILE *f = fopen(path, "re");
-    unsigned long value = 0;
+    char text[32], *end;
+    unsigned long value;
 
-    if (!f || fscanf(f, "%lu", &value) != 1 || value > UINT32_MAX)
+    if (!f || !fgets(text, sizeof(text), f))
         return 0;
-    return (uint32_t)value;
+    errno = 0;
+    value = strtoul(text, &end, 10);
+    return errno || end == text || value > UINT32_MAX ? 0 : (uint32_t)value;
 }
 
 /*
