@@ -70,7 +70,7 @@ static __always_inline bool target_has_port(__u32 slot, __u32 port)
     __u32 word = port / 64;
 
     if (!ports)
-        return true; /* fail closed: ask the table */
+        return true;   /* fail closed: ask the table */
     barrier_var(word); /* clang knows its range; the verifier must see it */
     return ports->word[word & (MSP_PORTS / 64 - 1)] >> (port % 64) & 1;
 }
