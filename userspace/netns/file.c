@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <time.h>
 
 #include <openssl/evp.h>
 
@@ -17,7 +18,9 @@
 #include "base/caps.h"
 
 enum {
-    READ_BYTES = 1 << 16
+    READ_BYTES = 1 << 16,
+    WRITER_TRIES = 40, /* how long one who writes is waited for */
+    WRITER_MS = 50
 };
 
 /* --- the root directory ------------------------------------------------- */
@@ -140,6 +143,26 @@ static bool is_traced(int fd, const struct stat *st)
     return fdatasync(fd) == 0 || errno == EINVAL;
 }
 
+/*
+ * Whether nobody can be in the middle of a write: a write stamps the ctime at
+ * its beginning and its bytes may come much later, and a descriptor or mapping
+ * from before a chmod still writes. A read lease is given only while nobody
+ * has the file open for writing, to its owner, who for us is root.
+ */
+static bool has_no_writer(int fd)
+{
+    const struct timespec pause = {.tv_nsec = WRITER_MS * 1000000L};
+
+    for (int i = 0; i < WRITER_TRIES; i++) {
+        if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+            return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+        if (errno != EAGAIN)
+            return false; /* fail closed: not root's, or cannot be told */
+        (void)nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 int msp_file_hash(int path_fd, uint8_t ret_sha256[32], uint32_t *ret_flags)
 {
     msp_autoclose int fd = -1;
@@ -158,7 +181,12 @@ int msp_file_hash(int path_fd, uint8_t ret_sha256[32], uint32_t *ret_flags)
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return -errno;
-    is_sure = is_traced(fd, &before);
+    /* another owner may write without being seen, and has no lease */
+    is_sure = before.st_uid == 0 && has_no_writer(fd);
+    /* from here on every write moves the ctime */
+    if (fstat(fd, &before) < 0)
+        return -errno;
+    is_sure = is_sure && is_traced(fd, &before);
     r = hash(fd, sha256);
     if (r < 0)
         return r;
