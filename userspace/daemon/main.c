@@ -130,6 +130,12 @@ int mspd_attach(struct mspd *mspd)
     r = msp_attach(&mspd->loader, mspd->cgroup.fd);
     if (r < 0)
         return failed("start.attach", r, mspd->loader.why);
+    /* not before: ours drops what another layout's proxy sends */
+    r = msp_uplinks_start(&mspd->uplinks, mspd->loop, &mspd->loader,
+                          &mspd->policy.targets, mspd->opts.uplink,
+                          mspd->opts.n_uplinks);
+    if (r < 0)
+        return failed("start.uplinks", r, "devices cannot be watched");
     mspd->is_attached = true;
     msp_log(MSP_LOG_INFO, "start.live", "cgroup", mspd->cgroup.path, "pins",
             mspd->loader.is_reused ? "taken over" : "new", NULL);
@@ -154,11 +160,6 @@ static int go_live(struct mspd *mspd)
         return r;
     on_heartbeat(mspd);
     on_drain(mspd);
-    r = msp_uplinks_start(&mspd->uplinks, mspd->loop, &mspd->loader,
-                          &mspd->policy.targets, mspd->opts.uplink,
-                          mspd->opts.n_uplinks);
-    if (r < 0)
-        return failed("start.uplinks", r, "devices cannot be watched");
     r = mspd_start_listeners(mspd);
     if (r < 0)
         return failed("start.listeners", r, "");
