@@ -210,6 +210,7 @@ int msp_authorize(struct msp_authorize_ctx *ctx)
     o.privilege = w.privilege;
     event_name(&rq->identity, &msp_id_names, slot, w.identity);
     event_name(&rq->privilege, &msp_pr_names, slot, w.privilege);
+    event_exe_name(&rq->exe_name, &rq->mark);
     event_audit(&rq->mark, &o, rq->audit_path);
     rq->generation = o.generation;
     rq->agent_epoch = meta->agent_epoch;

@@ -174,6 +174,22 @@ static __noinline void connect_record(struct attempt *a, struct msp_mark *mark,
         event_ring(mark, &o);
 }
 
+/*
+ * Port of the agent's listener in a network namespace; 0 = none. Global, so
+ * that it is verified once and by itself.
+ */
+__noinline __u32 msp_listener_port(__u64 cookie)
+{
+    struct msp_netns *ns = bpf_map_lookup_elem(&msp_netns, &cookie);
+    __u32 port;
+
+    if (!ns)
+        return 0;
+    port = *(volatile __u16 *)&ns->port;
+    /* fail closed: a row that went meanwhile may be another namespace's */
+    return bpf_map_lookup_elem(&msp_netns, &cookie) == ns ? port : 0;
+}
+
 static __always_inline struct msp_decision
 connect_decide(struct attempt *a, struct msp_mark *mark,
                struct msp_endpoint *ep, __u32 slot_flags, __u32 *ret_port)
@@ -181,11 +197,9 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     /* the beat before the clock: one in between must not look like the past */
     __u64 beat = *(const volatile __u64 *)&a->meta->heartbeat_ns;
     struct msp_connect_facts f = {};
-    struct msp_netns *ns;
 
     mark->netns_cookie = bpf_get_netns_cookie(a->ctx);
-    ns = bpf_map_lookup_elem(&msp_netns, &mark->netns_cookie);
-    *ret_port = ns ? ns->port : 0;
+    *ret_port = msp_listener_port(mark->netns_cookie);
     f.has_listener = *ret_port != 0;
     f.is_bound = a->sk->bound_dev_if != 0;
     f.is_agent_fresh = bpf_ktime_get_ns() - beat < MSP_HEARTBEAT_STALE_NS;

@@ -69,40 +69,50 @@ static __always_inline void flow_key(struct bpf_sock_ops *ops, bool is_client,
         key->netns_cookie = bpf_get_netns_cookie(ops);
 }
 
-/* Counts entries of msp_handoff in the key's namespace. */
-static __always_inline void flow_uncount(const struct msp_flow_key *key)
-{
-    __u64 *n = bpf_map_lookup_elem(&msp_pending, &key->netns_cookie);
+/*
+ * Entries of msp_handoff are counted by namespace: up before one is inserted,
+ * down by whoever deleted it, of whom there is one, or failed to insert it.
+ * Not static: the verifier then looks at each of them once, not at every call.
+ */
+int flow_count(__u64 netns_cookie);
+int flow_uncount(__u64 netns_cookie);
 
-    if (n)
-        __sync_fetch_and_add(n, -1);
+__noinline int flow_uncount(__u64 netns_cookie)
+{
+    __u32 index = msp_pending_bucket(netns_cookie);
+    struct msp_pending *bucket = bpf_map_lookup_elem(&msp_pending, &index);
+
+    if (!bucket)
+        return 0; /* cannot happen: an array has all its elements */
+    bpf_spin_lock(&bucket->lock);
+    msp_pending_drop(bucket, netns_cookie);
+    bpf_spin_unlock(&bucket->lock);
+    return 0;
 }
 
-/* @return false: this namespace has had its share */
-static __always_inline bool flow_count(const struct msp_flow_key *key)
+/* @return 1; 0 this namespace has had its share, or cannot be counted */
+__noinline int flow_count(__u64 netns_cookie)
 {
-    __u64 *n = bpf_map_lookup_elem(&msp_pending, &key->netns_cookie);
-    __u64 zero = 0;
+    __u32 index = msp_pending_bucket(netns_cookie);
+    struct msp_pending *bucket = bpf_map_lookup_elem(&msp_pending, &index);
+    bool is_counted;
 
-    if (!n) {
-        bpf_map_update_elem(&msp_pending, &key->netns_cookie, &zero,
-                            BPF_NOEXIST);
-        n = bpf_map_lookup_elem(&msp_pending, &key->netns_cookie);
-        if (!n)
-            return false; /* fail closed: cannot be counted */
-    }
-    if (__sync_fetch_and_add(n, 1) < MSP_HANDOFF_PER_NETNS)
-        return true;
-    __sync_fetch_and_add(n, -1);
-    event_stat(MSP_STAT_PENDING_FULL);
-    return false;
+    if (!bucket)
+        return 0; /* fail closed: as above */
+    bpf_spin_lock(&bucket->lock);
+    is_counted = msp_pending_add(bucket, netns_cookie);
+    bpf_spin_unlock(&bucket->lock);
+    /* fail closed: what is not counted is not published */
+    if (!is_counted)
+        event_stat(MSP_STAT_PENDING_FULL);
+    return is_counted;
 }
 
 /* Removes an entry, and counts it once. */
 static __always_inline void flow_remove(const struct msp_flow_key *key)
 {
     if (!bpf_map_delete_elem(&msp_handoff, key))
-        flow_uncount(key);
+        flow_uncount(key->netns_cookie);
 }
 
 /* Leaves the entry for the accepting side. @return false: it was not left */
@@ -111,11 +121,11 @@ static __always_inline bool flow_insert(struct bpf_sock_ops *ops,
                                         const struct msp_handoff *entry)
 {
     flow_remove(key); /* of a connection that is over */
-    if (!flow_count(key))
+    if (!flow_count(key->netns_cookie))
         return false;
     /* fail closed: table full, the proxy sees no mark */
     if (bpf_map_update_elem(&msp_handoff, key, entry, BPF_NOEXIST)) {
-        flow_uncount(key);
+        flow_uncount(key->netns_cookie);
         return false;
     }
     /* the entry goes with this socket at the latest */
@@ -189,8 +199,22 @@ static __noinline int flow_take(struct bpf_sock_ops *ops)
     mark = bpf_sk_storage_get(&msp_sk_verdict, sk, NULL,
                               BPF_SK_STORAGE_GET_F_CREATE);
     if (mark) {
+        __u32 isn = ops->rcv_nxt - 1;
+
         *mark = entry->mark;
-        event_stat(MSP_STAT_MARK_MOVED);
+        /*
+         * fail closed: had the entry gone meanwhile, with its client, its
+         * memory could be another caller's. Still there under this key and
+         * for this handshake, it was there all the time.
+         */
+        entry = bpf_map_lookup_elem(&msp_handoff, &key);
+        if (entry && entry->isn == isn) {
+            event_stat(MSP_STAT_MARK_MOVED);
+        } else {
+            bpf_sk_storage_delete(&msp_sk_verdict, sk);
+            event_stat(MSP_STAT_MARK_MISSING);
+            return 0;
+        }
     } else {
         event_stat(MSP_STAT_MARK_MOVE_FAILED); /* fail closed: no mark */
     }
@@ -263,7 +287,9 @@ int msp_sockops(struct bpf_sock_ops *ops)
             return flow_publish(ops);
         return 0;
     case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-        if (target_is_listener_port(ops->local_port) && flow_is_v4(ops))
+        /* other servers may have a port of that range, on other addresses */
+        if (target_is_listener_port(ops->local_port) &&
+            ops->local_ip4 == bpf_htonl(0x7f000001) && flow_is_v4(ops))
             return flow_take(ops);
         return flow_inbound(ops);
     case BPF_SOCK_OPS_STATE_CB:

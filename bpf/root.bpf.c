@@ -17,6 +17,23 @@ static __always_inline void root_of(struct task_struct *task, __u64 *ino,
     *dev = BPF_CORE_READ(root, i_sb, s_dev);
 }
 
+/* The depth of the cgroup `ctx->cgroup`, in which the caller must be. */
+SEC("syscall")
+
+int msp_find_scope(struct msp_find_scope_ctx *ctx)
+{
+    __u64 wanted = ctx->cgroup;
+
+    ctx->level = MSP_SCOPE_NONE;
+    for (int i = 0; i < ANCESTORS_MAX; i++) {
+        if (bpf_get_current_ancestor_cgroup_id(i) != wanted)
+            continue;
+        ctx->level = i;
+        break;
+    }
+    return 0;
+}
+
 SEC("syscall")
 
 int msp_find_root(struct msp_find_root_ctx *ctx)

@@ -11,6 +11,7 @@
 #include <msp/image.h>
 
 #include "check_address.h"
+#include "check_identity.h"
 #include "intern.h"
 
 /* One endpoint of the document, and what refers to what in it. */
@@ -233,36 +234,6 @@ static void check_references(struct checker *c)
 }
 
 /*
- * An identity without a selector is everybody to the platform and a mistake in
- * our own form.
- */
-static void check_identities(struct checker *c)
-{
-    const struct doc_endpoint *e = c->endpoint;
-    struct place place;
-
-    for (size_t i = 0; i < e->n_identities; i++) {
-        const struct doc_identity *id = &e->identity[i];
-
-        if (!id->name || id->flags || id->has_unsupported)
-            continue;
-        (void)where(c, &place, "identities", i, "");
-        if (!c->is_platform)
-            msp_report_error(c->report, MSP_DIAG_NO_SELECTOR, place.text,
-                             "uid, gid, userName or groupName", "none");
-        else if (id->has_unknown)
-            /* fail closed: what should have narrowed it is not known */
-            msp_report_error(c->report, MSP_DIAG_NO_SELECTOR, place.text,
-                             "a selector of this version",
-                             "unknown members only");
-        else
-            msp_report_warning(c->report, MSP_DIAG_NO_SELECTOR, place.text,
-                               "userName or groupName",
-                               "none: it is everybody");
-    }
-}
-
-/*
  * What connect cannot see: with sign:false nobody looks at requests, and a
  * default of allow lets everybody through.
  */
@@ -335,7 +306,7 @@ static int check_endpoint(const struct policy_doc *doc,
         check_path(&c, &endpoint->privilege[i], i);
         check_pairs(&c, &endpoint->privilege[i], i);
     }
-    check_identities(&c);
+    msp_check_identities(endpoint, c.is_platform, &c.at, report);
     check_references(&c);
     warn_not_judged(&c);
     warn_unused(&c);

@@ -52,6 +52,49 @@ static int take_method(struct explain_query *query, const char *text)
         "--method is GET, HEAD, POST, PUT, DELETE, OPTIONS or PATCH");
 }
 
+static int take_exe(struct explain_caller *caller, const char *text)
+{
+    if (msp_selector_exe(text, caller->exe).expected)
+        return msp_mspc_usage("--exe is an absolute path of a file");
+    return 0;
+}
+
+static int take_sha256(struct explain_caller *caller, const char *text)
+{
+    caller->has_sha256 = true;
+    if (msp_selector_sha256(text, caller->sha256).expected)
+        return msp_mspc_usage("--sha256 is 64 hex digits");
+    return 0;
+}
+
+/* One that is too long has no row in the kernel, and none here. */
+static int take_process(struct explain_caller *caller, const char *text)
+{
+    struct selector_fault fault = msp_selector_process(text);
+
+    if (fault.expected && !fault.is_limit)
+        return msp_mspc_usage("--process is a base name");
+    caller->process = text;
+    return 0;
+}
+
+static int take_cgroup(struct explain_caller *caller, const char *text)
+{
+    if (caller->cgroup)
+        return msp_mspc_usage("one --cgroup or --unit");
+    if (text[0] != '/')
+        return msp_mspc_usage("--cgroup is a path from the root, /...");
+    caller->cgroup = text;
+    return 0;
+}
+
+static int take_unit(struct options *options, const char *text)
+{
+    if (msp_selector_unit(text, options->unit).expected)
+        return msp_mspc_usage("--unit is UNIT or SLICE/UNIT");
+    return take_cgroup(&options->query.caller, options->unit);
+}
+
 int msp_mspc_caller_option(struct options *options, int option,
                            const char *value)
 {
@@ -79,6 +122,16 @@ int msp_mspc_caller_option(struct options *options, int option,
     case 'U':
         caller->user = value;
         return 0;
+    case 'e':
+        return take_exe(caller, value);
+    case 's':
+        return take_sha256(caller, value);
+    case 'p':
+        return take_process(caller, value);
+    case 'C':
+        return take_cgroup(caller, value);
+    case 'n':
+        return take_unit(options, value);
     case 'c':
         caller->is_container = true;
         return 0;
@@ -126,6 +179,15 @@ static int find_endpoint(const struct msp_image *image, const char *name,
     return -ENOENT;
 }
 
+static int no_endpoint(const struct msp_image *image, const char *name)
+{
+    (void)fprintf(stderr, "mspc: --endpoint \"%s\": the policy has only", name);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_ENDPOINTS]; i++)
+        (void)fprintf(stderr, " %s", image->endpoints[i].ep.name);
+    (void)fputc('\n', stderr);
+    return MSP_EXIT_USAGE;
+}
+
 static int check_query(struct options *options)
 {
     struct explain_caller *caller = &options->query.caller;
@@ -134,6 +196,8 @@ static int check_query(struct options *options)
         return msp_mspc_usage("explain needs --endpoint NAME");
     if (!options->query.target)
         return msp_mspc_usage("explain needs --target TARGET");
+    if (caller->has_sha256 && !caller->exe[0])
+        return msp_mspc_usage("--sha256 is of the file of --exe");
     if (caller->is_root && caller->is_container)
         return msp_mspc_usage("real root is never in a container");
     if (caller->is_root && caller->has_uid && caller->uid != 0)
@@ -165,7 +229,7 @@ int msp_mspc_explain(struct options *options)
     }
     if (find_endpoint(&image, options->policy.endpoint,
                       &options->query.endpoint) < 0)
-        return msp_mspc_usage("the policy has no such endpoint");
+        return no_endpoint(&image, options->policy.endpoint);
     r = msp_explain(&image, &options->query, &explain);
     if (r == 0)
         r = options->json

@@ -50,6 +50,11 @@ struct doc_identity {
     uint32_t gid;
     doc_text user;
     doc_text group;
+    doc_text exe; /* this one and those below: NULL also if reported */
+    doc_text process;
+    doc_text sha256;
+    doc_text cgroup;
+    doc_text unit;
     bool has_unsupported; /* selectors of a later version */
     bool has_unknown;     /* members nobody knows */
 };

@@ -40,10 +40,10 @@ void msp_dump_address(const struct msp_ep_key *key, char *ret, size_t size)
 
     if (bits >= 96 && memcmp(key->addr, mapped, sizeof(mapped)) == 0) {
         (void)inet_ntop(AF_INET, key->addr + 12, text, sizeof(text));
-        (void)snprintf(ret, size, "%s/%u port %u", text, bits - 96, key->port);
+        (void)snprintf(ret, size, "%s/%u", text, bits - 96);
     } else {
         (void)inet_ntop(AF_INET6, key->addr, text, sizeof(text));
-        (void)snprintf(ret, size, "%s/%u port %u", text, bits, key->port);
+        (void)snprintf(ret, size, "%s/%u", text, bits);
     }
 }
 

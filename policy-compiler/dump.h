@@ -13,7 +13,7 @@ void msp_dump_json(const struct msp_image *image, FILE *out);
 const char *msp_dump_mode(const struct msp_endpoint *ep);
 const char *msp_dump_on_deny(const struct msp_endpoint *ep);
 
-/* "169.254.169.254/32 port 80" */
+/* "169.254.169.254/32" */
 #define DUMP_ADDRESS_BYTES 80
 void msp_dump_address(const struct msp_ep_key *key, char *ret, size_t size);
 

@@ -74,9 +74,30 @@ static void print_prefixes(const struct msp_image *image, FILE *out)
         msp_dump_address(&row->key, text, sizeof(text));
         (void)fprintf(out, "%s{", comma(i));
         print_endpoint_name(image, row->endpoint, out);
-        (void)fprintf(out, ",\"address\":\"%s\"}", text);
+        (void)fprintf(out, ",\"address\":\"%s\",\"port\":%u}", text,
+                      row->key.port);
     }
     (void)fputc(']', out);
+}
+
+/* What it runs and where. */
+static void print_place(const struct msp_image *image,
+                        const struct msp_image_identity *id, FILE *out)
+{
+    char digest[2 * MSP_DIGEST_BYTES + 1];
+
+    if (id->flags & MSP_ID_EXE)
+        print_member(image, "exePath", image->exes[id->exe].path_off, out);
+    if (id->flags & MSP_ID_SHA256) {
+        msp_digest_hex(id->sha256, digest);
+        (void)fprintf(out, ",\"exeSha256\":\"%s\"", digest);
+    }
+    if (id->flags & MSP_ID_PROCESS)
+        print_member(image, "processName", id->process_off, out);
+    if (id->flags & MSP_ID_CGROUP)
+        print_member(image, "cgroup", id->cgroup_off, out);
+    if (id->flags & MSP_ID_UNIT)
+        print_member(image, "unitCgroup", id->unit_off, out);
 }
 
 static void print_identities(const struct msp_image *image, FILE *out)
@@ -95,8 +116,10 @@ static void print_identities(const struct msp_image *image, FILE *out)
             print_member(image, "userName", id->user_off, out);
         if (id->flags & MSP_ID_GROUP)
             print_member(image, "groupName", id->group_off, out);
-        (void)fprintf(out, ",\"everybody\":%s,\"hostOnly\":%s}",
+        print_place(image, id, out);
+        (void)fprintf(out, ",\"everybody\":%s,\"nobody\":%s,\"hostOnly\":%s}",
                       truth(id->flags & MSP_ID_EVERYBODY),
+                      truth(id->flags & MSP_ID_NOBODY),
                       truth(id->flags & MSP_ID_HOST_ONLY));
     }
     (void)fputc(']', out);
@@ -185,6 +208,54 @@ static void print_pairs(const struct msp_image *image, FILE *out)
     (void)fputc(']', out);
 }
 
+static void print_exes(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"executables\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_EXES]; i++) {
+        const struct msp_image_exe *row = &image->exes[i];
+
+        (void)fprintf(out, "%s{\"path\":", comma(i));
+        msp_json_string(out, msp_image_string(image, row->path_off));
+        (void)fprintf(out, ",\"host\":%s,\"hashed\":%s}",
+                      truth(row->flags & MSP_EXE_HOST),
+                      truth(row->flags & MSP_EXE_HASHED));
+    }
+    (void)fputc(']', out);
+}
+
+static void print_processes(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"processes\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_PROCESSES]; i++) {
+        (void)fprintf(out, "%s{\"name\":", comma(i));
+        msp_json_string(out, image->processes[i].name.text);
+        (void)fputs(",\"set\":", out);
+        print_set(&image->processes[i].set, out);
+        (void)fputc('}', out);
+    }
+    (void)fputc(']', out);
+}
+
+static void print_cgroups(const struct msp_image *image, FILE *out)
+{
+    (void)fputs(",\n\"cgroupStates\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_CG_STATES]; i++)
+        (void)fprintf(out, "%s{\"set\":%u}", comma(i), image->cg_states[i].set);
+    (void)fputs("],\n\"cgroupEdges\":[", out);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_CG_EDGES]; i++) {
+        const struct msp_image_cg_edge *row = &image->cg_edges[i];
+
+        (void)fprintf(out, "%s{\"from\":%u,\"name\":", comma(i),
+                      row->key.state);
+        if (row->key.name[0])
+            msp_json_string(out, row->key.name);
+        else
+            (void)fputs("null", out);
+        (void)fprintf(out, ",\"to\":%u}", row->to.state);
+    }
+    (void)fputc(']', out);
+}
+
 void msp_dump_json(const struct msp_image *image, FILE *out)
 {
     char digest[2 * MSP_DIGEST_BYTES + 1];
@@ -203,5 +274,8 @@ void msp_dump_json(const struct msp_image *image, FILE *out)
     print_sets(image, out);
     print_conds(image, out);
     print_pairs(image, out);
+    print_exes(image, out);
+    print_processes(image, out);
+    print_cgroups(image, out);
     (void)fputs("}\n", out);
 }

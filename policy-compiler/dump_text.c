@@ -53,8 +53,37 @@ static void print_prefixes(const struct msp_image *image, FILE *out)
         char text[DUMP_ADDRESS_BYTES];
 
         msp_dump_address(&image->prefixes[i].key, text, sizeof(text));
-        (void)fprintf(out, "  %s -> %s\n", text,
+        (void)fprintf(out, "  %s port %u -> %s\n", text,
+                      image->prefixes[i].key.port,
                       image->endpoints[image->prefixes[i].endpoint].ep.name);
+    }
+}
+
+/* What it runs and where. */
+static void print_place(const struct msp_image *image,
+                        const struct msp_image_identity *id, FILE *out)
+{
+    char digest[2 * MSP_DIGEST_BYTES + 1];
+
+    if (id->flags & MSP_ID_EXE) {
+        (void)fputs(" exe=", out);
+        print_string(image, image->exes[id->exe].path_off, out);
+    }
+    if (id->flags & MSP_ID_SHA256) {
+        msp_digest_hex(id->sha256, digest);
+        (void)fprintf(out, " sha256=%s", digest);
+    }
+    if (id->flags & MSP_ID_PROCESS) {
+        (void)fputs(" process=", out);
+        print_string(image, id->process_off, out);
+    }
+    if (id->flags & MSP_ID_CGROUP) {
+        (void)fputs(" cgroup=", out);
+        print_string(image, id->cgroup_off, out);
+    }
+    if (id->flags & MSP_ID_UNIT) {
+        (void)fputs(" unit=", out);
+        print_string(image, id->unit_off, out);
     }
 }
 
@@ -80,7 +109,9 @@ static void print_identities(const struct msp_image *image, FILE *out)
             (void)fputs(" group=", out);
             print_string(image, id->group_off, out);
         }
+        print_place(image, id, out);
         (void)fputs(id->flags & MSP_ID_EVERYBODY ? " everybody" : "", out);
+        (void)fputs(id->flags & MSP_ID_NOBODY ? " nobody" : "", out);
         (void)fprintf(out, "%s\n",
                       id->flags & MSP_ID_HOST_ONLY ? " host-only" : "");
     }
@@ -172,6 +203,56 @@ static void print_pairs(const struct msp_image *image, FILE *out)
     }
 }
 
+static void print_exes(const struct msp_image *image, FILE *out)
+{
+    uint32_t n = image->n[MSP_SEC_EXES];
+
+    (void)fprintf(out, "\nexecutables %u\n", n);
+    for (uint32_t i = 0; i < n; i++) {
+        (void)fprintf(out, "  %u ", i);
+        print_string(image, image->exes[i].path_off, out);
+        (void)fputs(image->exes[i].flags & MSP_EXE_HOST ? " host" : "", out);
+        (void)fputs(image->exes[i].flags & MSP_EXE_HASHED ? " hashed" : "",
+                    out);
+        (void)fputc('\n', out);
+    }
+}
+
+static void print_processes(const struct msp_image *image, FILE *out)
+{
+    uint32_t n = image->n[MSP_SEC_PROCESSES];
+
+    (void)fprintf(out, "\nprocesses %u\n", n);
+    for (uint32_t i = 0; i < n; i++) {
+        (void)fputs("  ", out);
+        msp_json_string(out, image->processes[i].name.text);
+        (void)fputc(' ', out);
+        print_set(&image->processes[i].set, out);
+        (void)fputc('\n', out);
+    }
+}
+
+static void print_cgroups(const struct msp_image *image, FILE *out)
+{
+    uint32_t n = image->n[MSP_SEC_CG_STATES];
+
+    (void)fprintf(out, "\ncgroup states %u\n", n);
+    for (uint32_t i = 0; i < n; i++)
+        (void)fprintf(out, "  %u set=%u\n", i, image->cg_states[i].set);
+    n = image->n[MSP_SEC_CG_EDGES];
+    (void)fprintf(out, "\ncgroup edges %u\n", n);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct msp_image_cg_edge *row = &image->cg_edges[i];
+
+        (void)fprintf(out, "  %u ", row->key.state);
+        if (row->key.name[0])
+            msp_json_string(out, row->key.name);
+        else
+            (void)fputc('*', out);
+        (void)fprintf(out, " -> %u\n", row->to.state);
+    }
+}
+
 void msp_dump_text(const struct msp_image *image, FILE *out)
 {
     char digest[2 * MSP_DIGEST_BYTES + 1];
@@ -188,4 +269,7 @@ void msp_dump_text(const struct msp_image *image, FILE *out)
     print_sets(image, out);
     print_conds(image, out);
     print_pairs(image, out);
+    print_exes(image, out);
+    print_processes(image, out);
+    print_cgroups(image, out);
 }

@@ -7,6 +7,7 @@
 #include <msp/cleanup.h>
 
 #include "order.h"
+#include "selector.h"
 
 /* --- who calls ----------------------------------------------------------- */
 
@@ -29,12 +30,89 @@ static bool has_group_name(const struct explain_caller *caller,
     return false;
 }
 
-/* All selectors given must match. */
+/* As the kernel has it of a value without a row; nobody is in none. */
+static struct msp_idset wildcards(const struct msp_image *image,
+                                  uint32_t selectors)
+{
+    struct msp_idset set = {{0}};
+
+    for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++)
+        if (!(image->identities[i].flags & (selectors | MSP_ID_NOBODY)))
+            set.word[i / 64] |= 1ull << (i % 64);
+    return set;
+}
+
+static struct msp_idset process_set(const struct msp_image *image,
+                                    const struct explain_caller *caller)
+{
+    for (uint32_t i = 0; caller->process && i < image->n[MSP_SEC_PROCESSES];
+         i++)
+        if (msp_streq(image->processes[i].name.text, caller->process))
+            return image->processes[i].set;
+    return wildcards(image, MSP_ID_PROCESS);
+}
+
+/* @param len of the name; 0 = the edge of any other segment */
+static const struct msp_cg_ref *find_edge(const struct msp_image *image,
+                                          uint32_t state, const char *name,
+                                          size_t len)
+{
+    struct msp_cg_key key = {.state = state};
+
+    if (len >= sizeof(key.name))
+        return NULL; /* the kernel has no room for it either */
+    memcpy(key.name, name, len);
+    for (uint32_t i = 0; i < image->n[MSP_SEC_CG_EDGES]; i++)
+        if (order_cg_key(&image->cg_edges[i].key, &key) == 0)
+            return &image->cg_edges[i].to;
+    return NULL;
+}
+
+/* From the root down, as rows are made when cgroups are. */
+static struct msp_idset cgroup_set(const struct msp_image *image,
+                                   const struct explain_caller *caller)
+{
+    const char *at = caller->cgroup, *name;
+    bool has_row = at && image->n[MSP_SEC_CG_STATES] > 0;
+    uint32_t state = MSP_CG_ROOT;
+    size_t len;
+
+    while (has_row && (len = msp_selector_next(&at, &name)) > 0) {
+        const struct msp_cg_ref *to = find_edge(image, state, name, len);
+
+        if (!to)
+            to = find_edge(image, state, "", 0);
+        has_row = to;
+        if (to)
+            state = to->state;
+    }
+    if (!has_row)
+        return wildcards(image, MSP_ID_CGROUP | MSP_ID_UNIT);
+    return image->sets[image->cg_states[state].set];
+}
+
+static bool has_file(const struct msp_image *image,
+                     const struct msp_image_identity *id,
+                     const struct explain_caller *caller)
+{
+    if (!(id->flags & MSP_ID_EXE))
+        return true;
+    if (!msp_streq(caller->exe,
+                   msp_image_string(image, image->exes[id->exe].path_off)))
+        return false;
+    return !(id->flags & MSP_ID_SHA256) ||
+           (caller->has_sha256 &&
+            memcmp(caller->sha256, id->sha256, sizeof(id->sha256)) == 0);
+}
+
+/* All selectors given must match, but for those that have rows. */
 static bool is_identity(const struct msp_image *image,
                         const struct msp_image_identity *id,
                         const struct explain_caller *caller)
 {
     if (id->flags & MSP_ID_HOST_ONLY && caller->is_container)
+        return false;
+    if (!has_file(image, id, caller))
         return false;
     if (id->flags & MSP_ID_UID && (!caller->has_uid || caller->uid != id->uid))
         return false;
@@ -51,11 +129,15 @@ static bool is_identity(const struct msp_image *image,
 static struct msp_idset find_ids(const struct msp_image *image,
                                  const struct explain_caller *caller)
 {
+    const struct msp_idset by_process = process_set(image, caller);
+    const struct msp_idset by_cgroup = cgroup_set(image, caller);
     struct msp_idset ids = {{0}};
 
     for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++)
         if (is_identity(image, &image->identities[i], caller))
             ids.word[i / 64] |= 1ull << (i % 64);
+    for (size_t w = 0; w < MSP_IDSET_WORDS; w++)
+        ids.word[w] &= by_process.word[w] & by_cgroup.word[w];
     return ids;
 }
 

@@ -24,6 +24,11 @@ struct explain_caller {
     size_t n_groups;
     const char *group_name[MSP_GROUPS_MAX]; /* any of its groups, [n_names] */
     size_t n_names;
+    char exe[MSP_EXE_PATH_BYTES]; /* canonical path of its file, or "" */
+    const char *process;          /* its base name, or NULL */
+    const char *cgroup;           /* path from the root, or NULL */
+    bool has_sha256;
+    uint8_t sha256[MSP_DIGEST_BYTES]; /* of the contents of its file */
 };
 
 struct explain_query {

@@ -12,17 +12,11 @@
 #include <msp/image.h>
 
 #include "cidr.h"
+#include "image_check.h"
 #include "order.h"
 #include "utf8.h"
 
 #define SECTION_ALIGN 8u
-
-/* The first fault; every check_x() below is `r = fail(why, -E, "text")`. */
-static int fail(const char **reterr_why, int r, const char *text)
-{
-    *reterr_why = text;
-    return r;
-}
 
 static const struct {
     uint32_t entry_bytes;
@@ -40,11 +34,15 @@ static const struct {
     [MSP_SEC_SETS] = {sizeof(struct msp_idset), MSP_SETS_MAX},
     [MSP_SEC_CONDS] = {sizeof(struct msp_cond), MSP_CONDS_MAX},
     [MSP_SEC_PAIRS] = {sizeof(struct msp_pair_key), MSP_PAIRS_MAX},
+    [MSP_SEC_EXES] = {sizeof(struct msp_image_exe), MSP_EXES_MAX},
+    [MSP_SEC_PROCESSES] = {sizeof(struct msp_image_process), MSP_PROCESSES_MAX},
+    [MSP_SEC_CG_STATES] = {sizeof(struct msp_cg_state), MSP_CG_STATES_MAX},
+    [MSP_SEC_CG_EDGES] = {sizeof(struct msp_image_cg_edge), MSP_CG_EDGES_MAX},
 };
 
 _Static_assert(ARRAY_SIZE(section_rule) == MSP_SEC_COUNT, "section_rule");
 
-static bool is_zero(const void *bytes, size_t len)
+bool msp_image_is_zero(const void *bytes, size_t len)
 {
     const uint8_t *b = bytes;
 
@@ -54,19 +52,18 @@ static bool is_zero(const void *bytes, size_t len)
     return true;
 }
 
-/* Text, NUL, zeros to the end. @return length of the text; -1 = not so */
-static int fixed_text_len(const char *text, size_t size)
+int msp_image_text_len(const char *text, size_t size)
 {
     size_t n = strnlen(text, size);
 
-    if (n == size || !is_zero(text + n, size - n))
+    if (n == size || !msp_image_is_zero(text + n, size - n))
         return -1;
     return (int)n;
 }
 
 static bool is_section_end(const uint8_t *bytes, uint64_t from, uint64_t to)
 {
-    return is_zero(bytes + from, to - from);
+    return msp_image_is_zero(bytes + from, to - from);
 }
 
 /* Sections stand in order, back to back, each aligned, zeros between. */
@@ -81,21 +78,24 @@ static int check_frame(const struct msp_image_header *header, size_t len,
         uint64_t end, next;
 
         if (s->entry_bytes != section_rule[i].entry_bytes)
-            return fail(reterr_why, -EINVAL, "section entry size");
+            return msp_image_fail(reterr_why, -EINVAL, "section entry size");
         if (s->count > section_rule[i].max)
-            return fail(reterr_why, -E2BIG, "section count over its limit");
+            return msp_image_fail(reterr_why, -E2BIG,
+                                  "section count over its limit");
         if (s->offset != at)
-            return fail(reterr_why, -EINVAL, "section offset");
+            return msp_image_fail(reterr_why, -EINVAL, "section offset");
         end = at + (uint64_t)s->count * s->entry_bytes;
         next = (end + SECTION_ALIGN - 1) & ~(uint64_t)(SECTION_ALIGN - 1);
         if (next > len)
-            return fail(reterr_why, -EINVAL, "section beyond the image");
+            return msp_image_fail(reterr_why, -EINVAL,
+                                  "section beyond the image");
         if (!is_section_end(bytes, end, next))
-            return fail(reterr_why, -EINVAL, "padding not zero");
+            return msp_image_fail(reterr_why, -EINVAL, "padding not zero");
         at = next;
     }
     if (at != len)
-        return fail(reterr_why, -EINVAL, "bytes after the last section");
+        return msp_image_fail(reterr_why, -EINVAL,
+                              "bytes after the last section");
     return 0;
 }
 
@@ -105,23 +105,26 @@ static int check_header(const void *bytes, size_t len, const char **reterr_why)
     uint8_t digest[MSP_DIGEST_BYTES];
 
     if (!bytes || (uintptr_t)bytes % SECTION_ALIGN)
-        return fail(reterr_why, -EINVAL, "image not aligned");
+        return msp_image_fail(reterr_why, -EINVAL, "image not aligned");
     if (len < sizeof(*header))
-        return fail(reterr_why, -EINVAL, "shorter than a header");
+        return msp_image_fail(reterr_why, -EINVAL, "shorter than a header");
     if (header->magic != MSP_IMAGE_MAGIC)
-        return fail(reterr_why, -EPROTO, "not a policy image");
+        return msp_image_fail(reterr_why, -EPROTO, "not a policy image");
     if (header->endian != MSP_IMAGE_ENDIAN)
-        return fail(reterr_why, -EPROTO, "image of another byte order");
+        return msp_image_fail(reterr_why, -EPROTO,
+                              "image of another byte order");
     if (header->version != MSP_IMAGE_VERSION)
-        return fail(reterr_why, -EPROTONOSUPPORT, "image version");
+        return msp_image_fail(reterr_why, -EPROTONOSUPPORT, "image version");
     if (len > MSP_IMAGE_BYTES_MAX)
-        return fail(reterr_why, -E2BIG, "image over its size limit");
+        return msp_image_fail(reterr_why, -E2BIG, "image over its size limit");
     if (header->total_bytes != len)
-        return fail(reterr_why, -EINVAL, "length differs from the header");
+        return msp_image_fail(reterr_why, -EINVAL,
+                              "length differs from the header");
     if (msp_image_digest(bytes, len, digest) < 0)
-        return fail(reterr_why, -EBADMSG, "digest could not be computed");
+        return msp_image_fail(reterr_why, -EBADMSG,
+                              "digest could not be computed");
     if (memcmp(digest, header->digest, sizeof(digest)) != 0)
-        return fail(reterr_why, -EBADMSG, "digest differs");
+        return msp_image_fail(reterr_why, -EBADMSG, "digest differs");
     return check_frame(header, len, reterr_why);
 }
 
@@ -145,6 +148,10 @@ static void bind_sections(const struct msp_image_header *header,
     image->sets = at[MSP_SEC_SETS];
     image->conds = at[MSP_SEC_CONDS];
     image->pairs = at[MSP_SEC_PAIRS];
+    image->exes = at[MSP_SEC_EXES];
+    image->processes = at[MSP_SEC_PROCESSES];
+    image->cg_states = at[MSP_SEC_CG_STATES];
+    image->cg_edges = at[MSP_SEC_CG_EDGES];
 }
 
 static int check_strings(const struct msp_image *image, const char **reterr_why)
@@ -153,33 +160,33 @@ static int check_strings(const struct msp_image *image, const char **reterr_why)
     const char *s = image->strings;
 
     if (n == 0 || s[0] != '\0' || s[n - 1] != '\0')
-        return fail(reterr_why, -EINVAL, "string table not terminated");
+        return msp_image_fail(reterr_why, -EINVAL,
+                              "string table not terminated");
     if (!utf8_valid(s, n))
-        return fail(reterr_why, -EINVAL, "string not UTF-8");
+        return msp_image_fail(reterr_why, -EINVAL, "string not UTF-8");
     for (uint32_t i = 0; i < n; i++)
         if ((s[i] > 0 && s[i] < 0x20) || s[i] == 0x7f)
-            return fail(reterr_why, -EINVAL, "control byte in a string");
+            return msp_image_fail(reterr_why, -EINVAL,
+                                  "control byte in a string");
     return 0;
 }
 
-/*
- * A reference to the start of a string.
- * @param max longest text; 0 = must be the empty string
- */
-static int check_string(const struct msp_image *image, uint32_t off,
-                        bool may_be_empty, size_t max, const char **reterr_why)
+int msp_image_check_string(const struct msp_image *image, uint32_t off,
+                           bool may_be_empty, size_t max,
+                           const char **reterr_why)
 {
     size_t len;
 
     if (off >= image->n[MSP_SEC_STRINGS])
-        return fail(reterr_why, -EINVAL, "string offset");
+        return msp_image_fail(reterr_why, -EINVAL, "string offset");
     if (off > 0 && image->strings[off - 1] != '\0')
-        return fail(reterr_why, -EINVAL, "string offset inside a string");
+        return msp_image_fail(reterr_why, -EINVAL,
+                              "string offset inside a string");
     len = strlen(image->strings + off);
     if (len == 0 && !may_be_empty)
-        return fail(reterr_why, -EINVAL, "string empty");
+        return msp_image_fail(reterr_why, -EINVAL, "string empty");
     if (len > max)
-        return fail(reterr_why, -E2BIG, "string too long");
+        return msp_image_fail(reterr_why, -E2BIG, "string too long");
     return 0;
 }
 
@@ -195,7 +202,7 @@ static int check_set(const struct msp_image *image, const struct msp_idset *set,
                                          : 0;
 
         if (set->word[i] & ~legal)
-            return fail(reterr_why, -EINVAL, "set names no identity");
+            return msp_image_fail(reterr_why, -EINVAL, "set names no identity");
     }
     return 0;
 }
@@ -203,8 +210,8 @@ static int check_set(const struct msp_image *image, const struct msp_idset *set,
 static int check_sets(const struct msp_image *image, const char **reterr_why)
 {
     if (image->n[MSP_SEC_SETS] == 0 ||
-        !is_zero(&image->sets[0], sizeof(image->sets[0])))
-        return fail(reterr_why, -EINVAL, "set 0 not empty");
+        !msp_image_is_zero(&image->sets[0], sizeof(image->sets[0])))
+        return msp_image_fail(reterr_why, -EINVAL, "set 0 not empty");
     for (uint32_t i = 0; i < image->n[MSP_SEC_SETS]; i++) {
         int r = check_set(image, &image->sets[i], reterr_why);
 
@@ -228,17 +235,17 @@ static int check_endpoint_name(const struct msp_image *image, uint32_t i,
     static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
     const char *name = image->endpoints[i].ep.name;
 
-    if (fixed_text_len(name, sizeof(image->endpoints[i].ep.name)) <= 0 ||
+    if (msp_image_text_len(name, sizeof(image->endpoints[i].ep.name)) <= 0 ||
         name[0] == '-' || name[strspn(name, alphabet)])
-        return fail(reterr_why, -EINVAL, "endpoint name");
+        return msp_image_fail(reterr_why, -EINVAL, "endpoint name");
     if (i < MSP_EP_BUILTINS && !msp_streq(name, builtin_name[i]))
-        return fail(reterr_why, -EINVAL, "built-in endpoint missing");
+        return msp_image_fail(reterr_why, -EINVAL, "built-in endpoint missing");
     for (uint32_t j = 0; i >= MSP_EP_BUILTINS && j < MSP_EP_BUILTINS; j++)
         if (msp_streq(name, builtin_name[j]))
-            return fail(reterr_why, -EINVAL, "endpoint name twice");
+            return msp_image_fail(reterr_why, -EINVAL, "endpoint name twice");
     if (i > MSP_EP_BUILTINS &&
         strcmp(image->endpoints[i - 1].ep.name, name) >= 0)
-        return fail(reterr_why, -EINVAL, "endpoints not sorted");
+        return msp_image_fail(reterr_why, -EINVAL, "endpoints not sorted");
     return 0;
 }
 
@@ -267,28 +274,28 @@ static int check_endpoint(const struct msp_image *image, uint32_t i,
     if (r < 0)
         return r;
     if (mode == MSP_MODE_NONE || mode >= MSP_MODE_COUNT)
-        return fail(reterr_why, -EINVAL, "endpoint mode");
+        return msp_image_fail(reterr_why, -EINVAL, "endpoint mode");
     if (on_deny == MSP_ON_DENY_NONE || on_deny >= MSP_ON_DENY_COUNT)
-        return fail(reterr_why, -EINVAL, "endpoint on-deny");
+        return msp_image_fail(reterr_why, -EINVAL, "endpoint on-deny");
     if (row->ep.flags & ~flags || !has_own_flags(&row->ep, i))
-        return fail(reterr_why, -EINVAL, "endpoint flags");
+        return msp_image_fail(reterr_why, -EINVAL, "endpoint flags");
     if (row->ep.pad || row->pad)
-        return fail(reterr_why, -EINVAL, "padding not zero");
+        return msp_image_fail(reterr_why, -EINVAL, "padding not zero");
     r = check_set(image, &row->ep.reach, reterr_why);
     if (r < 0)
         return r;
     r = check_set(image, &row->ep.lifts_root_gate, reterr_why);
     if (r < 0)
         return r;
-    return check_string(image, row->id_off, true, MSP_STRING_BYTES_MAX,
-                        reterr_why);
+    return msp_image_check_string(image, row->id_off, true,
+                                  MSP_STRING_BYTES_MAX, reterr_why);
 }
 
 static int check_endpoints(const struct msp_image *image,
                            const char **reterr_why)
 {
     if (image->n[MSP_SEC_ENDPOINTS] < MSP_EP_BUILTINS)
-        return fail(reterr_why, -EINVAL, "built-in endpoint missing");
+        return msp_image_fail(reterr_why, -EINVAL, "built-in endpoint missing");
     for (uint32_t i = 0; i < image->n[MSP_SEC_ENDPOINTS]; i++) {
         int r = check_endpoint(image, i, reterr_why);
 
@@ -308,23 +315,25 @@ static int check_prefix(const struct msp_image *image,
     struct cidr cidr = {.bits = (uint8_t)bits};
 
     if (key->prefixlen < MSP_EP_KEY_FIXED_BITS || bits > 128)
-        return fail(reterr_why, -EINVAL, "address prefix length");
+        return msp_image_fail(reterr_why, -EINVAL, "address prefix length");
     if (!msp_cidr_is_masked(key->addr, bits))
-        return fail(reterr_why, -EINVAL, "address bits beyond the prefix");
+        return msp_image_fail(reterr_why, -EINVAL,
+                              "address bits beyond the prefix");
     if (msp_cidr_reserved(key->addr, bits))
-        return fail(reterr_why, -EINVAL, "address reserved");
+        return msp_image_fail(reterr_why, -EINVAL, "address reserved");
     if (key->port == 0)
-        return fail(reterr_why, -EINVAL, "port 0");
+        return msp_image_fail(reterr_why, -EINVAL, "port 0");
     if (key->port >= MSP_PORT_FIRST && key->port <= MSP_PORT_LAST)
-        return fail(reterr_why, -EINVAL, "port of the agent's listeners");
+        return msp_image_fail(reterr_why, -EINVAL,
+                              "port of the agent's listeners");
     if (key->pad)
-        return fail(reterr_why, -EINVAL, "padding not zero");
+        return msp_image_fail(reterr_why, -EINVAL, "padding not zero");
     if (row->endpoint >= image->n[MSP_SEC_ENDPOINTS])
-        return fail(reterr_why, -EINVAL, "endpoint index");
+        return msp_image_fail(reterr_why, -EINVAL, "endpoint index");
     memcpy(cidr.addr, key->addr, sizeof(cidr.addr));
     if (image->endpoints[row->endpoint].ep.flags & MSP_EP_SIGN &&
         !msp_cidr_is_ipv4(&cidr))
-        return fail(reterr_why, -EINVAL, "signed endpoint not IPv4");
+        return msp_image_fail(reterr_why, -EINVAL, "signed endpoint not IPv4");
     return 0;
 }
 
@@ -340,11 +349,13 @@ static int check_places(const struct msp_image *image, const char **reterr_why)
         if (row->endpoint < MSP_EP_BUILTINS &&
             memcmp(&row->key, &msp_cidr_builtin[row->endpoint],
                    sizeof(row->key)) != 0)
-            return fail(reterr_why, -EINVAL, "built-in endpoint moved");
+            return msp_image_fail(reterr_why, -EINVAL,
+                                  "built-in endpoint moved");
     }
     for (uint32_t i = 0; i < image->n[MSP_SEC_ENDPOINTS]; i++)
         if (n[i] == 0)
-            return fail(reterr_why, -EINVAL, "endpoint without an address");
+            return msp_image_fail(reterr_why, -EINVAL,
+                                  "endpoint without an address");
     return 0;
 }
 
@@ -360,59 +371,16 @@ static int check_prefixes(const struct msp_image *image,
         if (r < 0)
             return r;
         if (i > 0 && order_prefix(&image->prefixes[i - 1].key, key) >= 0)
-            return fail(reterr_why, -EINVAL, "prefixes not sorted");
+            return msp_image_fail(reterr_why, -EINVAL, "prefixes not sorted");
         /* Sorted: what covers a prefix stands before it. */
         if (widest && widest->port == key->port &&
             msp_cidr_overlap(widest->addr,
                              widest->prefixlen - MSP_EP_KEY_FIXED_BITS,
                              key->addr, key->prefixlen - MSP_EP_KEY_FIXED_BITS))
-            return fail(reterr_why, -EINVAL, "prefixes overlap");
+            return msp_image_fail(reterr_why, -EINVAL, "prefixes overlap");
         widest = key;
     }
     return check_places(image, reterr_why);
-}
-
-static int check_identity(const struct msp_image *image, uint32_t i,
-                          const char **reterr_why)
-{
-    const struct msp_image_identity *row = &image->identities[i];
-    const uint32_t selectors =
-        MSP_ID_UID | MSP_ID_GID | MSP_ID_USER | MSP_ID_GROUP;
-    size_t user_max = row->flags & MSP_ID_USER ? MSP_STRING_BYTES_MAX : 0;
-    size_t group_max = row->flags & MSP_ID_GROUP ? MSP_STRING_BYTES_MAX : 0;
-    int r;
-
-    if (row->flags & ~(selectors | MSP_ID_HOST_ONLY | MSP_ID_EVERYBODY))
-        return fail(reterr_why, -EINVAL, "identity flags");
-    if (row->flags & MSP_ID_EVERYBODY && row->flags != MSP_ID_EVERYBODY)
-        return fail(reterr_why, -EINVAL, "identity flags");
-    if (!(row->flags & (selectors | MSP_ID_EVERYBODY)))
-        return fail(reterr_why, -EINVAL, "identity without a selector");
-    if (row->uid == UINT32_MAX || row->gid == UINT32_MAX ||
-        (!(row->flags & MSP_ID_UID) && row->uid) ||
-        (!(row->flags & MSP_ID_GID) && row->gid))
-        return fail(reterr_why, -EINVAL, "identity number");
-    r = check_string(image, row->name_off, false, MSP_NAME_BYTES - 1,
-                     reterr_why);
-    if (r < 0)
-        return r;
-    r = check_string(image, row->user_off, user_max == 0, user_max, reterr_why);
-    if (r < 0)
-        return r;
-    return check_string(image, row->group_off, group_max == 0, group_max,
-                        reterr_why);
-}
-
-static int check_identities(const struct msp_image *image,
-                            const char **reterr_why)
-{
-    for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++) {
-        int r = check_identity(image, i, reterr_why);
-
-        if (r < 0)
-            return r;
-    }
-    return 0;
 }
 
 static int check_privileges(const struct msp_image *image,
@@ -423,9 +391,9 @@ static int check_privileges(const struct msp_image *image,
         int r;
 
         if (row->endpoint >= image->n[MSP_SEC_ENDPOINTS])
-            return fail(reterr_why, -EINVAL, "endpoint index");
-        r = check_string(image, row->name_off, false, MSP_NAME_BYTES - 1,
-                         reterr_why);
+            return msp_image_fail(reterr_why, -EINVAL, "endpoint index");
+        r = msp_image_check_string(image, row->name_off, false,
+                                   MSP_NAME_BYTES - 1, reterr_why);
         if (r < 0)
             return r;
     }
@@ -438,9 +406,9 @@ static int check_pairs(const struct msp_image *image, const char **reterr_why)
         const struct msp_pair_key *key = &image->pairs[i];
 
         if (key->endpoint >= image->n[MSP_SEC_ENDPOINTS])
-            return fail(reterr_why, -EINVAL, "endpoint index");
+            return msp_image_fail(reterr_why, -EINVAL, "endpoint index");
         if (i > 0 && order_pair(key - 1, key) >= 0)
-            return fail(reterr_why, -EINVAL, "pairs not sorted");
+            return msp_image_fail(reterr_why, -EINVAL, "pairs not sorted");
     }
     return 0;
 }
@@ -451,29 +419,30 @@ static int check_cond(const struct msp_image *image,
     uint32_t endpoint;
 
     if (cond->privilege >= image->n[MSP_SEC_PRIVILEGES])
-        return fail(reterr_why, -EINVAL, "privilege index");
+        return msp_image_fail(reterr_why, -EINVAL, "privilege index");
     if (cond->set >= image->n[MSP_SEC_SETS])
-        return fail(reterr_why, -EINVAL, "set index");
+        return msp_image_fail(reterr_why, -EINVAL, "set index");
     if (cond->methods & ~MSP_METHOD_ALL)
-        return fail(reterr_why, -EINVAL, "method bits");
+        return msp_image_fail(reterr_why, -EINVAL, "method bits");
     if (cond->pad)
-        return fail(reterr_why, -EINVAL, "padding not zero");
+        return msp_image_fail(reterr_why, -EINVAL, "padding not zero");
     if (cond->n_pairs > MSP_PRIV_PAIRS_MAX)
-        return fail(reterr_why, -E2BIG, "pairs of a condition");
+        return msp_image_fail(reterr_why, -E2BIG, "pairs of a condition");
     endpoint = image->privileges[cond->privilege].endpoint;
     for (uint32_t i = 0; i < MSP_PRIV_PAIRS_MAX; i++) {
         uint16_t id = cond->pair[i];
 
         if (i >= cond->n_pairs) {
             if (id)
-                return fail(reterr_why, -EINVAL, "padding not zero");
+                return msp_image_fail(reterr_why, -EINVAL, "padding not zero");
             continue;
         }
         if (id >= image->n[MSP_SEC_PAIRS] ||
             image->pairs[id].endpoint != endpoint)
-            return fail(reterr_why, -EINVAL, "pair index");
+            return msp_image_fail(reterr_why, -EINVAL, "pair index");
         if (i > 0 && cond->pair[i - 1] >= id)
-            return fail(reterr_why, -EINVAL, "pairs of a condition unsorted");
+            return msp_image_fail(reterr_why, -EINVAL,
+                                  "pairs of a condition unsorted");
     }
     return 0;
 }
@@ -498,17 +467,19 @@ static int check_path_key(const struct msp_image *image,
     uint32_t n = bits / 8;
 
     if (key->endpoint >= image->n[MSP_SEC_ENDPOINTS])
-        return fail(reterr_why, -EINVAL, "endpoint index");
+        return msp_image_fail(reterr_why, -EINVAL, "endpoint index");
     if (key->prefixlen < MSP_PATH_KEY_FIXED_BITS || bits % 8 || n == 0 ||
         n > MSP_PATH_KEY_BYTES)
-        return fail(reterr_why, -EINVAL, "path prefix length");
-    if (!is_zero(key->path + n, MSP_PATH_KEY_BYTES - n))
-        return fail(reterr_why, -EINVAL, "path bytes beyond the prefix");
+        return msp_image_fail(reterr_why, -EINVAL, "path prefix length");
+    if (!msp_image_is_zero(key->path + n, MSP_PATH_KEY_BYTES - n))
+        return msp_image_fail(reterr_why, -EINVAL,
+                              "path bytes beyond the prefix");
     if (key->path[0] != '/' ||
         (key->path[n - 1] != '\0' && key->path[n - 1] != '/'))
-        return fail(reterr_why, -EINVAL, "path neither exact nor prefix");
+        return msp_image_fail(reterr_why, -EINVAL,
+                              "path neither exact nor prefix");
     if (key->path[n - 1] == '\0' && (n < 3 || key->path[n - 2] == '/'))
-        return fail(reterr_why, -EINVAL, "path text");
+        return msp_image_fail(reterr_why, -EINVAL, "path text");
     for (uint32_t i = 0; i < n; i++) {
         char c = key->path[i];
 
@@ -516,7 +487,7 @@ static int check_path_key(const struct msp_image *image,
             continue;
         if (c < 0x20 || (unsigned char)c >= 0x7f || (c >= 'A' && c <= 'Z') ||
             (c == '/' && i > 0 && key->path[i - 1] == '/'))
-            return fail(reterr_why, -EINVAL, "path text");
+            return msp_image_fail(reterr_why, -EINVAL, "path text");
     }
     return 0;
 }
@@ -531,28 +502,31 @@ static int check_path_node(const struct msp_image *image,
     struct msp_idset all = {{0}};
 
     if (node->pad)
-        return fail(reterr_why, -EINVAL, "padding not zero");
+        return msp_image_fail(reterr_why, -EINVAL, "padding not zero");
     if (n > MSP_NODE_CONDS_MAX)
-        return fail(reterr_why, -E2BIG, "conditions of a path");
+        return msp_image_fail(reterr_why, -E2BIG, "conditions of a path");
     if ((uint64_t)node->first_cond + n > image->n[MSP_SEC_CONDS])
-        return fail(reterr_why, -EINVAL, "condition range");
+        return msp_image_fail(reterr_why, -EINVAL, "condition range");
     if (node->set >= image->n[MSP_SEC_SETS])
-        return fail(reterr_why, -EINVAL, "set index");
+        return msp_image_fail(reterr_why, -EINVAL, "set index");
     for (uint32_t i = 0; i < n; i++) {
         const struct msp_cond *cond = &image->conds[node->first_cond + i];
         bool is_cond = cond->n_pairs > 0 || cond->methods != 0;
 
         if (image->privileges[cond->privilege].endpoint != row->key.endpoint)
-            return fail(reterr_why, -EINVAL, "privilege of another endpoint");
+            return msp_image_fail(reterr_why, -EINVAL,
+                                  "privilege of another endpoint");
         if (is_cond != (i < node->n_conds))
-            return fail(reterr_why, -EINVAL, "condition among the grants");
+            return msp_image_fail(reterr_why, -EINVAL,
+                                  "condition among the grants");
         if (is_cond)
             continue;
         for (uint32_t w = 0; w < MSP_IDSET_WORDS; w++)
             all.word[w] |= image->sets[cond->set].word[w];
     }
     if (memcmp(&all, &image->sets[node->set], sizeof(all)) != 0)
-        return fail(reterr_why, -EINVAL, "set differs from its grants");
+        return msp_image_fail(reterr_why, -EINVAL,
+                              "set differs from its grants");
     return 0;
 }
 
@@ -565,7 +539,7 @@ static int check_paths(const struct msp_image *image, const char **reterr_why)
         if (r < 0)
             return r;
         if (i > 0 && order_path(&image->paths[i - 1].key, &row->key) >= 0)
-            return fail(reterr_why, -EINVAL, "paths not sorted");
+            return msp_image_fail(reterr_why, -EINVAL, "paths not sorted");
         r = check_path_node(image, row, reterr_why);
         if (r < 0)
             return r;
@@ -578,9 +552,18 @@ int msp_image_open(const void *bytes, size_t len, struct msp_image *ret_image,
 {
     /* In this order: each may use what the ones before it have proved. */
     static int (*const check[])(const struct msp_image *, const char **) = {
-        check_strings,  check_sets,       check_endpoints,
-        check_prefixes, check_identities, check_privileges,
-        check_pairs,    check_conds,      check_paths,
+        check_strings,
+        check_sets,
+        check_endpoints,
+        check_prefixes,
+        msp_image_check_exes,
+        msp_image_check_identities,
+        msp_image_check_processes,
+        msp_image_check_cgroups,
+        check_privileges,
+        check_pairs,
+        check_conds,
+        check_paths,
     };
     struct msp_image image = {0};
     const char *why = "";

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "lower.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,29 +7,8 @@
 
 #include <msp/cleanup.h>
 
-#include "intern.h"
+#include "lower_private.h"
 #include "order.h"
-
-/* All privileges of one path. */
-struct path_group {
-    const struct rule_privilege *const *privilege; /* [n], document order */
-    size_t n;
-};
-
-struct lowering {
-    const struct policy_rules *rules;
-    struct report *report;
-    struct msp_tables *tables;
-    struct intern strings; /* text -> offset */
-    struct intern sets;    /* set -> id */
-    struct msp_idset *set; /* [n_sets], owned; stays where it is */
-    size_t n_sets;
-    const struct rule_privilege **sorted; /* [n_privileges], by path; owned */
-    struct path_group *group;             /* [n_groups], owned */
-    size_t n_groups;
-    struct intern paths[MSP_ENDPOINTS_MAX]; /* path -> group */
-    bool is_over;                           /* conditions over their limit */
-};
 
 static void lowering_done(struct lowering *l)
 {
@@ -39,6 +16,8 @@ static void lowering_done(struct lowering *l)
     msp_intern_done(&l->sets);
     for (size_t i = 0; i < MSP_ENDPOINTS_MAX; i++)
         msp_intern_done(&l->paths[i]);
+    msp_cgroup_done(&l->cgroups);
+    free(l->exe);
     free(l->set);
     free(l->sorted);
     free(l->group);
@@ -52,7 +31,7 @@ void msp_tables_done(struct msp_tables *tables)
 }
 
 /* n more zeroed rows at the end. @return the first; NULL = no memory */
-static void *add_rows(struct rows *rows, size_t n)
+void *msp_lower_add_rows(struct rows *rows, size_t n)
 {
     char *first;
 
@@ -75,7 +54,7 @@ static void *add_rows(struct rows *rows, size_t n)
 }
 
 /* Room for n rows, where the number is known. */
-static int reserve_rows(struct rows *rows, size_t n)
+int msp_lower_reserve(struct rows *rows, size_t n)
 {
     if (n == 0)
         return 0;
@@ -86,11 +65,10 @@ static int reserve_rows(struct rows *rows, size_t n)
     return 0;
 }
 
-static int add_row(struct lowering *l, enum msp_section section,
-                   const void *row)
+int msp_lower_add(struct lowering *l, enum msp_section section, const void *row)
 {
     struct rows *rows = &l->tables->section[section];
-    void *to = add_rows(rows, 1);
+    void *to = msp_lower_add_rows(rows, 1);
 
     if (!to)
         return -ENOMEM;
@@ -99,7 +77,7 @@ static int add_row(struct lowering *l, enum msp_section section,
 }
 
 /* Equal texts have one place in the table. */
-static int add_string(struct lowering *l, const char *text, uint32_t *ret_off)
+int msp_lower_string(struct lowering *l, const char *text, uint32_t *ret_off)
 {
     struct rows *rows = &l->tables->section[MSP_SEC_STRINGS];
     size_t len = strlen(text);
@@ -108,7 +86,7 @@ static int add_string(struct lowering *l, const char *text, uint32_t *ret_off)
     if (msp_intern_find(&l->strings, text, len, ret_off))
         return 0;
     *ret_off = (uint32_t)rows->n;
-    to = add_rows(rows, len + 1);
+    to = msp_lower_add_rows(rows, len + 1);
     if (!to)
         return -ENOMEM;
     memcpy(to, text, len);
@@ -117,7 +95,7 @@ static int add_string(struct lowering *l, const char *text, uint32_t *ret_off)
 }
 
 /* There is room: l->set was made for every set there can be. */
-static uint32_t add_set(struct lowering *l, const struct msp_idset *set)
+uint32_t msp_lower_set(struct lowering *l, const struct msp_idset *set)
 {
     uint32_t id;
 
@@ -152,11 +130,15 @@ static int lowering_init(struct lowering *l)
         [MSP_SEC_SETS] = sizeof(struct msp_idset),
         [MSP_SEC_CONDS] = sizeof(struct msp_cond),
         [MSP_SEC_PAIRS] = sizeof(struct msp_pair_key),
+        [MSP_SEC_EXES] = sizeof(struct msp_image_exe),
+        [MSP_SEC_PROCESSES] = sizeof(struct msp_image_process),
+        [MSP_SEC_CG_STATES] = sizeof(struct msp_cg_state),
+        [MSP_SEC_CG_EDGES] = sizeof(struct msp_image_cg_edge),
     };
     size_t n_privileges = l->rules->n_privileges;
     size_t n_strings =
-        1 + l->rules->n_endpoints + 3 * l->rules->n_identities + n_privileges;
-    size_t n_sets = 1 + 2 * n_privileges;
+        1 + l->rules->n_endpoints + 7 * l->rules->n_identities + n_privileges;
+    size_t n_sets = 1 + 2 * n_privileges + l->cgroups.n_states;
     uint32_t off;
 
     _Static_assert(ARRAY_SIZE(entry_bytes) == MSP_SEC_COUNT, "entry_bytes");
@@ -176,8 +158,8 @@ static int lowering_init(struct lowering *l)
     for (size_t i = 0; i < n_privileges; i++)
         l->sorted[i] = &l->rules->privilege[i];
     qsort(l->sorted, n_privileges, sizeof(*l->sorted), compare_privileges);
-    (void)add_set(l, &empty);
-    return add_string(l, "", &off);
+    (void)msp_lower_set(l, &empty);
+    return msp_lower_string(l, "", &off);
 }
 
 /* Privileges with one path, found again by endpoint and path. */
@@ -214,9 +196,9 @@ static int lower_endpoints(struct lowering *l)
             row.ep.flags |= MSP_EP_DEFAULT_ALLOW;
         if (i == MSP_EP_WIRESERVER || i == MSP_EP_HOSTGA)
             row.ep.flags |= MSP_EP_ROOT_GATE;
-        r = add_string(l, from->id, &row.id_off);
+        r = msp_lower_string(l, from->id, &row.id_off);
         if (r == 0)
-            r = add_row(l, MSP_SEC_ENDPOINTS, &row);
+            r = msp_lower_add(l, MSP_SEC_ENDPOINTS, &row);
         if (r < 0)
             return r;
     }
@@ -242,7 +224,7 @@ static int lower_custom(struct lowering *l, uint32_t endpoint)
         memcpy(row.key.addr, doc->address[i].addr, sizeof(row.key.addr));
         for (size_t j = 0; j < doc->n_ports; j++) {
             row.key.port = doc->port[j];
-            if (add_row(l, MSP_SEC_PREFIXES, &row) < 0)
+            if (msp_lower_add(l, MSP_SEC_PREFIXES, &row) < 0)
                 return -ENOMEM;
         }
     }
@@ -257,7 +239,7 @@ static int lower_prefixes(struct lowering *l)
         struct msp_image_prefix row = {.key = msp_cidr_builtin[i],
                                        .endpoint = i};
 
-        if (add_row(l, MSP_SEC_PREFIXES, &row) < 0)
+        if (msp_lower_add(l, MSP_SEC_PREFIXES, &row) < 0)
             return -ENOMEM;
     }
     for (uint32_t i = MSP_EP_BUILTINS; i < l->rules->n_endpoints; i++)
@@ -267,35 +249,15 @@ static int lower_prefixes(struct lowering *l)
     return 0;
 }
 
-static int lower_identities(struct lowering *l)
-{
-    for (size_t i = 0; i < l->rules->n_identities; i++) {
-        const struct rule_identity *from = &l->rules->identity[i];
-        struct msp_image_identity row = {
-            .flags = from->flags, .uid = from->uid, .gid = from->gid};
-        int r = add_string(l, from->name, &row.name_off);
-
-        if (r == 0)
-            r = add_string(l, from->user ? from->user : "", &row.user_off);
-        if (r == 0)
-            r = add_string(l, from->group ? from->group : "", &row.group_off);
-        if (r == 0)
-            r = add_row(l, MSP_SEC_IDENTITIES, &row);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int lower_privileges(struct lowering *l)
 {
     for (size_t i = 0; i < l->rules->n_privileges; i++) {
         const struct rule_privilege *from = &l->rules->privilege[i];
         struct msp_image_privilege row = {.endpoint = from->endpoint};
-        int r = add_string(l, from->name, &row.name_off);
+        int r = msp_lower_string(l, from->name, &row.name_off);
 
         if (r == 0)
-            r = add_row(l, MSP_SEC_PRIVILEGES, &row);
+            r = msp_lower_add(l, MSP_SEC_PRIVILEGES, &row);
         if (r < 0)
             return r;
     }
@@ -317,7 +279,7 @@ static int lower_pairs(struct lowering *l)
         const struct rule_privilege *p = &l->rules->privilege[i];
 
         for (size_t j = 0; j < p->n_pairs; j++)
-            if (add_row(l, MSP_SEC_PAIRS, &p->pair[j]) < 0)
+            if (msp_lower_add(l, MSP_SEC_PAIRS, &p->pair[j]) < 0)
                 return -ENOMEM;
     }
     if (rows->n == 0)
@@ -354,7 +316,7 @@ static struct msp_cond make_cond(struct lowering *l,
         cond.pair[i] = (uint16_t)(hit - pairs);
     }
     qsort(cond.pair, p->n_pairs, sizeof(cond.pair[0]), compare_ids);
-    cond.set = add_set(l, &p->set);
+    cond.set = msp_lower_set(l, &p->set);
     return cond;
 }
 
@@ -396,7 +358,7 @@ static int add_conds(struct lowering *l, const struct path_group **groups,
             if (is_conditional(p) != conditional)
                 continue;
             cond = make_cond(l, p);
-            if (add_row(l, MSP_SEC_CONDS, &cond) < 0)
+            if (msp_lower_add(l, MSP_SEC_CONDS, &cond) < 0)
                 return -ENOMEM;
             msp_idset_add_all(ret_all, &p->set);
         }
@@ -454,7 +416,7 @@ static int make_node(struct lowering *l, const struct rule_privilege *p,
         return -ENOMEM;
     *ret = (struct msp_path_node){.n_conds = (uint16_t)(middle - first),
                                   .n_grants = (uint16_t)(conds->n - middle),
-                                  .set = add_set(l, &all),
+                                  .set = msp_lower_set(l, &all),
                                   .first_cond = (uint32_t)first};
     return 1;
 }
@@ -471,7 +433,7 @@ static int add_path(struct lowering *l, const struct rule_privilege *p,
     if (len > 1)
         row.key.path[len++] = end;
     row.key.prefixlen = MSP_PATH_KEY_FIXED_BITS + 8 * len;
-    return add_row(l, MSP_SEC_PATHS, &row);
+    return msp_lower_add(l, MSP_SEC_PATHS, &row);
 }
 
 static int compare_paths(const void *a, const void *b)
@@ -485,7 +447,7 @@ static int lower_paths(struct lowering *l)
     struct rows *rows = &l->tables->section[MSP_SEC_PATHS];
 
     group_paths(l);
-    if (reserve_rows(rows, 2 * l->n_groups) < 0)
+    if (msp_lower_reserve(rows, 2 * l->n_groups) < 0)
         return -ENOMEM;
     for (size_t i = 0; i < l->n_groups; i++) {
         const struct rule_privilege *p = l->group[i].privilege[0];
@@ -510,7 +472,7 @@ static int lower_paths(struct lowering *l)
 static int lower_sets(struct lowering *l)
 {
     struct msp_idset *to =
-        add_rows(&l->tables->section[MSP_SEC_SETS], l->n_sets);
+        msp_lower_add_rows(&l->tables->section[MSP_SEC_SETS], l->n_sets);
 
     if (!to)
         return -ENOMEM;
@@ -549,8 +511,10 @@ int msp_lower(const struct policy_rules *rules, struct report *report,
               struct msp_tables *ret_tables)
 {
     static int (*const step[])(struct lowering *) = {
-        lowering_init,    lower_endpoints, lower_prefixes, lower_identities,
-        lower_privileges, lower_pairs,     lower_paths,    lower_sets,
+        msp_lower_patterns,  lowering_init,     lower_endpoints,
+        lower_prefixes,      msp_lower_exes,    msp_lower_identities,
+        msp_lower_processes, lower_privileges,  lower_pairs,
+        lower_paths,         msp_lower_cgroups, lower_sets,
     };
     msp_cleanup(lowering_done) struct lowering l = {
         .rules = rules, .report = report, .tables = ret_tables};

@@ -2,6 +2,7 @@
 /* mspc: flags and exit codes; the work is in the library. */
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +51,11 @@ static const char usage_text[] =
     "      --gid N       effective group\n"
     "      --group N|NAME    another group, or the name of any; repeatable\n"
     "      --user NAME   name of the user on its host\n"
+    "      --exe PATH    file it runs\n"
+    "      --sha256 HEX  of the contents of that file\n"
+    "      --process NAME    base name of that file\n"
+    "      --cgroup PATH     its cgroup, from the root of cgroup v2\n"
+    "      --unit UNIT       instead: in the cgroup of this unit of systemd\n"
     "      --root        real root of the host; uid 0\n"
     "      --container   in a container: host names do not match\n"
     "\n"
@@ -61,9 +67,15 @@ int msp_mspc_fail(const char *path, int r)
     return r == -ENOMEM || r == -EIO ? MSP_EXIT_INTERNAL : MSP_EXIT_USAGE;
 }
 
-int msp_mspc_usage(const char *text)
+int msp_mspc_usage(const char *format, ...)
 {
-    (void)fprintf(stderr, "mspc: %s\n%s", text, usage_text);
+    va_list args;
+
+    (void)fputs("mspc: ", stderr);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputs("\nTry: mspc --help\n", stderr);
     return MSP_EXIT_USAGE;
 }
 
@@ -141,6 +153,11 @@ static int cmd_compile(struct options *options)
     if (r != MSP_EXIT_OK)
         return r;
     r = msp_file_write(options->output, image, len);
+    if (r == -EEXIST) {
+        (void)fprintf(stderr, "mspc: %s: not a regular file\n",
+                      options->output);
+        return MSP_EXIT_USAGE;
+    }
     return r < 0 ? msp_mspc_fail(options->output, r) : MSP_EXIT_OK;
 }
 
@@ -174,15 +191,15 @@ static int cmd_default(struct options *options)
 
 static const struct command {
     const char *name;
-    bool takes_file;
+    const char *operand; /* NULL = none */
     bool takes_form;
     int (*run)(struct options *options);
 } commands[] = {
-    {"check", true, true, cmd_check},
-    {"compile", true, true, cmd_compile},
-    {"dump", true, false, cmd_dump},
-    {"explain", true, true, msp_mspc_explain},
-    {"default", false, false, cmd_default},
+    {"check", "FILE|-", true, cmd_check},
+    {"compile", "FILE|-", true, cmd_compile},
+    {"dump", "IMAGE|-", false, cmd_dump},
+    {"explain", "IMAGE|FILE|-", true, msp_mspc_explain},
+    {"default", NULL, false, cmd_default},
 };
 
 static int take_form(struct options *options, const char *word)
@@ -217,7 +234,7 @@ static int take_option(struct options *options, int option, const char *value)
     case OPTION_MODE:
         return take_mode(options, value);
     case '?':
-        (void)fputs(usage_text, stderr);
+        (void)fputs("Try: mspc --help\n", stderr); /* getopt said why */
         return MSP_EXIT_USAGE;
     default:
         return msp_mspc_caller_option(options, option, value);
@@ -241,6 +258,11 @@ static int parse_options(int argc, char **argv, struct options *ret)
         {"gid", required_argument, NULL, 'g'},
         {"group", required_argument, NULL, 'G'},
         {"user", required_argument, NULL, 'U'},
+        {"exe", required_argument, NULL, 'e'},
+        {"sha256", required_argument, NULL, 's'},
+        {"process", required_argument, NULL, 'p'},
+        {"cgroup", required_argument, NULL, 'C'},
+        {"unit", required_argument, NULL, 'n'},
         {"container", no_argument, NULL, 'c'},
         {"root", no_argument, NULL, 'r'},
         {0},
@@ -285,8 +307,11 @@ static int run(int argc, char **argv)
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         if (!msp_streq(commands[i].name, argv[optind]))
             continue;
-        if (n != (commands[i].takes_file ? 2 : 1))
-            return msp_mspc_usage("wrong number of arguments");
+        if (n != (commands[i].operand ? 2 : 1))
+            return msp_mspc_usage(
+                "%s takes %s, not %d operand%s", commands[i].name,
+                commands[i].operand ? commands[i].operand : "no operand", n - 1,
+                n == 2 ? "" : "s");
         options.file = argv[optind + 1];
         if (options.output && commands[i].run != cmd_compile)
             return msp_mspc_usage("-o is for compile");
@@ -296,7 +321,7 @@ static int run(int argc, char **argv)
             return msp_mspc_usage("form options are for documents");
         return commands[i].run(&options);
     }
-    return msp_mspc_usage("unknown command");
+    return msp_mspc_usage("\"%s\": no such command", argv[optind]);
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include <msp/policy.h>
 
 #include "explain.h"
+#include "selector.h"
 
 struct options {
     const char *file;
@@ -14,11 +15,13 @@ struct options {
     bool has_caller; /* an option of explain was given */
     bool has_answer; /* standard output is for more than diagnostics */
     struct explain_query query;
+    char unit[SELECTOR_CGROUP_BYTES]; /* its cgroup, of --unit */
 };
 
 /* Both say why on standard error. @return exit code */
 int msp_mspc_fail(const char *path, int r);
-int msp_mspc_usage(const char *text);
+__attribute__((format(printf, 1, 2))) int msp_mspc_usage(const char *format,
+                                                         ...);
 
 /*
  * One option of explain.

@@ -33,6 +33,22 @@ static inline int order_path(const struct msp_path_key *a,
     return r ? r : order_u32(a->prefixlen, b->prefixlen);
 }
 
+/* NUL-padded names compare as bytes. */
+static inline int order_process(const struct msp_name *a,
+                                const struct msp_name *b)
+{
+    return memcmp(a->text, b->text, sizeof(a->text));
+}
+
+/* State, then name: the edge of any other segment first. */
+static inline int order_cg_key(const struct msp_cg_key *a,
+                               const struct msp_cg_key *b)
+{
+    int r = order_u32(a->state, b->state);
+
+    return r ? r : memcmp(a->name, b->name, sizeof(a->name));
+}
+
 static inline int order_pair(const struct msp_pair_key *a,
                              const struct msp_pair_key *b)
 {

@@ -76,6 +76,14 @@ enum msp_form msp_form_find(struct parser *parser, const json_t *root,
     enum msp_form form = options->form;
     const char *member = NULL;
 
+    if ((form == MSP_FORM_AUTO || form == MSP_FORM_STATUS) &&
+        json_object_get(root, "authorizationRules")) {
+        /* fail closed: read as a status it would guard nothing */
+        msp_report_error(parser->report, MSP_DIAG_FORM, "/authorizationRules",
+                         "the value of this member alone",
+                         "the status answer around it");
+        return MSP_FORM_AUTO;
+    }
     if (form != MSP_FORM_AUTO)
         return form;
     for (size_t i = 0; i < ARRAY_SIZE(shape); i++) {

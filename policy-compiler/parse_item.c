@@ -132,13 +132,47 @@ static void parse_role(struct parser *parser, json_t *object, void *row)
     parse_names(parser, object, "privileges", &ret->privileges);
 }
 
+/* @return NULL also where it was reported: nothing more is to be said of it */
+static doc_text take_selector(struct parser *parser, const json_t *object,
+                              const char *key)
+{
+    size_t before = parser->report->n_errors;
+    doc_text text = msp_value_text(parser, object, key, TEXT_SELECTOR);
+
+    return parser->report->n_errors == before ? text : NULL;
+}
+
+/* A selector that is there, but wrong, is not "no selector". */
+static uint32_t parse_flags(const struct parser *parser, const json_t *object)
+{
+    static const struct {
+        const char *name;
+        uint32_t flag;
+    } selector[] = {
+        {"uid", MSP_ID_UID},          {"gid", MSP_ID_GID},
+        {"userName", MSP_ID_USER},    {"groupName", MSP_ID_GROUP},
+        {"exePath", MSP_ID_EXE},      {"processName", MSP_ID_PROCESS},
+        {"exeSha256", MSP_ID_SHA256}, {"cgroup", MSP_ID_CGROUP},
+        {"unit", MSP_ID_UNIT},
+    };
+
+    uint32_t flags = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(selector); i++)
+        if (msp_value_get(parser, object, selector[i].name))
+            flags |= selector[i].flag;
+    return flags;
+}
+
 static void parse_identity(struct parser *parser, json_t *object, void *row)
 {
     static const struct member members[] = {
-        {"name", REQUIRED},     {"uid", OPTIONAL},       {"gid", OPTIONAL},
-        {"userName", OPTIONAL}, {"groupName", OPTIONAL}, {"exePath", LATER},
-        {"processName", LATER}, {"exeSha256", LATER},    {"cgroup", LATER},
-        {"container", LATER},   {"pod", LATER},          {"unit", LATER},
+        {"name", REQUIRED},        {"uid", OPTIONAL},
+        {"gid", OPTIONAL},         {"userName", OPTIONAL},
+        {"groupName", OPTIONAL},   {"exePath", OPTIONAL},
+        {"processName", OPTIONAL}, {"exeSha256", OPTIONAL},
+        {"cgroup", OPTIONAL},      {"unit", OPTIONAL},
+        {"container", LATER},      {"pod", LATER},
     };
     struct doc_identity *ret = row;
 
@@ -148,20 +182,17 @@ static void parse_identity(struct parser *parser, json_t *object, void *row)
         if (members[i].need == LATER &&
             msp_value_get(parser, object, members[i].name))
             ret->has_unsupported = true;
-    /* A selector that is there, but wrong, is not "no selector". */
-    if (msp_value_get(parser, object, "uid"))
-        ret->flags |= MSP_ID_UID;
-    if (msp_value_get(parser, object, "gid"))
-        ret->flags |= MSP_ID_GID;
-    if (msp_value_get(parser, object, "userName"))
-        ret->flags |= MSP_ID_USER;
-    if (msp_value_get(parser, object, "groupName"))
-        ret->flags |= MSP_ID_GROUP;
+    ret->flags = parse_flags(parser, object);
     ret->name = msp_value_text(parser, object, "name", TEXT_NAME);
     (void)msp_value_id(parser, object, "uid", &ret->uid);
     (void)msp_value_id(parser, object, "gid", &ret->gid);
     ret->user = msp_value_text(parser, object, "userName", TEXT_SELECTOR);
     ret->group = msp_value_text(parser, object, "groupName", TEXT_SELECTOR);
+    ret->exe = take_selector(parser, object, "exePath");
+    ret->process = take_selector(parser, object, "processName");
+    ret->sha256 = take_selector(parser, object, "exeSha256");
+    ret->cgroup = take_selector(parser, object, "cgroup");
+    ret->unit = take_selector(parser, object, "unit");
 }
 
 static void parse_assignment(struct parser *parser, json_t *object, void *row)

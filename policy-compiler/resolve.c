@@ -7,9 +7,9 @@
 
 #include <msp/canon.h>
 #include <msp/cleanup.h>
-#include <msp/image.h>
 
 #include "intern.h"
+#include "selector.h"
 
 #define msp_intern_auto msp_cleanup(msp_intern_done)
 
@@ -32,6 +32,11 @@ static void scope_done(struct scope *scope)
 
 void msp_rules_done(struct policy_rules *rules)
 {
+    for (size_t i = 0; i < rules->n_identities; i++) {
+        free(rules->identity[i].exe);
+        free(rules->identity[i].cgroup);
+        free(rules->identity[i].unit);
+    }
     free(rules->identity);
     free(rules->privilege);
     *rules = (struct policy_rules){0};
@@ -96,21 +101,89 @@ static int resolve_privilege(const struct doc_privilege *doc, uint32_t endpoint,
     return 0;
 }
 
-static void resolve_identity(const struct doc_identity *doc,
-                             struct rule_identity *ret)
+/* @return 1 = set; 0 = the text has no such form; -ENOMEM */
+static int keep(struct selector_fault fault, const char *text, char **ret)
 {
+    if (fault.expected)
+        return 0;
+    *ret = strdup(text);
+    return *ret ? 1 : -ENOMEM;
+}
+
+/* @return 1 = as below; 0 = no file here is spelled so; -ENOMEM */
+static int resolve_executable(const struct doc_identity *doc,
+                              struct rule_identity *ret)
+{
+    char path[MSP_EXE_PATH_BYTES];
+
+    if (doc->flags & MSP_ID_PROCESS) {
+        if (msp_selector_process(doc->process).expected)
+            return 0;
+        ret->process = doc->process;
+    }
+    if (!(doc->flags & MSP_ID_EXE))
+        return 1;
+    return keep(msp_selector_exe(doc->exe, path), path, &ret->exe);
+}
+
+/* @return 1 = filled; 0 = the document was not checked; -ENOMEM */
+static int resolve_place(const struct doc_identity *doc,
+                         struct rule_identity *ret)
+{
+    char path[SELECTOR_CGROUP_BYTES];
+    int r = 1;
+
+    if (doc->flags & MSP_ID_SHA256 &&
+        msp_selector_sha256(doc->sha256, ret->sha256).expected)
+        return 0;
+    if (doc->flags & MSP_ID_CGROUP)
+        r = keep(msp_selector_cgroup(doc->cgroup, path), path, &ret->cgroup);
+    if (r == 1 && doc->flags & MSP_ID_UNIT)
+        r = keep(msp_selector_unit(doc->unit, path), path, &ret->unit);
+    return r;
+}
+
+/* Nobody at all, so the selectors that would need tables are gone. */
+static void make_nobody(struct rule_identity *identity)
+{
+    identity->flags &= ~(MSP_ID_EXE | MSP_ID_PROCESS | MSP_ID_SHA256 |
+                         MSP_ID_CGROUP | MSP_ID_UNIT);
+    identity->flags |= MSP_ID_NOBODY;
+    identity->process = NULL;
+    free(TAKE_PTR(identity->exe));
+    free(TAKE_PTR(identity->cgroup));
+    free(TAKE_PTR(identity->unit));
+    memset(identity->sha256, 0, sizeof(identity->sha256));
+}
+
+/* @return 0; -EINVAL the document was not checked; -ENOMEM */
+static int resolve_identity(const struct doc_identity *doc,
+                            struct rule_identity *ret)
+{
+    int r;
+
     *ret = (struct rule_identity){.name = doc->name,
                                   .flags = doc->flags,
                                   .uid = doc->uid,
                                   .gid = doc->gid,
                                   .user = doc->user,
                                   .group = doc->group};
-    /* A name of the host's database means nothing inside a container. */
-    if (doc->flags & (MSP_ID_USER | MSP_ID_GROUP))
+    r = resolve_place(doc, ret);
+    if (r <= 0)
+        return r < 0 ? r : -EINVAL;
+    r = resolve_executable(doc, ret);
+    if (r < 0)
+        return r;
+    /* fail closed: what cannot match must not be left out; only the
+       platform's forms come here with such, with a warning */
+    if (r == 0)
+        make_nobody(ret);
+    if (msp_selector_is_host_only(ret->flags))
         ret->flags |= MSP_ID_HOST_ONLY;
     /* Only the platform's forms come here without one, with a warning. */
     if (!doc->flags)
         ret->flags |= MSP_ID_EVERYBODY;
+    return 0;
 }
 
 /* The identities assigned to each role, over all its assignments. */
@@ -196,11 +269,14 @@ static int resolve_endpoint(const struct doc_endpoint *doc, uint32_t index,
         if (r < 0)
             return r;
     }
-    for (size_t i = 0; i < doc->n_identities; i++)
-        resolve_identity(&doc->identity[i],
-                         &rules->identity[rules->n_identities + i]);
     rules->n_privileges += doc->n_privileges;
     rules->n_identities += doc->n_identities;
+    for (size_t i = 0; i < doc->n_identities; i++) {
+        r = resolve_identity(&doc->identity[i],
+                             &rules->identity[scope.first_identity + i]);
+        if (r < 0)
+            return r;
+    }
     return bind_roles(&scope, &ret->reach);
 }
 

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <msp/image.h>
+
 #include "doc.h"
 
 struct rule_identity {
@@ -13,8 +15,13 @@ struct rule_identity {
     uint32_t flags; /* MSP_ID_* */
     uint32_t uid;
     uint32_t gid;
-    doc_text user;  /* NULL unless MSP_ID_USER */
-    doc_text group; /* NULL unless MSP_ID_GROUP */
+    doc_text user;    /* NULL unless MSP_ID_USER */
+    doc_text group;   /* NULL unless MSP_ID_GROUP */
+    char *exe;        /* canonical, owned; NULL unless MSP_ID_EXE */
+    doc_text process; /* NULL unless MSP_ID_PROCESS */
+    char *cgroup;     /* canonical, owned; NULL unless MSP_ID_CGROUP */
+    char *unit;       /* path of its cgroup, owned; NULL unless MSP_ID_UNIT */
+    uint8_t sha256[MSP_DIGEST_BYTES]; /* zeros unless MSP_ID_SHA256 */
 };
 
 struct rule_privilege {

@@ -43,15 +43,39 @@ struct cred {
 
 struct super_block {
     __u32 s_dev;
+    unsigned long s_magic;
+} MSP_CORE;
+
+struct timespec64 {
+    __s64 tv_sec;
+    long tv_nsec;
 } MSP_CORE;
 
 struct inode {
+    __u16 i_mode;
     struct super_block *i_sb;
     __u64 i_ino;
+    __u32 i_nlink;
     __u32 i_generation;
+    __s64 i_ctime_sec; /* since 6.11; the flavours below are older */
+    __u32 i_ctime_nsec;
+} MSP_CORE;
+
+struct inode___6_6 {
+    struct timespec64 __i_ctime;
+} MSP_CORE;
+
+struct inode___6_1 {
+    struct timespec64 i_ctime;
+} MSP_CORE;
+
+struct qstr {
+    __u32 len;
+    const unsigned char *name;
 } MSP_CORE;
 
 struct dentry {
+    struct qstr d_name;
     struct inode *d_inode;
 } MSP_CORE;
 
@@ -64,7 +88,12 @@ struct fs_struct {
 } MSP_CORE;
 
 struct file {
+    struct path f_path;
     struct inode *f_inode;
+} MSP_CORE;
+
+struct linux_binprm {
+    struct file *file;
 } MSP_CORE;
 
 struct mm_struct {
@@ -75,10 +104,49 @@ struct pid {
     unsigned int level;
 } MSP_CORE;
 
+typedef struct {
+    int counter;
+} atomic_t;
+
+struct signal_struct {
+    atomic_t live;
+} MSP_CORE;
+
+struct kernfs_node {
+    const char *name;
+    __u64 id;
+} MSP_CORE;
+
+struct cgroup_root {
+    int hierarchy_id;
+} MSP_CORE;
+
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+    struct cgroup_subsys_state *parent;
+} MSP_CORE;
+
+struct cgroup {
+    struct cgroup_subsys_state self;
+    int level;
+    struct kernfs_node *kn;
+    struct cgroup_root *root;
+    struct cgroup *ancestors[];
+} MSP_CORE;
+
+struct css_set {
+    struct cgroup *dfl_cgrp;
+} MSP_CORE;
+
 struct task_struct {
     unsigned int flags;
+    unsigned int ptrace;
     int pid;
     int tgid;
+    __u64 start_boottime;
+    __u64 self_exec_id;
+    struct signal_struct *signal;
+    struct css_set *cgroups;
     struct task_struct *real_parent;
     struct task_struct *group_leader;
     struct pid *thread_pid;
@@ -95,3 +163,23 @@ struct tcp_sock {
 } MSP_CORE;
 
 #define PF_KTHREAD 0x00200000
+
+/* When the file's contents or names last changed. */
+static __always_inline void core_ctime(struct inode *inode, __s64 *sec,
+                                       __u32 *nsec)
+{
+    struct inode___6_6 *v6_6 = (void *)inode;
+    struct inode___6_1 *v6_1 = (void *)inode;
+
+    if (bpf_core_field_exists(inode->i_ctime_sec)) {
+        *sec = inode->i_ctime_sec;
+        /* since 6.13 the top bit says that somebody has asked */
+        *nsec = inode->i_ctime_nsec & 0x7fffffff;
+    } else if (bpf_core_field_exists(v6_6->__i_ctime)) {
+        *sec = v6_6->__i_ctime.tv_sec;
+        *nsec = v6_6->__i_ctime.tv_nsec;
+    } else {
+        *sec = v6_1->i_ctime.tv_sec;
+        *nsec = v6_1->i_ctime.tv_nsec;
+    }
+}

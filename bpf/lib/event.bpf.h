@@ -125,6 +125,29 @@ static __always_inline void event_endpoint_name(char *to, __u32 slot,
         __builtin_memcpy(to, ep->name, MSP_ENDPOINT_NAME_BYTES);
 }
 
+/*
+ * The base name of the caller's executable, if the process still is what it
+ * was when it connected; else "-".
+ */
+static __always_inline void event_exe_name(struct msp_name *to,
+                                           const struct msp_mark *mark)
+{
+    __u32 pid = mark->pid;
+    const struct msp_exec *r = NULL;
+
+    if (mark->flags & MSP_MARK_EXEC)
+        r = bpf_map_lookup_elem(&msp_exec, &pid);
+    if (r)
+        __builtin_memcpy(to->text, r->name, sizeof(to->text));
+    /* compared after the copy: the memory may be another process's by now */
+    if (!r || !to->text[0] || r->exe.ino != mark->exe.ino ||
+        r->exe.s_dev != mark->exe.s_dev ||
+        r->exe.generation != mark->exe.generation) {
+        __builtin_memset(to, 0, sizeof(*to));
+        to->text[0] = '-';
+    }
+}
+
 static __always_inline struct msp_audit *
 event_audit_row(const struct msp_audit_key *key)
 {
@@ -137,7 +160,8 @@ event_audit_row(const struct msp_audit_key *key)
     if (!zeros)
         return NULL;
     /* either this insert or a concurrent one makes the row */
-    bpf_map_update_elem(&msp_audit, key, zeros, BPF_NOEXIST);
+    if (!bpf_map_update_elem(&msp_audit, key, zeros, BPF_NOEXIST))
+        event_stat(MSP_STAT_AUDIT_INSERTED);
     return bpf_map_lookup_elem(&msp_audit, key);
 }
 
@@ -182,10 +206,9 @@ static __always_inline void event_audit(const struct msp_mark *mark,
     event_endpoint_name(row->endpoint, o->slot, o->endpoint);
     event_name(&row->identity, &msp_id_names, o->slot, o->identity);
     event_name(&row->privilege, &msp_pr_names, o->slot, o->privilege);
+    event_exe_name(&row->exe_name, mark);
     if (path)
         __builtin_memcpy(row->path, path, MSP_AUDIT_PATH_BYTES);
-    else
-        bpf_get_current_comm(row->comm, sizeof(row->comm));
     __sync_val_compare_and_swap(&row->busy, 1, 0);
 }
 
@@ -212,7 +235,8 @@ static __always_inline void event_ring(const struct msp_mark *mark,
     e->verdict = o->verdict;
     e->reason = o->reason;
     e->port = mark->port;
-    bpf_get_current_comm(e->comm, sizeof(e->comm));
+    e->exe = mark->exe;
+    event_exe_name(&e->exe_name, mark);
     event_endpoint_name(e->endpoint_name, o->slot, o->endpoint);
     bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }

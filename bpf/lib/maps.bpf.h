@@ -15,6 +15,7 @@
 #pragma once
 
 #include <msp/abi.h>
+#include <msp/pending.h>
 
 #include "lib/core.bpf.h"
 
@@ -68,11 +69,10 @@ struct {
 
 /* Entries of msp_handoff by netns cookie: one namespace cannot take all. */
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, MSP_NETNS_MAX);
-    __type(key, __u64);
-    __type(value, __u64);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, MSP_PENDING_BUCKETS);
+    __type(key, __u32); /* msp_pending_bucket() */
+    __type(value, struct msp_pending);
 } msp_pending __weak SEC(".maps");
 
 struct {
@@ -125,6 +125,15 @@ struct {
     __type(key, __u32);
     __type(value, struct msp_request);
 } msp_requests __weak SEC(".maps");
+
+/* What every process is. Key: tgid; mspd sets the size by the host's limits. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MSP_EXEC_MIN);
+    __type(key, __u32);
+    __type(value, struct msp_exec);
+} msp_exec __weak SEC(".maps");
 
 /* An all-zero record to insert: too large for the stack. Never written. */
 struct {
@@ -203,6 +212,49 @@ struct msp_t_array_name {
     __type(value, struct msp_name);
 } msp_t_name __weak SEC(".maps");
 
+/* files: mspd keeps them as they are replaced, so it is not frozen */
+struct msp_t_hash_exe {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1);
+    __type(key, struct msp_exe);
+    __type(value, struct msp_exe_row);
+} msp_t_exe __weak SEC(".maps");
+
+/* base names */
+struct msp_t_hash_process {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1);
+    __type(key, struct msp_name);
+    __type(value, struct msp_idset);
+} msp_t_process __weak SEC(".maps");
+
+struct msp_t_hash_cg_edge {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1);
+    __type(key, struct msp_cg_key);
+    __type(value, __u32); /* struct msp_cg_ref */
+} msp_t_cg_edge __weak SEC(".maps");
+
+struct msp_t_array_cg_state {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_INNER_MAP);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct msp_cg_state);
+} msp_t_cg_state __weak SEC(".maps");
+
+/* rows by cgroup id, written by the kernel as cgroups come and go */
+struct msp_t_hash_cgroup {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1);
+    __type(key, __u64);
+    __type(value, __u32); /* struct msp_cg_ref */
+} msp_t_cgroup __weak SEC(".maps");
+
 /* --- slots -------------------------------------------------------------- */
 
 #define MSP_OUTER(map_name, template_struct)      \
@@ -225,3 +277,8 @@ MSP_OUTER(msp_conds, msp_t_array_cond);
 MSP_OUTER(msp_pairs, msp_t_hash_pair);
 MSP_OUTER(msp_id_names, msp_t_array_name);
 MSP_OUTER(msp_pr_names, msp_t_array_name);
+MSP_OUTER(msp_exe, msp_t_hash_exe);
+MSP_OUTER(msp_process, msp_t_hash_process);
+MSP_OUTER(msp_cg_edges, msp_t_hash_cg_edge);
+MSP_OUTER(msp_cg_states, msp_t_array_cg_state);
+MSP_OUTER(msp_cgroup, msp_t_hash_cgroup);

@@ -10,6 +10,7 @@
 
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
+#include "lib/record.bpf.h"
 
 /*
  * In a container: not in the init pid namespace, or with another root
@@ -38,6 +39,8 @@ static __always_inline bool subject_is_root(struct task_struct *task)
     return cred->uid.val == 0 && cred->euid.val == 0 &&
            cred->user_ns->level == 0;
 }
+
+#define SUBJECT_TRIES 3 /* to read a row that is being replaced */
 
 /* The row of an id, or the wildcard row of its dimension. */
 static __always_inline const struct msp_idset *
@@ -112,8 +115,141 @@ static __noinline int subject_and_groups(struct msp_idset *ids, void *rows,
     return n > MSP_GROUPS_MAX;
 }
 
+static __always_inline void subject_and(struct msp_idset *ids,
+                                        const struct msp_idset *row)
+{
+    MSP_EACH_WORD(w)
+        /* fail closed: no row and no wildcard row, the table is not filled */
+        ids->word[w] &= row ? row->word[w] : 0;
+}
+
+static __always_inline const struct msp_idset *subject_wild(void *wild,
+                                                            __u32 dim)
+{
+    return bpf_map_lookup_elem(wild, &dim);
+}
+
+/* What a row says of a record. */
+struct subject_exe {
+    struct msp_idset set;
+    bool is_current; /* else the file was replaced before the exec */
+};
+
+/* @return whether the row was still the record's when all of it was read */
+static __always_inline bool subject_read_exe(struct subject_exe *to,
+                                             const struct msp_exec *r,
+                                             void *rows,
+                                             const struct msp_exe_row *row)
+{
+    bool is_same =
+        row->ctime_sec == r->ctime_sec && row->ctime_nsec == r->ctime_nsec;
+
+    to->is_current = !row->retired_ns || r->exec_ns <= row->retired_ns;
+    MSP_EACH_WORD(w)
+        to->set.word[w] =
+            row->set.word[w] | (is_same ? row->hashed.word[w] : 0);
+    return bpf_map_lookup_elem(rows, &r->exe) == row;
+}
+
+/*
+ * Keeps those identities that the caller's executable satisfies. A file that
+ * was replaced counts for those who ran it before; demands on its contents
+ * hold as long as it was not changed. mspd replaces rows as files change, and
+ * the memory of a replaced one is another file's next.
+ */
+static __noinline int subject_and_exe(struct msp_idset *ids,
+                                      const struct msp_exec *r,
+                                      const __u32 *slot, void *wild)
+{
+    void *rows = bpf_map_lookup_elem(&msp_exe, slot);
+    struct msp_exe_row *row;
+    struct subject_exe found;
+    int i;
+
+    if (!rows) {
+        subject_clear(ids); /* fail closed: an unfilled slot */
+        return 0;
+    }
+    for (i = 0; i < SUBJECT_TRIES; i++) {
+        row = r ? bpf_map_lookup_elem(rows, &r->exe) : NULL;
+        if (!row)
+            break;
+        if (!subject_read_exe(&found, r, rows, row))
+            continue;
+        if (!found.is_current)
+            break;
+        subject_and(ids, &found.set);
+        return 0;
+    }
+    /* fail closed: nobody, if it was replaced again and again */
+    subject_and(ids,
+                i < SUBJECT_TRIES ? subject_wild(wild, MSP_DIM_EXE) : NULL);
+    return 0;
+}
+
+static __noinline int subject_and_process(struct msp_idset *ids,
+                                          const struct msp_exec *r,
+                                          const __u32 *slot, void *wild)
+{
+    void *rows = bpf_map_lookup_elem(&msp_process, slot);
+    const struct msp_idset *row = NULL;
+
+    if (!rows) {
+        subject_clear(ids); /* fail closed: an unfilled slot */
+        return 0;
+    }
+    if (r && r->name[0])
+        row = bpf_map_lookup_elem(rows, r->name);
+    subject_and(ids, row ? row : subject_wild(wild, MSP_DIM_PROCESS));
+    return 0;
+}
+
+static __noinline int subject_and_cgroup(struct msp_idset *ids, __u64 cgroup_id,
+                                         const __u32 *slot, void *wild)
+{
+    void *rows = bpf_map_lookup_elem(&msp_cgroup, slot);
+    void *states = bpf_map_lookup_elem(&msp_cg_states, slot);
+    void *sets = bpf_map_lookup_elem(&msp_sets, slot);
+    const struct msp_idset *row = NULL;
+    struct msp_cg_state *state;
+    __u32 *ref, index;
+
+    if (!rows || !states || !sets) {
+        subject_clear(ids); /* fail closed: an unfilled slot */
+        return 0;
+    }
+    ref = bpf_map_lookup_elem(rows, &cgroup_id);
+    if (!ref) {
+        subject_and(ids, subject_wild(wild, MSP_DIM_CGROUP));
+        return 0;
+    }
+    index = *ref;
+    state = bpf_map_lookup_elem(states, &index);
+    if (state) {
+        index = state->set;
+        row = bpf_map_lookup_elem(sets, &index);
+    }
+    subject_and(ids, row);
+    return 0;
+}
+
+/* The dimensions that few policies have. */
+static __always_inline void subject_more(struct msp_mark *mark,
+                                         const struct msp_exec *r,
+                                         const __u32 *slot, __u32 slot_flags,
+                                         void *wild)
+{
+    if (slot_flags & MSP_SLOT_EXE_DIM)
+        subject_and_exe(&mark->ids, r, slot, wild);
+    if (slot_flags & MSP_SLOT_PROCESS_DIM)
+        subject_and_process(&mark->ids, r, slot, wild);
+    if (slot_flags & MSP_SLOT_CGROUP_DIM)
+        subject_and_cgroup(&mark->ids, mark->cgroup_id, slot, wild);
+}
+
 /* Computes mark->ids from the slot's rows. */
 static __always_inline void subject_ids(struct msp_mark *mark,
+                                        const struct msp_exec *r,
                                         const __u32 *slot, __u32 slot_flags)
 {
     void *uids = bpf_map_lookup_elem(&msp_uid, slot);
@@ -141,6 +277,7 @@ static __always_inline void subject_ids(struct msp_mark *mark,
         else
             subject_and_groups(&mark->ids, names, wild, MSP_DIM_GROUP);
     }
+    subject_more(mark, r, slot, slot_flags, wild);
     if (!(mark->flags & MSP_MARK_CONTAINER))
         return;
     row = bpf_map_lookup_elem(wild, &dim);
@@ -158,7 +295,7 @@ static __always_inline bool subject_fill(struct msp_mark *mark,
                                          const __u32 *slot, __u32 slot_flags)
 {
     struct task_struct *task = bpf_get_current_task_btf();
-    struct inode *exe;
+    struct msp_exec *r;
 
     mark->cgroup_id = bpf_get_current_cgroup_id();
     mark->pid = task->tgid;
@@ -172,10 +309,11 @@ static __always_inline bool subject_fill(struct msp_mark *mark,
         mark->flags |= MSP_MARK_CONTAINER;
     else if (subject_is_root(task))
         mark->flags |= MSP_MARK_ROOT;
-    exe = task->mm->exe_file->f_inode;
-    mark->exe.ino = exe->i_ino;
-    mark->exe.generation = exe->i_generation;
-    mark->exe.s_dev = exe->i_sb->s_dev;
-    subject_ids(mark, slot, slot_flags);
+    r = record_of(task);
+    if (r) {
+        mark->exe = r->exe;
+        mark->flags |= MSP_MARK_EXEC;
+    }
+    subject_ids(mark, r, slot, slot_flags);
     return true;
 }

@@ -106,9 +106,13 @@ enum msp_owner_kind {
 /* Identity dimensions with a row table; index of the wildcard rows. */
 enum msp_dim {
     MSP_DIM_UID = 0,
-    MSP_DIM_GID,       /* gid, or groupName where no gid is given */
-    MSP_DIM_GROUP,     /* groupName of identities that also give a gid */
-    MSP_DIM_HOST_ONLY, /* not a dimension: identities that match only
+    MSP_DIM_GID,   /* gid, or groupName where no gid is given */
+    MSP_DIM_GROUP, /* groupName of identities that also give a gid */
+    MSP_DIM_IDS,   /* the dimensions above have rows by a number */
+    MSP_DIM_EXE = MSP_DIM_IDS, /* exePath, with exeSha256 if given */
+    MSP_DIM_PROCESS,           /* processName */
+    MSP_DIM_CGROUP,            /* cgroup and unit */
+    MSP_DIM_HOST_ONLY,         /* not a dimension: identities that match only
                           outside containers */
     MSP_DIM_COUNT,
 };
@@ -141,9 +145,12 @@ enum msp_stat {
     MSP_STAT_COUNTER_OTHER, /* counted on the row of cgroup 0 */
     MSP_STAT_GROUPS_CUT,    /* caller with more than MSP_GROUPS_MAX groups */
     MSP_STAT_GENERATION_MOVED,
-    MSP_STAT_BIND_DENIED,   /* somebody wanted the listener's port */
-    MSP_STAT_EGRESS_DENIED, /* packet of no connection we decided about */
-    MSP_STAT_PENDING_FULL,  /* namespace with too many marks on their way */
+    MSP_STAT_BIND_DENIED,    /* somebody wanted the listener's port */
+    MSP_STAT_EGRESS_DENIED,  /* packet of no connection we decided about */
+    MSP_STAT_PENDING_FULL,   /* namespace with too many marks on their way */
+    MSP_STAT_EXEC_DROPPED,   /* exec or fork without a record: no executable */
+    MSP_STAT_CGROUP_DROPPED, /* cgroup without a row: no cgroup identity */
+    MSP_STAT_AUDIT_INSERTED, /* rows of msp_audit ever made */
     MSP_STAT_COUNT,
 };
 
@@ -156,14 +163,48 @@ struct msp_idset {
 
 MSP_ASSERT_SIZE(msp_idset, 128);
 
-/* An executable as the kernel names it; generation 0 is legal. */
-struct msp_exe { /* informational: what the process maps at connect */
+/* A file as the kernel names it; generation 0 is legal, ino 0 = unknown. */
+struct msp_exe {
     __u32 s_dev; /* kernel encoding: major << 20 | minor */
     __u32 generation;
     __u64 ino;
 };
 
 MSP_ASSERT_SIZE(msp_exe, 16);
+
+/* flags of msp_exec */
+#define MSP_EXEC_TRACED 0x1u /* traced at exec or at fork: not believed */
+#define MSP_EXEC_FOUND  0x2u /* found running at the first load, not seen */
+
+/*
+ * What a process is, taken down at exec and copied at fork. Key: tgid.
+ * Believed only if start_ns and exec_id are those of the task that asks.
+ */
+struct msp_exec {
+    __u64 start_ns;  /* CLOCK_BOOTTIME, start of the process */
+    __u64 exec_id;   /* self_exec_id: moves with every exec */
+    __u64 exec_ns;   /* CLOCK_BOOTTIME of the exec; a fork keeps it */
+    __s64 ctime_sec; /* of the file, at exec */
+    __u32 ctime_nsec;
+    __u32 flags; /* MSP_EXEC_* */
+    struct msp_exe exe;
+    char name[MSP_NAME_BYTES]; /* base name, NUL-padded; empty: too long */
+};
+
+MSP_ASSERT_SIZE(msp_exec, 120);
+
+/* What the iterator over mspd's own descriptors says of one of them. */
+struct msp_file_fact {
+    struct msp_exe exe;
+    __s64 ctime_sec;
+    __u64 magic; /* of the file system, s_magic */
+    __u32 ctime_nsec;
+    __u32 fd;
+    __u32 mode; /* i_mode */
+    __u32 nlink;
+};
+
+MSP_ASSERT_SIZE(msp_file_fact, 48);
 
 /* flags of msp_mark */
 #define MSP_MARK_ROOT        0x01u /* real root */
@@ -172,6 +213,7 @@ MSP_ASSERT_SIZE(msp_exe, 16);
 #define MSP_MARK_EMPTY       0x08u /* onDeny http: deny every request */
 #define MSP_MARK_GROUPS_CUT  0x10u /* groups beyond MSP_GROUPS_MAX ignored */
 #define MSP_MARK_NO_IDENTITY 0x20u /* caller has none; audit mode only */
+#define MSP_MARK_EXEC        0x40u /* exe is of a believed exec record */
 
 /*
  * What connect() decided about a caller; travels from the client socket to
@@ -179,8 +221,8 @@ MSP_ASSERT_SIZE(msp_exe, 16);
  */
 struct msp_mark {
     struct msp_idset ids;
-    __u8 addr[16]; /* destination asked for */
-    struct msp_exe exe;
+    __u8 addr[16];      /* destination asked for */
+    struct msp_exe exe; /* zero without MSP_MARK_EXEC */
     __u64 cgroup_id;
     __u64 netns_cookie;
     __u32 identity_epoch;
@@ -245,9 +287,12 @@ MSP_ASSERT_SIZE(msp_netns, 16);
 /* --- slots -------------------------------------------------------------- */
 
 /* flags of msp_slot_meta */
-#define MSP_SLOT_BOOTSTRAP      0x1u /* no policy was ever given */
-#define MSP_SLOT_BOOTSTRAP_DENY 0x2u /* bootstrap, real root denied too */
-#define MSP_SLOT_GROUP_DIM      0x4u /* MSP_DIM_GROUP has rows */
+#define MSP_SLOT_BOOTSTRAP      0x1u  /* no policy was ever given */
+#define MSP_SLOT_BOOTSTRAP_DENY 0x2u  /* bootstrap, real root denied too */
+#define MSP_SLOT_GROUP_DIM      0x4u  /* MSP_DIM_GROUP has rows */
+#define MSP_SLOT_EXE_DIM        0x8u  /* some identity demands a file, */
+#define MSP_SLOT_PROCESS_DIM    0x10u /* a base name, */
+#define MSP_SLOT_CGROUP_DIM     0x20u /* a cgroup */
 
 struct msp_slot_meta {
     __u64 generation; /* 0 = being refilled: deny */
@@ -271,11 +316,17 @@ struct msp_meta {
     __u64 root_ino; /* 0 = unknown: nobody has an identity */
     __u64 agent_epoch;
     __u64 heartbeat_ns; /* CLOCK_MONOTONIC of mspd */
-    __u64 pad;
+    /*
+     * Exec records are kept for processes below this cgroup only, the one
+     * mspd is attached to; 0 = for all. The level is its depth, root = 0.
+     */
+    __u64 scope_cgroup;
+    __u32 scope_level;
+    __u32 pad;
     struct msp_slot_meta slot[MSP_SLOTS];
 };
 
-MSP_ASSERT_SIZE(msp_meta, 240);
+MSP_ASSERT_SIZE(msp_meta, 248);
 /* in every layout: an mspd of another one ends the earlier proxy by it */
 MSP_ASSERT_OFFSET(msp_meta, agent_epoch, 24);
 
@@ -395,6 +446,53 @@ struct msp_name {
 
 MSP_ASSERT_SIZE(msp_name, 64);
 
+/* --- executables, base names, cgroups ----------------------------------- */
+
+/*
+ * One file of the slot. Key: struct msp_exe. Wildcard bits are in both sets.
+ * A file that is no longer what its path names is kept for the processes that
+ * already ran it: a record counts only if exec_ns <= retired_ns.
+ */
+struct msp_exe_row {
+    struct msp_idset set;    /* identities that demand this file */
+    struct msp_idset hashed; /* and with the contents it had at ctime */
+    __s64 ctime_sec;
+    __u32 ctime_nsec;
+    __u32 path;       /* index of MSP_SEC_EXES in the slot's image */
+    __u64 retired_ns; /* CLOCK_BOOTTIME; 0 = current */
+};
+
+MSP_ASSERT_SIZE(msp_exe_row, 280);
+
+/*
+ * Cgroup patterns are one automaton over path segments. A cgroup's state is
+ * found from its parent's and its own name when it is made: the edge of that
+ * name, else the edge of the empty name (any segment), else none. The root
+ * cgroup has state MSP_CG_ROOT. No row: no pattern can match there or below.
+ */
+#define MSP_CG_ROOT 0u
+
+struct msp_cg_key {
+    __u32 state;
+    char name[MSP_CG_NAME_BYTES]; /* NUL-padded; empty: any other segment */
+};
+
+MSP_ASSERT_SIZE(msp_cg_key, 132);
+
+/* Value of edges, and of the rows by cgroup id. */
+struct msp_cg_ref {
+    __u32 state;
+};
+
+MSP_ASSERT_SIZE(msp_cg_ref, 4);
+
+/* Index: state. */
+struct msp_cg_state {
+    __u32 set; /* index of msp_sets; wildcard bits in */
+};
+
+MSP_ASSERT_SIZE(msp_cg_state, 4);
+
 /* --- authorize ---------------------------------------------------------- */
 
 /* refusal: the canonicaliser's word on this request */
@@ -426,10 +524,11 @@ struct msp_request {
     __u64 agent_epoch;
     struct msp_name identity;  /* "-" for none */
     struct msp_name privilege; /* "-" for none */
+    struct msp_name exe_name;  /* base name at exec, "-" for none known */
     char endpoint[MSP_ENDPOINT_NAME_BYTES];
     /* scratch of the kernel */
     __u64 pair_bits[MSP_PAIRS_MAX / 64];
-    __u8 pad[MSP_REQUEST_PAGE_BYTES - 1936];
+    __u8 pad[MSP_REQUEST_PAGE_BYTES - 2000];
 };
 
 MSP_ASSERT_SIZE(msp_request, MSP_REQUEST_PAGE_BYTES);
@@ -455,6 +554,17 @@ struct msp_find_root_ctx {
 };
 
 MSP_ASSERT_SIZE(msp_find_root_ctx, 16);
+
+#define MSP_SCOPE_NONE 0xffffffffu /* not an ancestor of the caller */
+
+/* Context of the program `find_scope`. */
+struct msp_find_scope_ctx {
+    __u64 cgroup; /* in: id */
+    __u32 level;  /* out: its depth, root = 0 */
+    __u32 pad;
+};
+
+MSP_ASSERT_SIZE(msp_find_scope_ctx, 16);
 
 /* --- audit -------------------------------------------------------------- */
 
@@ -483,14 +593,14 @@ struct msp_audit {
     __u32 uid;   /* the real one, also under MSP_AUDIT_UID_OTHER */
     __u32 flags; /* MSP_MARK_* */
     struct msp_exe exe;
-    char comm[MSP_EXE_NAME_BYTES];
+    struct msp_name exe_name; /* base name at exec, "-" for none known */
     char endpoint[MSP_ENDPOINT_NAME_BYTES];
     struct msp_name identity;
     struct msp_name privilege;
     char path[MSP_AUDIT_PATH_BYTES]; /* of the last request */
 };
 
-MSP_ASSERT_SIZE(msp_audit, 376);
+MSP_ASSERT_SIZE(msp_audit, 424);
 
 /* Which uids of a cgroup have rows of their own. Key: cgroup id. */
 struct msp_audit_uids {
@@ -524,8 +634,9 @@ struct msp_event {
     enum msp_reason reason;
     __u16 port;
     __u16 pad[3];
-    char comm[MSP_EXE_NAME_BYTES];
+    struct msp_exe exe;
+    struct msp_name exe_name; /* base name at exec, "-" for none known */
     char endpoint_name[MSP_ENDPOINT_NAME_BYTES];
 };
 
-MSP_ASSERT_SIZE(msp_event, 128);
+MSP_ASSERT_SIZE(msp_event, 192);

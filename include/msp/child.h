@@ -37,10 +37,13 @@ enum msp_child_type {
     MSP_CHILD_LISTENER,      /* struct msp_child_listener, one descriptor */
     MSP_CHILD_KEY,           /* struct msp_child_key */
     MSP_CHILD_LISTENER_GONE, /* struct msp_child_listener: close it */
+    MSP_CHILD_FLIPPED, /* struct msp_child_head: msp_meta has a new policy */
 
     /* proxy -> mspd */
     MSP_CHILD_READY, /* struct msp_child_head: accepting */
     MSP_CHILD_LOG,   /* struct msp_child_log */
+    /* struct msp_child_listener: somebody ended it; listen and send again */
+    MSP_CHILD_LISTENER_LOST,
 
     /* keeper -> mspd: MSP_CHILD_KEY, and */
     MSP_CHILD_NAMES,   /* mspd -> keeper and back: struct msp_child_names */
@@ -50,6 +53,7 @@ enum msp_child_type {
     MSP_CHILD_OWN_SK,     /* struct msp_child_head, descriptor of own_sk */
     MSP_CHILD_NETNS_PATH, /* struct msp_child_netns */
     MSP_CHILD_NETNS_ROOT, /* struct msp_child_netns: its own namespace */
+    MSP_CHILD_OPEN, /* struct msp_child_open; descriptor: O_PATH of the file */
 
     MSP_CHILD_TYPE_COUNT,
 };
@@ -98,7 +102,8 @@ struct msp_child_log {
     char endpoint[MSP_ENDPOINT_NAME_BYTES];
     char identity[MSP_NAME_BYTES];
     char privilege[MSP_NAME_BYTES];
-    char detail[64]; /* why it failed, "" if it did not */
+    char exe_name[MSP_NAME_BYTES]; /* base name at exec, "-" for none known */
+    char detail[64];               /* why it failed, "" if it did not */
 };
 
 /* Up to this many names a query; longer lists are split. */
@@ -127,4 +132,26 @@ struct msp_child_netns {
     uint16_t pad;
     uint64_t netns_cookie; /* request: expected, 0 = any; reply: found */
     char path[4096];       /* request, NETNS_PATH */
+};
+
+/* flags of msp_child_open */
+#define MSP_OPEN_HASH   0x1u /* request: hash it; reply: sha256 is set */
+#define MSP_OPEN_UNSURE 0x2u /* reply: may have changed while it was read */
+#define MSP_OPEN_DIR    0x4u /* request: a directory, to watch it; no HASH */
+
+/*
+ * A file by its path in the root directory of mspd-netns (pid 0) or of a
+ * process. Symbolic links are followed within that root, magic links are not.
+ * Up to MSP_OPENS_MAX may be outstanding; replies come in any order. status:
+ * -EINVAL not a regular file (or directory), -ETIMEDOUT, -EBUSY too many are
+ * outstanding or hang, -EXDEV its root is not pid 1's, else of openat2().
+ */
+struct msp_child_open {
+    struct msp_child_head head;
+    int32_t status; /* reply: 0 or negative errno */
+    uint32_t pid;   /* request: 0, or the process whose root is meant */
+    uint32_t flags; /* MSP_OPEN_* */
+    uint32_t pad;
+    uint8_t sha256[32]; /* reply, with MSP_OPEN_HASH */
+    char path[4096];    /* request: absolute */
 };

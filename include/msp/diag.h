@@ -33,6 +33,8 @@
     X(ADDRESS, "address")               \
     X(OVERLAP, "overlap")               \
     X(NOT_JUDGED, "not-judged")         \
+    X(WEAK, "weak")                     \
+    X(NOBODY, "nobody")                 \
     X(UNUSED, "unused")                 \
     X(TRUNCATED, "truncated")
 

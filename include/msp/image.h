@@ -30,6 +30,10 @@ enum msp_section {
     MSP_SEC_SETS,        /* struct msp_idset; set 0 is empty */
     MSP_SEC_CONDS,       /* struct msp_cond */
     MSP_SEC_PAIRS,       /* struct msp_pair_key, sorted; index = pair id */
+    MSP_SEC_EXES,        /* struct msp_image_exe, sorted by path */
+    MSP_SEC_PROCESSES,   /* struct msp_image_process, sorted by name */
+    MSP_SEC_CG_STATES,   /* struct msp_cg_state; state 0 = root cgroup */
+    MSP_SEC_CG_EDGES,    /* struct msp_image_cg_edge, sorted by key */
     MSP_SEC_COUNT,
 };
 
@@ -64,6 +68,12 @@ struct msp_image_prefix {
 #define MSP_ID_GID       0x02u
 #define MSP_ID_USER      0x04u
 #define MSP_ID_GROUP     0x08u
+#define MSP_ID_EXE       0x10u  /* exePath */
+#define MSP_ID_PROCESS   0x20u  /* processName */
+#define MSP_ID_CGROUP    0x40u  /* cgroup */
+#define MSP_ID_UNIT      0x80u  /* unit, a cgroup outside containers */
+#define MSP_ID_SHA256    0x400u /* exeSha256, only with exePath */
+#define MSP_ID_NOBODY    0x800u /* a selector that cannot match here */
 #define MSP_ID_HOST_ONLY 0x100u /* matches only outside containers */
 #define MSP_ID_EVERYBODY 0x200u /* no selector: matches every caller */
 
@@ -72,8 +82,34 @@ struct msp_image_identity {
     uint32_t flags;
     uint32_t uid;
     uint32_t gid;
-    uint32_t user_off;  /* host user name, resolved when applied */
-    uint32_t group_off; /* host group name, resolved when applied */
+    uint32_t user_off;    /* host user name, resolved when applied */
+    uint32_t group_off;   /* host group name, resolved when applied */
+    uint32_t exe;         /* index of MSP_SEC_EXES, with MSP_ID_EXE */
+    uint32_t process_off; /* base name, with MSP_ID_PROCESS */
+    uint32_t cgroup_off;  /* canonical pattern, with MSP_ID_CGROUP */
+    uint32_t unit_off;    /* canonical cgroup of the unit, with MSP_ID_UNIT */
+    uint8_t sha256[MSP_DIGEST_BYTES]; /* with MSP_ID_SHA256 */
+};
+
+/* flags of msp_image_exe */
+#define MSP_EXE_HASHED 0x1u /* some identity demands its contents */
+#define MSP_EXE_HOST   0x2u /* some identity demands it in the host's root */
+
+/* One executable file, known by its path until it is resolved. */
+struct msp_image_exe {
+    uint32_t path_off;
+    uint32_t flags;
+};
+
+/* Identities that demand a base name, with those that demand none. */
+struct msp_image_process {
+    struct msp_name name;
+    struct msp_idset set;
+};
+
+struct msp_image_cg_edge {
+    struct msp_cg_key key;
+    struct msp_cg_ref to;
 };
 
 struct msp_image_privilege {
@@ -98,6 +134,10 @@ struct msp_image {
     const struct msp_idset *sets;
     const struct msp_cond *conds;
     const struct msp_pair_key *pairs;
+    const struct msp_image_exe *exes;
+    const struct msp_image_process *processes;
+    const struct msp_cg_state *cg_states; /* empty: no pattern at all */
+    const struct msp_image_cg_edge *cg_edges;
     uint32_t n[MSP_SEC_COUNT]; /* entries of each section */
 };
 

@@ -8,9 +8,9 @@
 
 /* --- pins and formats --------------------------------------------------- */
 #ifndef MSP_LAYOUT   /* a test builds another one */
-#define MSP_LAYOUT 1 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#define MSP_LAYOUT 2 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
-#define MSP_IMAGE_VERSION 1
+#define MSP_IMAGE_VERSION 2
 #define MSP_CTL_VERSION   1
 #define MSP_JSON_SCHEMA   1
 
@@ -40,6 +40,14 @@
 #define MSP_PATH_KEY_BYTES      248  /* path part of the LPM key */
 #define MSP_STRING_BYTES_MAX    4096 /* any other policy string */
 #define MSP_GROUPS_MAX          64   /* supplementary groups looked at */
+#define MSP_EXES_MAX            1024 /* distinct exePath of one policy */
+#define MSP_EXE_PATH_BYTES      4096 /* with the NUL */
+#define MSP_PROCESSES_MAX       1024 /* distinct processName */
+#define MSP_CG_NAME_BYTES       128  /* cgroup segment, with the NUL */
+#define MSP_CG_SEGMENTS_MAX     16   /* of one pattern */
+#define MSP_CG_LIVE_MAX         8    /* pattern positions live at once */
+#define MSP_CG_STATES_MAX       16384
+#define MSP_CG_EDGES_MAX        65536
 
 /* --- kernel tables ------------------------------------------------------ */
 #define MSP_SLOTS              4
@@ -48,14 +56,20 @@
 #define MSP_REQUEST_PAGE_BYTES 4096
 #define MSP_HANDOFF_MAX        65536
 #define MSP_HANDOFF_PER_NETNS  4096 /* marks on their way, one namespace */
+#define MSP_PENDING_BUCKETS    8192 /* a power of two */
+#define MSP_PENDING_WAYS       8    /* namespaces that share a bucket */
 #define MSP_NETNS_MAX          16384
 #define MSP_AUDIT_MAX          16384
 #define MSP_AUDIT_UIDS_MAX     16 /* distinct uids kept for one cgroup */
 #define MSP_AUDIT_CGROUPS_MAX  16384
 #define MSP_COUNTERS_MAX       65536
 #define MSP_RING_BYTES         (1u << 20)
-#define MSP_AUDIT_PATH_BYTES   128 /* with the NUL */
-#define MSP_EXE_NAME_BYTES     16  /* audit: base name or comm, with the NUL */
+#define MSP_AUDIT_PATH_BYTES   128     /* with the NUL */
+#define MSP_EXEC_MIN           32768   /* exec records; the host's limit of */
+#define MSP_EXEC_MAX           1048576 /* processes, but within these two */
+#define MSP_EXE_ROWS_MAX       4096    /* current and retired files */
+#define MSP_EXE_RETIRED_MAX    16      /* retired files of one path */
+#define MSP_CGROUPS_MAX        32768   /* cgroups some pattern may match */
 
 /* --- listeners ---------------------------------------------------------- */
 #define MSP_PORT_FIRST     61080
@@ -86,6 +100,14 @@
 #define MSP_RING_DRAIN_MS       200
 #define MSP_NAMES_MS            2000 /* answer of the keeper to a name query */
 #define MSP_NETNS_REQ_MS        2000
+#define MSP_OPEN_MS             2000  /* mspd-netns opens a file, */
+#define MSP_HASH_MS             30000 /* and reads it */
+#define MSP_OPENS_MAX           8     /* of them at once */
+#define MSP_OPENS_STUCK_MAX     32    /* more that were killed but stay */
+#define MSP_EXES_WAIT_MS        5000  /* a push waits for its files */
+#define MSP_EXE_SETTLE_MS       50 /* a file younger than this is not hashed */
+#define MSP_EXE_SWEEP_MS        10000 /* all paths are looked at again */
+#define MSP_EXE_UNWATCHED_MS    500   /* those inotify cannot watch */
 #define MSP_BACKOFF_FIRST_MS    100
 #define MSP_BACKOFF_MAX_MS      10000
 #define MSP_CTL_CLIENTS_MAX     16

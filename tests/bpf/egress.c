@@ -34,6 +34,7 @@
 /* the same as IPv6 */
 #define IMDS6  "::ffff:169.254.169.254"
 #define OTHER6 "2001:db8::1"
+#define NEAR6  "::ffff:192.0.2.1" /* all but 4 bytes as IMDS6 */
 
 /* imds enforce, wireserver audit, hostga enforce */
 static const char policy[] =
@@ -150,6 +151,13 @@ static const struct packet_case cases[] = {
     {.claim = "v6 routing header, another port", .wanted = PASS, .to = OTHER6, .port = 81, .flags = SYN, .options = "r"},
     {.claim = "v6 routing header, an ACK", .wanted = PASS, .to = OTHER6, .port = 80, .flags = ACK, .options = "r"},
     {.claim = "v6 routing header to elsewhere", .wanted = PASS, .to = OTHER6, .port = 80, .flags = SYN, .options = "o"},
+    {.claim = "v6 compressed route to an endpoint", .wanted = DROP, .to = NEAR6, .port = 80, .flags = SYN, .options = "c"},
+    {.claim = "v6 compressed route, endpoint last of two", .wanted = DROP, .to = NEAR6, .port = 80, .flags = SYN, .options = "C"},
+    {.claim = "v6 compressed route with padding", .wanted = DROP, .to = NEAR6, .port = 80, .flags = SYN, .options = "p"},
+    {.claim = "v6 fragment behind a compressed route", .wanted = DROP, .to = NEAR6, .port = 80, .flags = SYN, .options = "c", .frag = 1},
+    {.claim = "v6 compressed route to elsewhere", .wanted = PASS, .to = NEAR6, .port = 80, .flags = SYN, .options = "q"},
+    {.claim = "v6 compressed route that is at its end", .wanted = PASS, .to = NEAR6, .port = 80, .flags = SYN, .options = "e"},
+    {.claim = "v6 compressed route, another port", .wanted = PASS, .to = NEAR6, .port = 81, .flags = SYN, .options = "p"},
     {.claim = "v6 no TCP header", .wanted = DROP, .to = IMDS6, .port = 80, .flags = ACK, .cut = 20},
 };
 
@@ -223,6 +231,32 @@ static void put_v4(struct bytes *b, const struct packet_case *c)
     put_l4(b, c);
 }
 
+/*
+ * The rest of an RPL routing header (RFC 6554), whose stops lack the bytes
+ * they share with the destination: the first 8 of 16, or 12 and 4 of padding.
+ */
+static void put_compressed_route(struct bytes *b, char kind)
+{
+    unsigned int n = kind == 'C' ? 2 : 1;
+    bool is_padded = kind == 'p' || kind == 'q';
+
+    put(b, n, 1); /* eights of bytes beyond the first */
+    put(b, 3, 1);
+    put(b, kind == 'e' ? 0 : n, 1); /* stops left */
+    put(b, is_padded ? 0xcc : 0x88, 1);
+    put(b, is_padded ? 0x40 : 0, 1);
+    put(b, 0, 2);
+    if (kind == 'C') {
+        put(b, 0xffff, 4);
+        put(b, 0xc0000209, 4);
+    }
+    if (!is_padded)
+        put(b, 0xffff, 4);
+    put(b, kind == 'q' ? 0xc0000202 : 0xa9fea9fe, 4);
+    if (is_padded)
+        put(b, 0, 4);
+}
+
 /* One extension header; its next header is `next`. */
 static void put_ext(struct bytes *b, char kind, unsigned int next)
 {
@@ -234,6 +268,10 @@ static void put_ext(struct bytes *b, char kind, unsigned int next)
         put(b, 0, 1);
         put(b, 0x0104, 2); /* PadN */
         put(b, 0, 4);
+        return;
+    }
+    if (strchr("cCpqe", kind)) {
+        put_compressed_route(b, kind);
         return;
     }
     put(b, 2 * n_addr, 1);

@@ -5,8 +5,6 @@
  */
 #include <bpf/bpf.h>
 
-#include <msp/policy.h>
-
 #include "bpf/slot.h"
 #include "harness/test.h"
 #include "loader/events.h"
@@ -22,14 +20,9 @@ static const char policy[] =
 static void apply(struct slot_fixture *fx)
 {
     msp_autofree uint8_t *bytes = NULL;
-    struct msp_diags diags = {0};
-    const char *why = NULL;
     struct msp_image image;
-    size_t len;
 
-    assert_ok(msp_policy_compile(policy, strlen(policy), &diags, &bytes, &len));
-    msp_diags_done(&diags);
-    assert_ok(msp_image_open(bytes, len, &image, &why));
+    slot_fixture_compile(policy, &bytes, &image);
     slot_fixture_apply(fx, &image);
 }
 
@@ -163,6 +156,39 @@ static void audit_keeps_names_and_no_more_uids_than_it_may(void **state)
     assert_int_equal(seen.rows, MSP_AUDIT_UIDS_MAX + 1);
 }
 
+static void what_the_audit_map_lost_is_known(void **state)
+{
+    const uint64_t more = MSP_AUDIT_MAX / 4, n = MSP_AUDIT_MAX + more;
+    struct slot_fixture *fx = *state;
+    struct msp_loader *loader = slot_fixture_loader(fx);
+    struct msp_audit_key stranger = {.cgroup_id = 1};
+    struct msp_audit none = {0};
+    struct msp_audit_size size;
+
+    apply(fx);
+    assert_ok(msp_events_audit_size(loader, &size));
+    assert_int_equal(size.n_rows, 0);
+    assert_int_equal(size.n_evicted, 0);
+    for (int i = 0; i < 3; i++) {
+        good(fx)->mark.cgroup_id = 77;
+        expect(fx, MSP_VERDICT_ALLOW, MSP_REASON_PRIVILEGE);
+    }
+    /* one that no program wrote makes no difference */
+    assert_ok(bpf_map_update_elem(msp_loader_map_fd(loader, "msp_audit"),
+                                  &stranger, &none, BPF_NOEXIST));
+    assert_ok(msp_events_audit_size(loader, &size));
+    assert_int_equal(size.n_rows, 1);
+    assert_int_equal(size.n_evicted, 0);
+    for (uint64_t i = 1; i < n; i++) {
+        good(fx)->mark.cgroup_id = 77 + i;
+        expect(fx, MSP_VERDICT_ALLOW, MSP_REASON_PRIVILEGE);
+    }
+    assert_ok(msp_events_audit_size(loader, &size));
+    assert_true(size.n_rows <= MSP_AUDIT_MAX);
+    assert_true(size.n_evicted >= more);
+    assert_int_equal(size.n_rows + size.n_evicted, n);
+}
+
 static void see_counter(void *data, const struct msp_counter_key *key,
                         uint64_t count)
 {
@@ -219,6 +245,7 @@ int main(void)
         SLOT_TEST(a_malformed_or_stale_page_is_refused),
         SLOT_TEST(a_new_identity_table_makes_old_marks_stale),
         SLOT_TEST(audit_keeps_names_and_no_more_uids_than_it_may),
+        SLOT_TEST(what_the_audit_map_lost_is_known),
         SLOT_TEST(a_full_counter_map_counts_on_the_common_row),
     };
 

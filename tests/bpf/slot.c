@@ -7,6 +7,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <msp/policy.h>
+
 #include "harness/test.h"
 #include "loader/load.h"
 #include "loader/tables.h"
@@ -77,20 +79,39 @@ int slot_fixture_setup(void **state)
     return r;
 }
 
-void slot_fixture_apply(struct slot_fixture *fx, const struct msp_image *image)
+int slot_fixture_try(struct slot_fixture *fx, const struct msp_image *image)
 {
     uint32_t n = image->n[MSP_SEC_IDENTITIES];
     struct msp_resolved *resolved = calloc(n + 1, sizeof(*resolved));
     struct msp_rows rows = {0};
     struct msp_apply apply = {.image = image, .rows = &rows};
+    int r;
 
     assert_non_null(resolved);
     assert_ok(msp_rows_build(image, resolved, &rows));
-    if (msp_tables_apply(&fx->loader, &apply))
-        fail_msg("%s", fx->loader.why);
-    msp_tables_sweep(&fx->loader, UINT64_MAX);
+    r = msp_tables_apply(&fx->loader, &apply);
     msp_rows_done(&rows);
     free(resolved);
+    return r;
+}
+
+void slot_fixture_apply(struct slot_fixture *fx, const struct msp_image *image)
+{
+    if (slot_fixture_try(fx, image))
+        fail_msg("%s", fx->loader.why);
+    msp_tables_sweep(&fx->loader, UINT64_MAX);
+}
+
+void slot_fixture_compile(const char *text, uint8_t **ret_bytes,
+                          struct msp_image *ret_image)
+{
+    struct msp_diags diags = {0};
+    const char *why = NULL;
+    size_t len = 0;
+
+    assert_ok(msp_policy_compile(text, strlen(text), &diags, ret_bytes, &len));
+    msp_diags_done(&diags);
+    assert_ok(msp_image_open(*ret_bytes, len, ret_image, &why));
 }
 
 struct msp_request *slot_fixture_page(struct slot_fixture *fx)

@@ -13,8 +13,17 @@ struct slot_fixture;
 int slot_fixture_setup(void **state);
 int slot_fixture_teardown(void **state);
 
-/* Applies; names of users and groups resolve to nothing. */
+/*
+ * Applies; names of users and groups resolve to nothing.
+ * @return as msp_tables_apply
+ */
+int slot_fixture_try(struct slot_fixture *fx, const struct msp_image *image);
+/* The same; it must succeed, and old generations are swept. */
 void slot_fixture_apply(struct slot_fixture *fx, const struct msp_image *image);
+
+/* A document's image. @param ret_bytes what it stands in; free() */
+void slot_fixture_compile(const char *text, uint8_t **ret_bytes,
+                          struct msp_image *ret_image);
 
 /* Page 0 of msp_requests. */
 struct msp_request *slot_fixture_page(struct slot_fixture *fx);

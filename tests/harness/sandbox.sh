@@ -96,10 +96,10 @@ check_eq() {
 # Polls a command until it succeeds. until_true SECONDS COMMAND...; MSP_SLOW
 # says how many times slower than usual this machine is.
 until_true() {
-    local end=$((SECONDS + $1 * ${MSP_SLOW:-1}))
+    local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000 * ${MSP_SLOW:-1}))
     shift
     until "$@" >/dev/null 2>&1; do
-        ((SECONDS < end)) || return 1
+        ((${EPOCHREALTIME/[.,]/} < end)) || return 1
         sleep "0.0$((2 * ${MSP_SLOW:-1}))"
     done
 }
@@ -203,7 +203,7 @@ sandbox_up() {
     mount -t bpf bpf "$SB_DIR/bpf" || skip "a bpffs"
     root=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)
     [[ -n $root ]] || skip "cgroup v2"
-    SB_CG=$root/mspd-test-$$
+    SB_CG=$root/${SB_CG_NAME:-mspd-test-$$}
     SB_HOST_CG=$SB_CG-host
     sandbox_watch
     mkdir "$SB_CG" "$SB_CG/agent" "$SB_CG/work" "$SB_HOST_CG" ||
@@ -286,10 +286,10 @@ sandbox_sweep() {
     [[ -z $SB_CG ]] || until_true 5 sandbox_is_empty ||
         note "processes remain in $SB_CG"
     if [[ -n $SB_DIR && -d $SB_DIR ]]; then
-        umount -l "$SB_DIR/bpf" 2>/dev/null
-        for dir in "$SB_DIR"/ns/*; do
+        # the bpffs, network namespaces, and whatever the test mounted itself
+        while read -r dir; do
             umount -l "$dir" 2>/dev/null
-        done
+        done < <(findmnt -rn -o TARGET | grep -F "$SB_DIR/" | sort -r)
         if [[ ${MSP_KEEP:-} ]]; then
             note "kept: $SB_DIR"
         else

@@ -93,3 +93,21 @@ int msp_caps_reduce(const int *keep, size_t n)
         return -errno;
     return verify(keep, n);
 }
+
+int msp_caps_shrink(const int *keep, size_t n)
+{
+    __attribute__((cleanup(free_cap))) cap_t caps = cap_get_proc();
+
+    if (!caps)
+        return -ENOMEM;
+    for (int cap = 0; cap < cap_max_bits(); cap++) {
+        cap_value_t value = cap;
+
+        if (!is_kept(cap, keep, n) &&
+            (cap_set_flag(caps, CAP_PERMITTED, 1, &value, CAP_CLEAR) < 0 ||
+             cap_set_flag(caps, CAP_EFFECTIVE, 1, &value, CAP_CLEAR) < 0 ||
+             cap_set_flag(caps, CAP_INHERITABLE, 1, &value, CAP_CLEAR) < 0))
+            return -errno;
+    }
+    return cap_set_proc(caps) < 0 ? -errno : 0;
+}

@@ -19,3 +19,11 @@
  *         caller must exit.
  */
 int msp_caps_reduce(const int *keep, size_t n);
+
+/*
+ * Gives up what is permitted and not in `keep`, for a process that was reduced
+ * already; the bounding set stays, which no_new_privs makes harmless.
+ * @param keep [n] CAP_* numbers; those the process lacks do not matter
+ * @return 0; -ENOMEM; -EPERM. On an error the caller must exit.
+ */
+int msp_caps_shrink(const int *keep, size_t n);

@@ -82,6 +82,9 @@ static const char *const stats[] = {
     [MSP_STAT_BIND_DENIED] = "bind-denied",
     [MSP_STAT_EGRESS_DENIED] = "egress-denied",
     [MSP_STAT_PENDING_FULL] = "pending-full",
+    [MSP_STAT_EXEC_DROPPED] = "exec-dropped",
+    [MSP_STAT_CGROUP_DROPPED] = "cgroup-dropped",
+    [MSP_STAT_AUDIT_INSERTED] = "audit-inserted",
 };
 _Static_assert(ARRAY_SIZE(stats) == MSP_STAT_COUNT, "stats");
 

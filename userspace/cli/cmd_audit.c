@@ -3,7 +3,7 @@
 
 /* What fits a terminal; --json has the rest. */
 static const char *const columns[] = {
-    "stage",    "verdict",   "reason", "endpoint", "uid",  "comm", "cgroup",
+    "stage",    "verdict",   "reason", "endpoint", "uid",  "exe_name", "cgroup",
     "identity", "privilege", "path",   "count",    "last", NULL,
 };
 static const struct msp_out_view view = {

@@ -11,16 +11,6 @@
 #include <msp/cleanup.h>
 
 #include "cli/cli.h"
-#include "cli/escape.h"
-
-static int complain(struct msp_cli *cli, const char *what, const char *why,
-                    int exit_code)
-{
-    (void)fputs("mspctl: ", cli->err);
-    (void)msp_out_escaped(what, cli->err);
-    (void)fprintf(cli->err, ": %s\n", why);
-    return exit_code;
-}
 
 /* --- without a daemon: a program ends with its last pin -------------------- */
 
@@ -81,18 +71,21 @@ static int detach_pins(struct msp_cli *cli)
     int r;
 
     if (statfs(cli->pin_dir, &fs) < 0)
-        return complain(cli, cli->pin_dir, strerror(errno), MSP_EXIT_USAGE);
+        return msp_cli_fail(cli, MSP_CLI_USAGE, "%s: %s", cli->pin_dir,
+                            strerror(errno));
     if ((unsigned long)fs.f_type != BPF_FS_MAGIC)
-        return complain(cli, cli->pin_dir, "not on a bpf file system",
-                        MSP_EXIT_USAGE);
+        return msp_cli_fail(cli, MSP_CLI_USAGE, "%s: not on a bpf file system",
+                            cli->pin_dir);
     r = remove_layouts(cli->pin_dir, &n);
     if (r < 0)
-        return complain(cli, cli->pin_dir, strerror(-r),
-                        r == -EACCES || r == -EPERM ? MSP_EXIT_REFUSED
-                                                    : MSP_EXIT_INTERNAL);
+        return msp_cli_fail(cli,
+                            r == -EACCES || r == -EPERM ? MSP_CLI_REFUSED
+                                                        : MSP_CLI_INTERNAL,
+                            "%s: %s", cli->pin_dir, strerror(-r));
     if (!n)
-        return complain(cli, cli->pin_dir, "nothing of mspd is pinned there",
-                        MSP_EXIT_USAGE);
+        return msp_cli_fail(cli, MSP_CLI_USAGE,
+                            "%s: nothing of mspd is pinned there",
+                            cli->pin_dir);
     (void)rmdir(cli->pin_dir); /* may be shared, or a mount point */
     if (cli->is_json)
         (void)fputs("{\"schema\":1,\"result\":\"ok\",\"detached\":true}\n",
@@ -106,12 +99,11 @@ static int detach_pins(struct msp_cli *cli)
 
 static int refuse(struct msp_cli *cli)
 {
-    (void)fputs(
-        "mspctl: detach ends all enforcement on this host: every process may\n"
-        "then reach the metadata addresses, unsigned. mspd stops with it. To\n"
-        "do that: mspctl detach --yes\n",
-        cli->err);
-    return MSP_EXIT_USAGE;
+    return msp_cli_fail(
+        cli, MSP_CLI_USAGE,
+        "detach ends all enforcement on this host: every process may then "
+        "reach the metadata addresses, unsigned, and mspd stops with it; to "
+        "do that: mspctl detach --yes");
 }
 
 static bool is_daemon_there(const struct msp_cli *cli)
@@ -138,7 +130,7 @@ int msp_cmd_detach(struct msp_cli *cli)
         part.iov_len = strlen(cli->pin_dir);
     }
     r = msp_cli_run(cli, MSP_CTL_DETACH, &part, cli->pin_dir ? 1 : 0, NULL);
-    if (r == MSP_EXIT_NODAEMON)
+    if (r == MSP_EXIT_NODAEMON && !cli->is_json)
         (void)fputs("mspctl: what it left pinned is removed by: mspctl detach "
                     "--yes --pin-dir DIR\n",
                     cli->err);

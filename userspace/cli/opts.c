@@ -199,6 +199,14 @@ static bool is_object(const struct msp_verbs *verbs, const char *word)
     return false;
 }
 
+static int wrong_operands(struct msp_cli *cli, const struct msp_verb *verb)
+{
+    return usage(cli, NULL, "%s%s%s takes %s, not %zu operand%s", verb->object,
+                 verb->name ? " " : "", verb->name ? verb->name : "",
+                 verb->operands[0] ? verb->operands : "no operand",
+                 cli->n_operands, cli->n_operands == 1 ? "" : "s");
+}
+
 int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
                    struct msp_cli *cli, const struct msp_verb **ret_verb)
 {
@@ -231,9 +239,7 @@ int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
     skip = verb->name ? 2 : 1;
     cli->n_operands = words.n - skip;
     if (!cli->is_help && cli->n_operands != verb->n_operands)
-        return usage(cli, verb->name ? verb->name : verb->object,
-                     "takes %zu operand%s, not %zu", verb->n_operands,
-                     verb->n_operands == 1 ? "" : "s", cli->n_operands);
+        return wrong_operands(cli, verb);
     for (size_t i = 0; i < cli->n_operands && i < MSP_CLI_OPERANDS_MAX; i++)
         cli->operand[i] = words.word[skip + i];
     *ret_verb = verb;

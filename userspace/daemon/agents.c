@@ -212,6 +212,28 @@ static void publish(struct mspd *mspd)
         msp_log_errno(MSP_LOG_ERR, "listeners.publish", r);
 }
 
+/* One that cannot be told now sees it at its next tick. */
+static void proxy_flipped(void *data)
+{
+    struct mspd *mspd = data;
+    struct msp_child_head head = {.type = MSP_CHILD_FLIPPED};
+
+    (void)msp_child_send(&mspd->proxy, &head, sizeof(head), -1);
+}
+
+/* Warned about each time: somebody in there works against the agent. */
+static void revive(struct mspd *mspd, const struct msp_child_listener *lost)
+{
+    char cookie[24];
+    int r;
+
+    (void)snprintf(cookie, sizeof(cookie), "%" PRIu64,
+                   (uint64_t)lost->netns_cookie);
+    r = msp_listeners_revive(&mspd->listeners, lost->netns_cookie);
+    msp_log(MSP_LOG_WARN, "listener.lost", "netns", cookie, "again",
+            r < 0 ? strerror(-r) : "ok", NULL);
+}
+
 static int proxy_packet(void *data, const void *packet, size_t len, int fd)
 {
     struct mspd *mspd = data;
@@ -222,6 +244,11 @@ static int proxy_packet(void *data, const void *packet, size_t len, int fd)
         return -EPROTO;
     if (head->type == MSP_CHILD_LOG && len == sizeof(struct msp_child_log)) {
         msp_connlog_request(&mspd->log, packet);
+        return 0;
+    }
+    if (head->type == MSP_CHILD_LISTENER_LOST &&
+        len == sizeof(struct msp_child_listener)) {
+        revive(mspd, packet);
         return 0;
     }
     if (head->type == MSP_CHILD_READY && len == sizeof(*head)) {
@@ -274,6 +301,8 @@ void mspd_init_proxy(struct mspd *mspd, uint32_t uid, uint32_t gid)
                                      .uid = uid,
                                      .gid = gid};
     msp_child_init(&mspd->proxy, mspd->loop);
+    mspd->policy.flipped = proxy_flipped;
+    mspd->policy.flipped_data = mspd;
     mspd->listeners.proxy = &mspd->proxy;
     mspd->listeners.loader = &mspd->loader;
     mspd->listeners.epoch = mspd->epoch;

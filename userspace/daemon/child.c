@@ -27,6 +27,7 @@ enum {
 static union {
     struct msp_child_names names;
     struct msp_child_netns netns;
+    struct msp_child_open open;
     struct msp_child_log log;
     char bytes[sizeof(struct msp_child_names)];
 } packet_buffer;
@@ -177,6 +178,11 @@ static int watch(struct msp_child *child)
                         EPOLLIN, on_control, child);
 }
 
+static void program_path(const struct msp_child *child, char ret[PATH_MAX])
+{
+    (void)snprintf(ret, PATH_MAX, "%s/%s", child->dir, child->name);
+}
+
 static int spawn(struct msp_child *child)
 {
     struct msp_child_spawn spawn = {0};
@@ -184,6 +190,10 @@ static int spawn(struct msp_child *child)
     char *argv[1 + MSP_CHILD_ARGS] = {NULL};
     char path[PATH_MAX];
 
+    program_path(child, path);
+    /* execve() would fail in the child, where nobody can say why */
+    if (access(path, X_OK) < 0)
+        return -errno;
     r = child->ops->prepare(child->data, &spawn);
     if (r == 0)
         r = msp_io_pair(pair);
@@ -192,7 +202,6 @@ static int spawn(struct msp_child *child)
             child->ops->prepared(&spawn);
         return r;
     }
-    (void)snprintf(path, sizeof(path), "%s/%s", child->dir, child->name);
     argv[0] = path;
     for (size_t i = 0; i + 1 < MSP_CHILD_ARGS && spawn.arg[i]; i++)
         memcpy(&argv[1 + i], &spawn.arg[i], sizeof(char *));
@@ -224,7 +233,10 @@ int msp_child_start(struct msp_child *child)
     int r = spawn(child);
 
     if (r < 0) {
-        msp_log(MSP_LOG_ERR, "child.start", "name", child->name, "error",
+        char path[PATH_MAX];
+
+        program_path(child, path);
+        msp_log(MSP_LOG_ERR, "child.start", "program", path, "error",
                 strerror(-r), NULL);
         plan_restart(child);
         return r;

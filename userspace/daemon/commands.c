@@ -68,22 +68,25 @@ static void put_slot(struct msp_rec *rec, const char *prefix,
     msp_rec_str(rec, name, is_none ? "none" : hex);
 }
 
-static void put_unknown(void *data, const char *identity, const char *selector,
-                        const char *name)
+static void put_unresolved(void *data, const struct msp_unresolved *unresolved)
 {
     struct msp_rec *rec = data;
+    char text[256];
 
+    (void)snprintf(text, sizeof(text),
+                   "%s on this host now: the identity matches nobody",
+                   unresolved->why);
     msp_rec_str(rec, "_item", "warnings");
-    msp_rec_str(rec, "identity", identity);
-    msp_rec_str(rec, "selector", selector);
-    msp_rec_str(rec, "name", name);
-    msp_rec_str(rec, "text",
-                "unknown on this host: the identity matches nobody");
+    msp_rec_str(rec, "identity", unresolved->identity);
+    msp_rec_str(rec, "selector", unresolved->selector);
+    msp_rec_str(rec, "name", unresolved->value);
+    msp_rec_str(rec, "text", text);
     msp_rec_end(rec);
 }
 
 static void on_pushed(void *data, const struct msp_push_result *result)
 {
+    struct waiting *waiting = data;
     struct msp_rec rec = {0};
 
     if (result->status != MSP_CTL_OK)
@@ -101,8 +104,9 @@ static void on_pushed(void *data, const struct msp_push_result *result)
     }
     msp_rec_end(&rec);
     if (result->held)
-        msp_policy_unknown(result->held, put_unknown, &rec);
-    reply(data, result->status, &rec);
+        msp_policy_unresolved(&waiting->mspd->policy, result->held,
+                              put_unresolved, &rec);
+    reply(waiting, result->status, &rec);
 }
 
 static void push(struct mspd *mspd, const struct msp_ctl_client *client,
@@ -189,6 +193,14 @@ static void put_listener(struct msp_rec *rec, const struct msp_listener *item)
     msp_rec_bool(rec, "ready", item->has_row);
 }
 
+static const char *why_no_row(const struct msp_listener *item)
+{
+    if (item->row_error == -E2BIG)
+        return "the table of namespaces (msp_netns) is full: connects there are denied until it has room";
+    return item->row_error < 0 ? strerror(-item->row_error)
+                               : "the proxy does not serve it yet";
+}
+
 static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
                            uint16_t port)
 {
@@ -218,7 +230,7 @@ static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
         msp_rec_bool(&rec, "known", is_known);
         status = item->has_row ? MSP_CTL_OK : MSP_CTL_DEGRADED;
         if (!item->has_row)
-            msp_rec_str(&rec, "why", "the proxy does not serve it yet");
+            msp_rec_str(&rec, "why", why_no_row(item));
     }
     msp_rec_end(&rec);
     reply(waiting, status, &rec);

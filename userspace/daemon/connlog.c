@@ -12,7 +12,8 @@
 #include "base/io.h"
 
 enum {
-    LINE_BYTES_MAX = 16384
+    /* two paths of 4096 bytes, each byte six long if escaped, and the rest */
+    LINE_BYTES_MAX = 65536
 };
 
 static const char file_name[] = "connection.log";
@@ -100,7 +101,7 @@ void msp_connlog_connect(struct msp_connlog *log, const struct msp_event *event)
     uint64_t dropped;
 
     if (may_write(log, event->cgroup_id, &dropped))
-        write_line(log, msp_connlog_connect_line(&log->buf, event,
+        write_line(log, msp_connlog_connect_line(&log->buf, event, log->paths,
                                                  real_now_ns() - age, dropped));
 }
 
@@ -110,6 +111,6 @@ void msp_connlog_request(struct msp_connlog *log,
     uint64_t dropped;
 
     if (may_write(log, record->mark.cgroup_id, &dropped))
-        write_line(log, msp_connlog_request_line(&log->buf, record,
+        write_line(log, msp_connlog_request_line(&log->buf, record, log->paths,
                                                  real_now_ns(), dropped));
 }

@@ -2,7 +2,8 @@
 /*
  * The connection log: one JSON line an event, connects that did not reach the
  * proxy (from the ring) and finished requests (from the proxy). Never a key, a
- * signature or a header value. Rate-limited a container, rotated to ".1".
+ * signature or a header value. Rate-limited a container, rotated to ".1". What
+ * no path is known of has "-".
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 
 #include "base/buf.h"
 #include "daemon/bucket.h"
+#include "daemon/paths.h"
 
 struct msp_connlog {
     int dir_fd; /* borrowed */
@@ -20,6 +22,7 @@ struct msp_connlog {
     uint64_t n_failed;  /* the disk refused them */
     struct msp_buf buf;
     struct msp_buckets buckets;
+    const struct msp_paths *paths; /* borrowed; NULL: no path is known */
 };
 
 /* @return 0; negative errno */
@@ -37,7 +40,9 @@ void msp_connlog_request(struct msp_connlog *log,
 
 /* @param real_ns CLOCK_REALTIME of the event */
 int msp_connlog_connect_line(struct msp_buf *buf, const struct msp_event *event,
-                             uint64_t real_ns, uint64_t dropped);
+                             const struct msp_paths *paths, uint64_t real_ns,
+                             uint64_t dropped);
 int msp_connlog_request_line(struct msp_buf *buf,
                              const struct msp_child_log *record,
-                             uint64_t real_ns, uint64_t dropped);
+                             const struct msp_paths *paths, uint64_t real_ns,
+                             uint64_t dropped);

@@ -2,6 +2,7 @@
 #include "daemon/listeners.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 #include <msp/child.h>
 #include <msp/cleanup.h>
@@ -94,6 +95,26 @@ void msp_listeners_send(struct msp_listeners *listeners)
     }
 }
 
+int msp_listeners_revive(struct msp_listeners *listeners, uint64_t cookie)
+{
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+    struct msp_listener *item = find(listeners, cookie);
+    socklen_t len = sizeof(int);
+    int listens = 0;
+
+    if (!item)
+        return -ENOENT;
+    if (getsockopt(item->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
+        return -errno;
+    /* asked twice is mended once; what it would accept is else shut down */
+    if (!listens && (connect(item->fd, &none, sizeof(none)) < 0 ||
+                     listen(item->fd, MSP_LISTEN_BACKLOG) < 0))
+        return -errno;
+    item->is_sent = false;
+    msp_listeners_send(listeners);
+    return 0;
+}
+
 int msp_listeners_publish(struct msp_listeners *listeners, bool only_sent)
 {
     int result = 0;
@@ -107,6 +128,7 @@ int msp_listeners_publish(struct msp_listeners *listeners, bool only_sent)
         if (item->has_row || (only_sent && !item->is_sent))
             continue;
         r = msp_netns_row_set(listeners->loader, item->cookie, &row);
+        item->row_error = r;
         if (r < 0)
             result = r; /* fail closed: no row, connects are denied */
         else

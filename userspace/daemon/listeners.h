@@ -20,6 +20,7 @@ struct msp_listener {
     char *path;   /* owned; NULL: mspd's own namespace */
     bool is_sent; /* this proxy has it */
     bool has_row;
+    int row_error; /* why it has none: negative errno; 0: not tried yet */
 };
 
 struct msp_listeners {
@@ -46,6 +47,12 @@ int msp_listeners_add(struct msp_listeners *listeners, int fd, uint64_t cookie,
 void msp_listeners_forget_sent(struct msp_listeners *listeners);
 /* Sends what the proxy lacks, as far as its socket takes it. */
 void msp_listeners_send(struct msp_listeners *listeners);
+/*
+ * One does not listen any more: root of its namespace may end any socket there
+ * (SOCK_DESTROY). It has kept its port, listens again and is sent again.
+ * @return 0; -ENOENT no such; negative errno
+ */
+int msp_listeners_revive(struct msp_listeners *listeners, uint64_t cookie);
 /*
  * Points the kernel's rows at the listeners.
  * @param only_sent leave out those the proxy does not have yet

@@ -106,6 +106,17 @@ static int end(struct line *line, uint64_t dropped)
     return line->error;
 }
 
+/* What ran, and where, as the kernel took it down at exec and at connect. */
+static void put_caller(struct line *line, const char exe_name[MSP_NAME_BYTES],
+                       const struct msp_exe *exe, uint64_t cgroup_id,
+                       const struct msp_paths *paths)
+{
+    put_text(line, "exe_name", exe_name, MSP_NAME_BYTES);
+    put_word(line, "exe", msp_paths_exe(paths, exe));
+    put_uint(line, "cgroup", cgroup_id);
+    put_word(line, "cgroup_path", msp_paths_cgroup(paths, cgroup_id));
+}
+
 static void put_flags(struct line *line, uint32_t flags)
 {
     put_bool(line, "root", flags & MSP_MARK_ROOT);
@@ -113,7 +124,8 @@ static void put_flags(struct line *line, uint32_t flags)
 }
 
 int msp_connlog_connect_line(struct msp_buf *buf, const struct msp_event *event,
-                             uint64_t real_ns, uint64_t dropped)
+                             const struct msp_paths *paths, uint64_t real_ns,
+                             uint64_t dropped)
 {
     struct line line = {.buf = buf};
 
@@ -126,8 +138,8 @@ int msp_connlog_connect_line(struct msp_buf *buf, const struct msp_event *event,
     put_uint(&line, "port", event->port);
     put_uint(&line, "uid", event->uid);
     put_uint(&line, "pid", event->pid);
-    put_text(&line, "comm", event->comm, sizeof(event->comm));
-    put_uint(&line, "cgroup", event->cgroup_id);
+    put_caller(&line, event->exe_name.text, &event->exe, event->cgroup_id,
+               paths);
     put_uint(&line, "netns", event->netns_cookie);
     put_flags(&line, event->flags);
     put_uint(&line, "generation", event->generation);
@@ -136,7 +148,8 @@ int msp_connlog_connect_line(struct msp_buf *buf, const struct msp_event *event,
 
 int msp_connlog_request_line(struct msp_buf *buf,
                              const struct msp_child_log *record,
-                             uint64_t real_ns, uint64_t dropped)
+                             const struct msp_paths *paths, uint64_t real_ns,
+                             uint64_t dropped)
 {
     const struct msp_mark *mark = &record->mark;
     struct line line = {.buf = buf};
@@ -149,7 +162,7 @@ int msp_connlog_request_line(struct msp_buf *buf,
     put_uint(&line, "port", mark->port);
     put_uint(&line, "uid", mark->uid);
     put_uint(&line, "pid", mark->pid);
-    put_uint(&line, "cgroup", mark->cgroup_id);
+    put_caller(&line, record->exe_name, &mark->exe, mark->cgroup_id, paths);
     put_uint(&line, "netns", mark->netns_cookie);
     put_flags(&line, mark->flags);
     put_text(&line, "identity", record->identity, sizeof(record->identity));

@@ -84,6 +84,20 @@ static void on_event(void *data, const struct msp_event *event)
     msp_connlog_connect(&mspd->log, event);
 }
 
+static const char *path_of_exe(void *data, const struct msp_exe *exe)
+{
+    const struct mspd *mspd = data;
+
+    return msp_exes_path(&mspd->policy.exes, exe);
+}
+
+static const char *path_of_cgroup(void *data, uint64_t cgroup_id)
+{
+    struct mspd *mspd = data;
+
+    return msp_cgpaths_find(&mspd->cgpaths, cgroup_id);
+}
+
 static void on_users_changed(void *data)
 {
     struct mspd *mspd = data;
@@ -179,9 +193,13 @@ static int start_bpf(struct mspd *mspd, const struct service_user *proxy,
         r = msp_events_open(&mspd->loader, on_event, mspd);
     if (r < 0)
         return failed("start.bpf", r, mspd->loader.why);
+    if (mspd->loader.is_leftover)
+        msp_log(MSP_LOG_WARN, "start.leftover", "pins", mspd->loader.pins.root,
+                "why", "no connect program was attached; made anew", NULL);
     mspd->epoch = mspd->loader.old_epoch + 1;
-    return msp_netns_give_own_sk(
-        &mspd->netns, msp_loader_map_fd(&mspd->loader, "msp_own_sk"));
+    r = msp_netns_give_own_sk(&mspd->netns,
+                              msp_loader_map_fd(&mspd->loader, "msp_own_sk"));
+    return r < 0 ? failed("start.netns", r, "mspd-netns does not listen") : 0;
 }
 
 static int start_key_box(struct mspd *mspd)
@@ -239,6 +257,11 @@ static int start_privileged(struct mspd *mspd, struct service_user *proxy,
 static int start(struct mspd *mspd)
 {
     struct service_user proxy, keeper;
+    struct msp_policy_parts parts = {
+        .loader = &mspd->loader,
+        .names = &mspd->names,
+        .opens = &mspd->netns.opens,
+    };
     int r;
 
     r = start_privileged(mspd, &proxy, &keeper);
@@ -249,12 +272,19 @@ static int start(struct mspd *mspd)
     r = msp_connlog_open(&mspd->log, mspd->dirs.log_fd);
     if (r < 0)
         return failed("start.log", r, mspd->opts.log_dir);
+    mspd->cgpaths.loader = &mspd->loader;
+    mspd->paths = (struct msp_paths){
+        .data = mspd, .exe = path_of_exe, .cgroup = path_of_cgroup};
+    mspd->log.paths = &mspd->paths;
     r = start_bpf(mspd, &proxy, &keeper);
     if (r < 0)
         return r;
     msp_names_init(&mspd->names, mspd->loop, &mspd->keeper);
-    msp_policy_init(&mspd->policy, mspd->loop, &mspd->loader, &mspd->names,
-                    mspd->dirs.state_fd, mspd->opts.is_bootstrap_deny);
+    parts.loop = mspd->loop;
+    parts.state_fd = mspd->dirs.state_fd;
+    r = msp_policy_init(&mspd->policy, &parts, mspd->opts.is_bootstrap_deny);
+    if (r < 0)
+        return failed("start.files", r, "inotify");
     (void)mspd_start_keeper(mspd, keeper.uid, keeper.gid);
     mspd_init_proxy(mspd, proxy.uid, proxy.gid);
     r = msp_watch_open(&mspd->watch, mspd->loop, "/etc", on_users_changed,
@@ -290,6 +320,7 @@ static void stop(struct mspd *mspd, int code)
     msp_netns_done(&mspd->netns);
     msp_listeners_done(&mspd->listeners);
     msp_connlog_done(&mspd->log);
+    msp_cgpaths_done(&mspd->cgpaths);
     msp_loader_done(&mspd->loader);
     if (mspd->key) {
         explicit_bzero(mspd->key, sizeof(*mspd->key));

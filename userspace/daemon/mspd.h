@@ -5,6 +5,7 @@
 
 #include <msp/child.h>
 
+#include "daemon/cgpaths.h"
 #include "daemon/cgroup.h"
 #include "daemon/child.h"
 #include "daemon/connlog.h"
@@ -38,6 +39,8 @@ struct mspd {
     struct msp_names names;
     struct msp_policy policy;
     struct msp_connlog log;
+    struct msp_cgpaths cgpaths;
+    struct msp_paths paths; /* for the log and the audit */
     struct msp_ctl ctl;
     struct msp_watch watch;
     struct msp_timer heartbeat;

@@ -65,6 +65,8 @@ static int on_packet(void *data, const void *packet, size_t len, int fd)
     const struct msp_child_netns *reply = packet;
     msp_autoclose int owned = fd;
 
+    if (reply->head.type == MSP_CHILD_OPEN)
+        return msp_opens_reply(&client->opens, packet, len, TAKE_FD(owned));
     if (len != sizeof(*reply))
         return -EPROTO;
     /* an answer that came after its deadline belongs to nobody */
@@ -100,6 +102,7 @@ int msp_netns_start(struct msp_netns_client *client, struct msp_loop *loop,
         .data = data,
     };
     msp_timer_init(loop, &client->timer, on_deadline, client);
+    msp_opens_init(&client->opens, loop, &client->child);
     msp_child_init(&client->child, loop);
     return msp_child_start(&client->child);
 }
@@ -109,6 +112,7 @@ void msp_netns_done(struct msp_netns_client *client)
     if (!client->child.loop)
         return;
     msp_timer_stop(&client->timer);
+    msp_opens_done(&client->opens);
     while (client->first) {
         msp_autofree struct msp_netns_request *request = client->first;
 

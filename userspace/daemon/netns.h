@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Requests to mspd-netns: one at a time, first in first out, each with a
- * deadline. Its death is not survived: `gone` is called and mspd exits.
+ * Requests to mspd-netns for listeners: one at a time, first in first out, each
+ * with a deadline; those for files are opens.h's. Its death is not survived:
+ * `gone` is called and mspd exits.
  */
 #pragma once
 
 #include <stdint.h>
 
 #include "daemon/child.h"
+#include "daemon/opens.h"
 
 /* @param r 0 or negative errno; fd owned by the callee, -1 on failure */
 typedef void (*msp_netns_fn)(void *data, int r, int fd, uint64_t cookie,
@@ -20,6 +22,7 @@ struct msp_netns_client {
     struct msp_netns_request *first; /* owned list; the first one is asked */
     struct msp_timer timer;
     uint32_t next_id;
+    struct msp_opens opens;
     void (*gone)(void *data);
     void *data;
 };

@@ -116,6 +116,14 @@ static const char **text_of(struct msp_opts *opts, int id)
     }
 }
 
+static const char *name_of(int id)
+{
+    for (size_t i = 0; longs[i].name; i++)
+        if (longs[i].val == id)
+            return longs[i].name;
+    return "";
+}
+
 /* @return 0; 1 nothing more to do; -EINVAL */
 static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
 {
@@ -135,13 +143,24 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
     } else if (id == OPT_VERSION) {
         (void)fputs("mspd " MSP_VERSION "\n", out);
         return 1;
-    } else {
-        (void)fputs("mspd: unknown option or missing value, see --help\n", err);
+    }
+    if (r == 0 && id == OPT_PIN_DIR && optarg[0] != '/') {
+        (void)fprintf(err, "mspd: \"%s\": --pin-dir is an absolute path\n",
+                      optarg);
         return -EINVAL;
     }
     if (r < 0)
-        (void)fprintf(err, "mspd: bad value \"%s\", see --help\n", optarg);
+        (void)fprintf(err, "mspd: \"%s\": bad value of --%s, see --help\n",
+                      optarg, name_of(id));
     return r;
+}
+
+/* What getopt did not take: its '?' or ':'. */
+static int not_taken(int id, const char *word, FILE *err)
+{
+    (void)fprintf(err, "mspd: \"%s\": %s, see --help\n", word,
+                  id == ':' ? "needs a value" : "no such option");
+    return -EINVAL;
 }
 
 int msp_opts_parse(int argc, char **argv, struct msp_opts *ret, FILE *out,
@@ -161,7 +180,9 @@ int msp_opts_parse(int argc, char **argv, struct msp_opts *ret, FILE *out,
 
     optind = 0; /* GNU: start over, also for a second parse */
     opterr = 0;
-    while ((id = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+    while ((id = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
+        if (id == ':' || id == '?')
+            return not_taken(id, argv[optind - 1], err);
         r = take(&opts, id, out, err);
         if (r != 0)
             return r < 0 ? r : MSP_OPTS_DONE;

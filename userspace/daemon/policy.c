@@ -10,6 +10,7 @@
 #include "daemon/bootstrap.h"
 #include "daemon/store.h"
 #include "loader/live.h"
+#include "loader/selectors.h"
 
 enum {
     SWEEP_MS = 5000
@@ -84,6 +85,8 @@ static void finish(struct msp_policy_job *job, enum msp_ctl_status status,
     policy->first = job->next;
     if (job->fn)
         job->fn(job->data, &result);
+    /* of a policy that did not come into force; else there are none */
+    msp_exes_abandon(&policy->exes);
     held_done(&job->held);
     free(job);
     run_first(policy);
@@ -135,7 +138,22 @@ static void forget_live(struct msp_policy *policy)
     held_done(&policy->live);
     msp_rows_done(&policy->rows);
     msp_targets_done(&policy->targets);
+    msp_exe_rows_done(&policy->exe_rows);
     policy->is_live_known = false;
+}
+
+/* Whether executables, base names and cgroups are asked for alike. */
+static bool is_same_selectors(const struct msp_policy *policy,
+                              const struct msp_image *image)
+{
+    uint32_t flags = msp_tables_live(policy->loader).flags;
+
+    if (policy->live.bytes)
+        return msp_selectors_equal(&policy->live.image, image);
+    /* an image nobody knows: equal only if neither asks for any */
+    return !(flags &
+             (MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM | MSP_SLOT_CGROUP_DIM)) &&
+           !msp_selectors_any(image);
 }
 
 /* @param targets, rows taken over on success */
@@ -143,26 +161,35 @@ static int apply_now(struct msp_policy_job *job, struct msp_rows *rows,
                      struct msp_targets *targets)
 {
     struct msp_policy *policy = job->policy;
+    msp_cleanup(msp_exe_rows_done) struct msp_exe_rows exes = {0};
     uint32_t flags = slot_flags(job);
     uint32_t live_flags = msp_tables_live(policy->loader).flags;
     struct msp_apply how = {
         .image = &job->held.image,
         .rows = rows,
+        .exes = &exes,
         .flags = flags,
         .is_same_identities = policy->is_live_known &&
                               msp_rows_equal(rows, &policy->rows) &&
                               msp_targets_equal(targets, &policy->targets) &&
-                              flags == (live_flags & ~MSP_SLOT_GROUP_DIM),
+                              is_same_selectors(policy, &job->held.image) &&
+                              flags == (live_flags & ~MSP_SLOT_DIMS),
     };
-    int r = msp_tables_apply(policy->loader, &how);
+    int r = msp_policy_files_rows(policy, &job->held, rows, &exes);
 
     if (r < 0)
+        return msp_loader_fail(policy->loader, r, "rows of files");
+    r = msp_tables_apply(policy->loader, &how);
+    if (r < 0)
         return r;
+    msp_exes_commit(&policy->exes);
     forget_live(policy);
     policy->live = job->held;
     policy->rows = *rows;
     policy->targets = *targets;
+    policy->exe_rows = exes;
     policy->is_live_known = true;
+    exes = (struct msp_exe_rows){0};
     job->held = (struct msp_held){0};
     *rows = (struct msp_rows){0};
     *targets = (struct msp_targets){0};
@@ -186,17 +213,45 @@ static void apply(struct msp_policy_job *job, struct msp_rows *rows)
         finish(job, MSP_CTL_INTERNAL, policy->loader->why);
         return;
     }
+    if (policy->flipped)
+        policy->flipped(policy->flipped_data);
     plan_sweep(policy);
     if (job->kind == JOB_PUSH || job->kind == JOB_ROLLBACK)
         store(policy);
     finish(job, MSP_CTL_OK, "");
 }
 
-static void on_names(void *data, int r, struct msp_resolved *resolved)
+/* Names and files are as known as they will be in time. */
+static void on_files(void *data)
 {
     struct msp_policy_job *job = data;
     struct msp_policy *policy = job->policy;
     msp_cleanup(msp_rows_done) struct msp_rows rows = {0};
+    int r = msp_rows_build(&job->held.image, job->held.resolved, &rows);
+
+    if (r < 0) {
+        finish(job, MSP_CTL_INTERNAL, "out of memory");
+        return;
+    }
+    if (job->flags & MSP_PUSH_DRY_RUN) {
+        finish(job, MSP_CTL_OK, "");
+        return;
+    }
+    if (job->kind == JOB_NAMES && policy->is_live_known &&
+        msp_rows_equal(&rows, &policy->rows)) {
+        free(policy->live.resolved);
+        policy->live.resolved = TAKE_PTR(job->held.resolved);
+        msp_policy_files_changed(policy);
+        job->flags |= MSP_PUSH_DRY_RUN; /* nothing to apply */
+        finish(job, MSP_CTL_OK, "");
+        return;
+    }
+    apply(job, &rows);
+}
+
+static void on_names(void *data, int r, struct msp_resolved *resolved)
+{
+    struct msp_policy_job *job = data;
     uint32_t n = job->held.image.n[MSP_SEC_IDENTITIES];
 
     if (r < 0 && job->kind == JOB_STORED) {
@@ -212,24 +267,9 @@ static void on_names(void *data, int r, struct msp_resolved *resolved)
         return;
     }
     job->held.resolved = resolved;
-    r = msp_rows_build(&job->held.image, resolved, &rows);
-    if (r < 0) {
+    r = msp_exes_prepare(&job->policy->exes, &job->held.image, on_files, job);
+    if (r < 0)
         finish(job, MSP_CTL_INTERNAL, "out of memory");
-        return;
-    }
-    if (job->flags & MSP_PUSH_DRY_RUN) {
-        finish(job, MSP_CTL_OK, "");
-        return;
-    }
-    if (job->kind == JOB_NAMES && policy->is_live_known &&
-        msp_rows_equal(&rows, &policy->rows)) {
-        free(policy->live.resolved);
-        policy->live.resolved = TAKE_PTR(job->held.resolved);
-        job->flags |= MSP_PUSH_DRY_RUN; /* nothing to apply */
-        finish(job, MSP_CTL_OK, "");
-        return;
-    }
-    apply(job, &rows);
 }
 
 /* --- begin of a job ----------------------------------------------------- */
@@ -262,6 +302,31 @@ static int copy_live(struct msp_policy_job *job)
                           &why);
 }
 
+static bool is_live(const struct msp_image *image,
+                    const struct msp_slot_meta *live)
+{
+    return live->generation && !(live->flags & MSP_SLOT_BOOTSTRAP) &&
+           memcmp(image->header->digest, live->digest, sizeof(live->digest)) ==
+               0;
+}
+
+/*
+ * The policy before the live one: the last on disk, if the live one never got
+ * there, else the one kept beside it.
+ */
+static int read_before(const struct msp_policy_job *job, struct msp_stored *ret,
+                       const char **reterr_why)
+{
+    int state_fd = job->policy->state_fd;
+
+    if (msp_store_read(state_fd, MSP_STORE_LAST, ret, reterr_why) == 0) {
+        if (!is_live(&ret->image, &job->before))
+            return 0;
+        free(ret->bytes);
+    }
+    return msp_store_read(state_fd, MSP_STORE_BEFORE, ret, reterr_why);
+}
+
 /*
  * Read when its turn has come: a push before it moves the store.
  * @return NULL; why it is refused
@@ -272,7 +337,7 @@ static const char *take_before(struct msp_policy_job *job)
     const char *why = "";
     int r;
 
-    r = msp_store_read(job->policy->state_fd, MSP_STORE_BEFORE, &stored, &why);
+    r = read_before(job, &stored, &why);
     if (r == -ENOENT)
         return "there is no earlier policy";
     if (r < 0) {
@@ -283,9 +348,7 @@ static const char *take_before(struct msp_policy_job *job)
     job->held.bytes = stored.bytes;
     job->held.len = stored.len;
     job->held.image = stored.image;
-    if (job->before.generation && !(job->before.flags & MSP_SLOT_BOOTSTRAP) &&
-        memcmp(stored.image.header->digest, job->before.digest,
-               sizeof(job->before.digest)) == 0)
+    if (is_live(&stored.image, &job->before))
         return "the earlier policy is the live one";
     return NULL;
 }
@@ -413,18 +476,30 @@ static void take_over(struct msp_policy *policy, struct msp_held *stored,
 {
     struct msp_push_result result = {
         .status = MSP_CTL_OK, .why = "", .before = *live, .now = *live};
+    bool is_ours = false;
+    int r;
 
     if (stored->bytes && memcmp(stored->image.header->digest, live->digest,
                                 sizeof(live->digest)) == 0) {
         policy->live = *stored;
         *stored = (struct msp_held){0};
         result.held = &policy->live;
+        is_ours = true;
+    } else {
+        /* that mspd could not store it, or died before it did */
+        policy->is_unstored = !(live->flags & MSP_SLOT_BOOTSTRAP);
     }
     held_done(stored);
     /* else the next apply takes a new identity epoch, which is safe */
     policy->is_live_known =
         msp_live_rows(policy->loader, &policy->rows) == 0 &&
         msp_live_targets(policy->loader, &policy->targets) == 0;
+    if (is_ours) {
+        r = msp_policy_files_recall(policy);
+        if (r < 0)
+            /* fail closed: the rows stay, files that change get none */
+            msp_log_errno(MSP_LOG_ERR, "policy.files", r);
+    }
     plan_sweep(policy);
     fn(data, &result);
     /* ids may have changed while no mspd watched */
@@ -456,17 +531,19 @@ int msp_policy_restore(struct msp_policy *policy, msp_policy_fn fn, void *data)
     return enqueue(policy, JOB_BOOTSTRAP, bytes, len, 0, NULL, fn, data);
 }
 
-void msp_policy_init(struct msp_policy *policy, struct msp_loop *loop,
-                     struct msp_loader *loader, struct msp_names *names,
-                     int state_fd, bool is_bootstrap_deny)
+int msp_policy_init(struct msp_policy *policy,
+                    const struct msp_policy_parts *parts,
+                    bool is_bootstrap_deny)
 {
     *policy = (struct msp_policy){
-        .loader = loader,
-        .names = names,
-        .state_fd = state_fd,
+        .loader = parts->loader,
+        .names = parts->names,
+        .opens = parts->opens,
+        .state_fd = parts->state_fd,
         .is_bootstrap_deny = is_bootstrap_deny,
     };
-    msp_timer_init(loop, &policy->sweep, on_sweep, policy);
+    msp_timer_init(parts->loop, &policy->sweep, on_sweep, policy);
+    return msp_policy_files_init(policy, parts->loop);
 }
 
 void msp_policy_done(struct msp_policy *policy)
@@ -480,25 +557,6 @@ void msp_policy_done(struct msp_policy *policy)
         held_done(&job->held);
         free(job);
     }
+    msp_policy_files_done(policy);
     forget_live(policy);
-}
-
-void msp_policy_unknown(const struct msp_held *held, msp_unknown_fn fn,
-                        void *data)
-{
-    const struct msp_image *image = &held->image;
-
-    if (!held->bytes || !held->resolved)
-        return;
-    for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++) {
-        const struct msp_image_identity *identity = &image->identities[i];
-        const char *name = msp_image_string(image, identity->name_off);
-
-        if (identity->flags & MSP_ID_USER && !held->resolved[i].is_user_found)
-            fn(data, name, "userName",
-               msp_image_string(image, identity->user_off));
-        if (identity->flags & MSP_ID_GROUP && !held->resolved[i].is_group_found)
-            fn(data, name, "groupName",
-               msp_image_string(image, identity->group_off));
-    }
 }

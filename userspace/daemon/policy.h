@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The policy in force and the way to a new one: check the image, resolve its
- * names, build rows, apply, store. One job at a time, others wait. Logs what
- * was applied or refused.
+ * names, find its files, build rows, apply, store. One job at a time, others
+ * wait. Logs what was applied or refused. Files that change while a policy is
+ * in force change its rows without a job.
  */
 #pragma once
 
@@ -13,7 +14,9 @@
 #include <msp/ctl.h>
 #include <msp/image.h>
 
+#include "daemon/exes.h"
 #include "daemon/names.h"
+#include "daemon/opens.h"
 #include "loader/tables.h"
 #include "loader/target.h"
 
@@ -41,21 +44,37 @@ struct msp_policy_job;
 struct msp_policy {
     struct msp_loader *loader; /* borrowed */
     struct msp_names *names;   /* borrowed */
+    struct msp_opens *opens;   /* borrowed */
     int state_fd;              /* borrowed */
     bool is_bootstrap_deny;
     struct msp_held live;
     struct msp_rows rows; /* of the live policy, if is_live_known */
     struct msp_targets targets;
+    struct msp_exes exes;
+    struct msp_exe_rows exe_rows; /* as written to the live slot */
+    struct msp_timer rewrite;     /* tries again what could not be written */
     bool is_live_known;
     bool is_unstored; /* in force, but the next boot would not know it */
     struct msp_policy_job *first; /* owned queue; the first one runs */
     struct msp_timer sweep;
     uint64_t sweep_limit;
+    void (*flipped)(void *data); /* a new one is live; set by the owner */
+    void *flipped_data;
 };
 
-void msp_policy_init(struct msp_policy *policy, struct msp_loop *loop,
-                     struct msp_loader *loader, struct msp_names *names,
-                     int state_fd, bool is_bootstrap_deny);
+/* What a policy works with; all borrowed. */
+struct msp_policy_parts {
+    struct msp_loop *loop;
+    struct msp_loader *loader;
+    struct msp_names *names;
+    struct msp_opens *opens;
+    int state_fd;
+};
+
+/* @return 0; negative errno: release with msp_policy_done all the same */
+int msp_policy_init(struct msp_policy *policy,
+                    const struct msp_policy_parts *parts,
+                    bool is_bootstrap_deny);
 void msp_policy_done(struct msp_policy *policy);
 
 /*
@@ -85,8 +104,36 @@ int msp_policy_restore(struct msp_policy *policy, msp_policy_fn fn, void *data);
 /* The host's users changed: resolve again, apply if an id did. */
 void msp_policy_names_changed(struct msp_policy *policy);
 
-/* Name in an image identity that matches nobody on this host. */
-typedef void (*msp_unknown_fn)(void *data, const char *identity,
-                               const char *selector, const char *name);
-void msp_policy_unknown(const struct msp_held *held, msp_unknown_fn fn,
-                        void *data);
+/* A selector of an identity that matches nobody on this host now. */
+struct msp_unresolved {
+    const char *identity;
+    const char *selector; /* as in the document */
+    const char *value;
+    const char *why;
+};
+
+typedef void (*msp_unresolved_fn)(void *data,
+                                  const struct msp_unresolved *unresolved);
+
+/* @param held the live one, or the one a result hands out */
+void msp_policy_unresolved(const struct msp_policy *policy,
+                           const struct msp_held *held, msp_unresolved_fn fn,
+                           void *data);
+
+/* --- policyfiles.c, for policy.c ---------------------------------------- */
+
+int msp_policy_files_init(struct msp_policy *policy, struct msp_loop *loop);
+void msp_policy_files_done(struct msp_policy *policy);
+
+/* The rows of the files of an image as they are known now. @return 0; -ENOMEM
+ */
+int msp_policy_files_rows(const struct msp_policy *policy,
+                          const struct msp_held *held,
+                          const struct msp_rows *rows,
+                          struct msp_exe_rows *ret);
+
+/* Takes over what the live slot of an earlier mspd says of the live image. */
+int msp_policy_files_recall(struct msp_policy *policy);
+
+/* Writes the rows of the live slot anew, where they changed. Logs. */
+void msp_policy_files_changed(struct msp_policy *policy);

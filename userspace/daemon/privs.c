@@ -20,8 +20,9 @@ static const struct msp_priv table[] = {
     ROW(CAP_SETGID, MSP_PRIV_MSPD, "start children as their own users"),
     ROW(CAP_KILL, MSP_PRIV_MSPD, "stop children of other users"),
     ROW(CAP_SYS_ADMIN, MSP_PRIV_NETNS, "enter network namespaces"),
-    ROW(CAP_SYS_PTRACE, MSP_PRIV_NETNS, "open /proc/PID/ns/net"),
-    ROW(CAP_DAC_READ_SEARCH, MSP_PRIV_NETNS, "reach namespace files"),
+    ROW(CAP_SYS_PTRACE, MSP_PRIV_NETNS, "open /proc/PID/ns/net and root"),
+    ROW(CAP_DAC_READ_SEARCH, MSP_PRIV_NETNS,
+        "reach namespace files and executables of the policy"),
     ROW(CAP_SETPCAP, MSP_PRIV_START, "cut the bounding set"),
 };
 

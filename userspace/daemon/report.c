@@ -12,12 +12,14 @@
 #include "daemon/mspd.h"
 #include "daemon/privs.h"
 #include "loader/events.h"
+#include "loader/exelive.h"
 #include "loader/live.h"
 #include "loader/probe.h"
 
 /* What tier "cgroup" of this version does not cover; README says the same. */
 static const char *const limits[] = {
     "root of the init namespaces with CAP_BPF can remove the programs",
+    "who may trace a process, or preload a library into it, has its executable's rights",
     "containers that share a network namespace and have CAP_NET_RAW can read each other's clear text",
     "packet sockets, forwarded traffic and nested VMs are not seen by cgroup hooks",
     "UDP is not covered",
@@ -120,16 +122,28 @@ static void put_stats(const struct mspd *mspd, struct msp_rec *rec)
     }
 }
 
-static void put_unknown(void *data, const char *identity, const char *selector,
-                        const char *name)
+static void put_unresolved(void *data, const struct msp_unresolved *unresolved)
 {
     struct msp_rec *rec = data;
 
-    msp_rec_str(rec, "_item", "unknown_names");
-    msp_rec_str(rec, "identity", identity);
-    msp_rec_str(rec, "selector", selector);
-    msp_rec_str(rec, "name", name);
+    msp_rec_str(rec, "_item", "unresolved");
+    msp_rec_str(rec, "identity", unresolved->identity);
+    msp_rec_str(rec, "selector", unresolved->selector);
+    msp_rec_str(rec, "name", unresolved->value);
+    msp_rec_str(rec, "why", unresolved->why);
     msp_rec_end(rec);
+}
+
+static void put_files(const struct mspd *mspd, struct msp_rec *rec)
+{
+    int64_t n = msp_exec_each(&mspd->loader, NULL, NULL);
+
+    if (n >= 0)
+        msp_rec_uint(rec, "exec.records", (uint64_t)n);
+    msp_rec_uint(rec, "files.current", msp_exes_current(&mspd->policy.exes));
+    msp_rec_uint(rec, "files.retired", msp_exes_retired(&mspd->policy.exes));
+    msp_rec_uint(rec, "files.unwatched",
+                 msp_exes_unwatched(&mspd->policy.exes));
 }
 
 static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
@@ -138,7 +152,8 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
     put_child(rec, &mspd->keeper, false);
     put_child(rec, &mspd->proxy, mspd->is_proxy_ready);
     put_endpoints(mspd, rec);
-    msp_policy_unknown(&mspd->policy.live, put_unknown, rec);
+    msp_policy_unresolved(&mspd->policy, &mspd->policy.live, put_unresolved,
+                          rec);
     put_privileges(rec);
     for (int i = 0; i < MSP_PROG_COUNT; i++) {
         msp_rec_str(rec, "_item", "programs");
@@ -208,7 +223,7 @@ static struct reasons find_reasons(const struct mspd *mspd,
         reasons.text[reasons.n++] = "the programs are not attached";
     if (mspd->policy.is_unstored)
         reasons.text[reasons.n++] =
-            "the policy could not be stored: the next boot has an older one";
+            "the policy is not on disk: the next boot has an older one";
     return reasons;
 }
 
@@ -219,6 +234,19 @@ static uint64_t heartbeat_age_ms(const struct mspd *mspd)
         __atomic_load_n(&mspd->loader.meta->heartbeat_ns, __ATOMIC_ACQUIRE);
 
     return (msp_io_now_ns() - beat) / 1000000u;
+}
+
+static void put_audit_size(const struct mspd *mspd, struct msp_rec *rec)
+{
+    struct msp_audit_size size;
+    uint64_t dropped = 0;
+
+    if (msp_events_audit_size(&mspd->loader, &size) == 0) {
+        msp_rec_uint(rec, "audit.rows", size.n_rows);
+        msp_rec_uint(rec, "audit.evicted", size.n_evicted);
+    }
+    if (msp_events_stat(&mspd->loader, MSP_STAT_AUDIT_DROPPED, &dropped) == 0)
+        msp_rec_uint(rec, "audit.dropped", dropped);
 }
 
 enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
@@ -256,6 +284,8 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "log.lines", mspd->log.n_lines);
     msp_rec_uint(rec, "log.limited", mspd->log.n_dropped);
     msp_rec_uint(rec, "log.failed", mspd->log.n_failed);
+    put_audit_size(mspd, rec);
+    put_files(mspd, rec);
     msp_rec_end(rec);
     for (size_t i = 0; i < reasons.n; i++) {
         msp_rec_str(rec, "_item", "reasons");
@@ -313,7 +343,7 @@ static void put_audit(void *data, const struct msp_audit_key *key,
     msp_rec_uint(rec, "uid", row->uid);
     msp_rec_bool(rec, "other_uids", key->uid == MSP_AUDIT_UID_OTHER);
     msp_rec_uint(rec, "pid", row->pid);
-    put_chars(rec, "comm", row->comm, sizeof(row->comm));
+    put_chars(rec, "exe_name", row->exe_name.text, sizeof(row->exe_name));
     put_chars(rec, "identity", row->identity.text, sizeof(row->identity.text));
     put_chars(rec, "privilege", row->privilege.text,
               sizeof(row->privilege.text));
@@ -323,11 +353,15 @@ static void put_audit(void *data, const struct msp_audit_key *key,
     put_time(audit, "last", row->last_ns);
     msp_rec_uint(rec, "generation", row->generation);
     msp_rec_uint(rec, "cgroup", key->cgroup_id);
+    msp_rec_str(rec, "cgroup_path",
+                msp_paths_cgroup(audit->mspd->log.paths, key->cgroup_id));
     msp_rec_uint(rec, "netns", row->netns_cookie);
     msp_rec_bool(rec, "root", row->flags & MSP_MARK_ROOT);
     msp_rec_bool(rec, "container", row->flags & MSP_MARK_CONTAINER);
-    msp_rec_uint(rec, "exe.dev", row->exe.s_dev);
-    msp_rec_uint(rec, "exe.ino", row->exe.ino);
+    msp_rec_str(rec, "exe", msp_paths_exe(audit->mspd->log.paths, &row->exe));
+    msp_rec_uint(rec, "exe_file.dev", row->exe.s_dev);
+    msp_rec_uint(rec, "exe_file.ino", row->exe.ino);
+    msp_rec_uint(rec, "exe_file.generation", row->exe.generation);
     msp_rec_end(rec);
 }
 
@@ -367,6 +401,7 @@ static void put_counter(void *data, const struct msp_counter_key *key,
 int mspd_report_audit(const struct mspd *mspd, struct msp_rec *rec)
 {
     struct audit audit = {.rec = rec, .mspd = mspd};
+    struct msp_audit_size size;
     struct timespec real;
     uint64_t dropped = 0;
     int r;
@@ -376,8 +411,12 @@ int mspd_report_audit(const struct mspd *mspd, struct msp_rec *rec)
                            (uint64_t)real.tv_nsec - msp_io_now_ns();
     (void)msp_events_stat(&mspd->loader, MSP_STAT_AUDIT_DROPPED, &dropped);
     msp_rec_uint(rec, "dropped", dropped);
+    r = msp_events_audit_size(&mspd->loader, &size);
+    if (r == 0)
+        msp_rec_uint(rec, "evicted", size.n_evicted);
     msp_rec_end(rec);
-    r = msp_events_audit(&mspd->loader, put_audit, &audit);
+    if (r == 0)
+        r = msp_events_audit(&mspd->loader, put_audit, &audit);
     if (r == 0)
         r = msp_events_counters(&mspd->loader, put_counter, &audit);
     return r;

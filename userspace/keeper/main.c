@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -116,11 +117,32 @@ static int run(void)
     return r;
 }
 
+/* @return whether it was asked for, and printed */
+static bool has_told(int argc, char **argv)
+{
+    if (argc != 2)
+        return false;
+    if (msp_streq(argv[1], "--version")) {
+        (void)puts("mspd-keeper " MSP_VERSION);
+        return true;
+    }
+    if (!msp_streq(argv[1], "--help"))
+        return false;
+    (void)puts("usage: mspd-keeper [--static-key]\n"
+               "Reads keys and looks users and groups up. Started by mspd.\n"
+               "  --static-key    a key file is open\n"
+               "  --version       print the version\n"
+               "  --help          print this");
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     bool has_key = argc == 2 && msp_streq(argv[1], "--static-key");
     int r;
 
+    if (has_told(argc, argv))
+        return MSP_EXIT_OK;
     if (argc > 1 && !has_key) {
         msp_log(MSP_LOG_ERR, "keeper.usage", NULL);
         return MSP_EXIT_USAGE;

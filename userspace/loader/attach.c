@@ -10,10 +10,12 @@
 
 #include <msp/cleanup.h>
 
+#include "loader/iter.h"
 #include "loader/object.h"
 #include "loader/upgrade.h"
 #include "msp.skel.h"
 
+/* Of those that have a cgroup. */
 static const enum bpf_attach_type attach_types[MSP_PROG_LINKS] = {
     [MSP_PROG_SOCKOPS] = BPF_CGROUP_SOCK_OPS,
     [MSP_PROG_BIND4] = BPF_CGROUP_INET4_BIND,
@@ -24,6 +26,44 @@ static const enum bpf_attach_type attach_types[MSP_PROG_LINKS] = {
     [MSP_PROG_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
     [MSP_PROG_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
 };
+
+static bool is_tracing(int i)
+{
+    return i < MSP_PROG_CGROUP_LINKS;
+}
+
+/* @return a link's descriptor; negative errno */
+static int attach_one(const struct msp_loader *loader, int i, int cgroup_fd)
+{
+    int prog_fd = msp_loader_prog_fd(loader, i);
+    int fd = is_tracing(i)
+                 ? bpf_raw_tracepoint_open(NULL, prog_fd)
+                 : bpf_link_create(prog_fd, cgroup_fd, attach_types[i], NULL);
+
+    return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Records are kept for processes below our cgroup only: set before the first
+ * program runs.
+ */
+static int set_scope(struct msp_loader *loader, uint64_t cgroup_id)
+{
+    struct msp_find_scope_ctx ctx = {.cgroup = cgroup_id};
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx,
+                .ctx_size_in = sizeof(ctx));
+    int fd = bpf_program__fd(loader->skel->progs.msp_find_scope);
+    int r = bpf_prog_test_run_opts(fd, &opts);
+
+    if (r < 0)
+        return msp_loader_fail(loader, r, "running msp_find_scope");
+    if (ctx.level == MSP_SCOPE_NONE)
+        return msp_loader_fail(loader, -EXDEV, "mspd is not in its cgroup");
+    __atomic_store_n(&loader->meta->scope_level, ctx.level, __ATOMIC_RELEASE);
+    __atomic_store_n(&loader->meta->scope_cgroup, ctx.level ? cgroup_id : 0,
+                     __ATOMIC_RELEASE);
+    return 0;
+}
 
 static int pin_programs(struct msp_loader *loader, bool is_new)
 {
@@ -53,6 +93,14 @@ static void unpin_links(struct msp_loader *loader)
     }
 }
 
+/* What came before the tracepoints were there to see it. */
+static int catch_up(struct msp_loader *loader)
+{
+    int r = msp_iter_tasks(loader);
+
+    return r < 0 ? r : msp_iter_cgroups(loader);
+}
+
 static int attach_new(struct msp_loader *loader, int cgroup_fd)
 {
     char path[MSP_PIN_PATH_BYTES];
@@ -62,12 +110,10 @@ static int attach_new(struct msp_loader *loader, int cgroup_fd)
     if (r < 0)
         return r;
     for (int i = 0; i < MSP_PROG_LINKS; i++) {
-        int fd = bpf_link_create(msp_loader_prog_fd(loader, i), cgroup_fd,
-                                 attach_types[i], NULL);
+        int fd = attach_one(loader, i, cgroup_fd);
 
         if (fd < 0) {
-            r = msp_loader_fail(loader, -errno, "attaching %s",
-                                msp_prog_names[i]);
+            r = msp_loader_fail(loader, fd, "attaching %s", msp_prog_names[i]);
             unpin_links(loader);
             return r;
         }
@@ -75,6 +121,12 @@ static int attach_new(struct msp_loader *loader, int cgroup_fd)
         msp_pins_path(&loader->pins, "links", msp_link_names[i], false, path);
         if (bpf_obj_pin(fd, path) < 0) {
             r = msp_loader_fail(loader, -errno, "pinning %s", path);
+            unpin_links(loader);
+            return r;
+        }
+        if (i + 1 == MSP_PROG_CGROUP_LINKS)
+            r = catch_up(loader);
+        if (r < 0) {
             unpin_links(loader);
             return r;
         }
@@ -140,12 +192,18 @@ static int open_link(struct msp_loader *loader, int i, uint64_t cgroup_id,
         return loader->link_fd[i];
     if (bpf_obj_get_info_by_fd(loader->link_fd[i], &info, &len) < 0)
         return msp_loader_fail(loader, -errno, "reading %s", path);
-    if (info.type != BPF_LINK_TYPE_CGROUP ||
-        info.cgroup.attach_type != (__u32)attach_types[i])
+    if (is_tracing(i) ? info.type != BPF_LINK_TYPE_RAW_TRACEPOINT &&
+                            info.type != BPF_LINK_TYPE_TRACING
+                      : info.type != BPF_LINK_TYPE_CGROUP ||
+                            info.cgroup.attach_type != (__u32)attach_types[i])
         return msp_loader_fail(loader, -EUCLEAN,
                                "%s is a link of another kind; nothing was "
                                "changed",
                                path);
+    if (is_tracing(i)) {
+        *ret_prog_fd = open_current(loader, i, info.prog_id);
+        return *ret_prog_fd < 0 ? *ret_prog_fd : 0;
+    }
     if (info.cgroup.cgroup_id == 0)
         return msp_loader_fail(loader, -EUCLEAN,
                                "the cgroup of %s was removed; to start anew: "
@@ -160,6 +218,55 @@ static int open_link(struct msp_loader *loader, int i, uint64_t cgroup_id,
     return *ret_prog_fd < 0 ? *ret_prog_fd : 0;
 }
 
+/*
+ * Tracing links cannot be exchanged: the new program runs beside the old one,
+ * which writes the same, until its pin is taken over.
+ */
+static int trace_again(struct msp_loader *loader)
+{
+    char path[MSP_PIN_PATH_BYTES];
+
+    for (int i = 0; i < MSP_PROG_CGROUP_LINKS; i++) {
+        msp_autoclose int fd = attach_one(loader, i, -1);
+
+        if (fd < 0)
+            return msp_loader_fail(loader, fd, "attaching %s",
+                                   msp_prog_names[i]);
+        msp_pins_path(&loader->pins, "links", msp_link_names[i], true, path);
+        (void)unlink(path); /* of an mspd that died here */
+        if (bpf_obj_pin(fd, path) < 0)
+            return msp_loader_fail(loader, -errno, "pinning %s", path);
+        (void)close(loader->link_fd[i]);
+        loader->link_fd[i] = TAKE_FD(fd);
+    }
+    return 0;
+}
+
+static void untrace(const struct msp_loader *loader)
+{
+    char path[MSP_PIN_PATH_BYTES];
+
+    for (int i = 0; i < MSP_PROG_CGROUP_LINKS; i++) {
+        msp_pins_path(&loader->pins, "links", msp_link_names[i], true, path);
+        (void)unlink(path);
+    }
+}
+
+/* The new pins take the places of the old ones. */
+static int rename_pins(struct msp_loader *loader, const char *folder,
+                       const char *const *names, int n)
+{
+    char from[MSP_PIN_PATH_BYTES], to[MSP_PIN_PATH_BYTES];
+
+    for (int i = 0; i < n; i++) {
+        msp_pins_path(&loader->pins, folder, names[i], true, from);
+        msp_pins_path(&loader->pins, folder, names[i], false, to);
+        if (rename(from, to) < 0)
+            return msp_loader_fail(loader, -errno, "renaming %s", from);
+    }
+    return 0;
+}
+
 static int exchange(int link_fd, int new_fd, int old_fd)
 {
     LIBBPF_OPTS(bpf_link_update_opts, opts, .flags = BPF_F_REPLACE,
@@ -170,13 +277,13 @@ static int exchange(int link_fd, int new_fd, int old_fd)
 
 static int exchange_all(struct msp_loader *loader, const int *old_fd)
 {
-    for (int i = 0; i < MSP_PROG_LINKS; i++) {
+    for (int i = MSP_PROG_CGROUP_LINKS; i < MSP_PROG_LINKS; i++) {
         int new_fd = msp_loader_prog_fd(loader, i);
         int r = exchange(loader->link_fd[i], new_fd, old_fd[i]);
 
         if (r == 0)
             continue;
-        while (--i >= 0) /* back to what was in force */
+        while (--i >= MSP_PROG_CGROUP_LINKS) /* back to what was in force */
             (void)exchange(loader->link_fd[i], old_fd[i],
                            msp_loader_prog_fd(loader, i));
         return msp_loader_fail(loader, r, "exchanging a program");
@@ -187,24 +294,26 @@ static int exchange_all(struct msp_loader *loader, const int *old_fd)
 static int attach_again(struct msp_loader *loader, uint64_t cgroup_id)
 {
     int old_fd[MSP_PROG_LINKS] = MSP_NO_LINKS;
-    char from[MSP_PIN_PATH_BYTES], to[MSP_PIN_PATH_BYTES];
     int r = 0;
 
     for (int i = 0; i < MSP_PROG_LINKS && r == 0; i++)
         r = open_link(loader, i, cgroup_id, &old_fd[i]);
     if (r == 0)
         r = pin_programs(loader, true);
-    if (r == 0)
-        r = exchange_all(loader, old_fd);
+    if (r == 0) {
+        r = trace_again(loader);
+        if (r == 0)
+            r = exchange_all(loader, old_fd);
+        if (r < 0)
+            untrace(loader);
+    }
     for (int i = 0; i < MSP_PROG_LINKS; i++)
         if (old_fd[i] >= 0)
             (void)close(old_fd[i]);
-    for (int i = 0; i < MSP_PROG_COUNT && r == 0; i++) {
-        msp_pins_path(&loader->pins, "progs", msp_prog_names[i], true, from);
-        msp_pins_path(&loader->pins, "progs", msp_prog_names[i], false, to);
-        if (rename(from, to) < 0)
-            r = msp_loader_fail(loader, -errno, "renaming %s", from);
-    }
+    if (r == 0)
+        r = rename_pins(loader, "links", msp_link_names, MSP_PROG_CGROUP_LINKS);
+    if (r == 0)
+        r = rename_pins(loader, "progs", msp_prog_names, MSP_PROG_COUNT);
     return r;
 }
 
@@ -217,6 +326,8 @@ int msp_attach(struct msp_loader *loader, int cgroup_fd)
     if (fstat(cgroup_fd, &st) < 0)
         return msp_loader_fail(loader, -errno, "reading the cgroup");
     r = msp_upgrade_check(loader, st.st_ino);
+    if (r == 0)
+        r = set_scope(loader, st.st_ino);
     if (r == 0)
         r = loader->is_reused ? attach_again(loader, st.st_ino)
                               : attach_new(loader, cgroup_fd);

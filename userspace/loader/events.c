@@ -95,6 +95,34 @@ int msp_events_audit(const struct msp_loader *loader, msp_audit_fn fn,
     return r;
 }
 
+/* A row that no program has counted in is somebody else's. */
+static void count_row(void *data, const struct msp_audit_key *key,
+                      const struct msp_audit *audit)
+{
+    uint64_t *n_rows = data;
+
+    (void)key;
+    *n_rows += audit->count != 0;
+}
+
+int msp_events_audit_size(const struct msp_loader *loader,
+                          struct msp_audit_size *ret)
+{
+    uint64_t n_inserted = 0, n_rows = 0;
+    int r;
+
+    /* before the rows: what comes in between is taken for neither */
+    r = msp_events_stat(loader, MSP_STAT_AUDIT_INSERTED, &n_inserted);
+    if (r == 0)
+        r = msp_events_audit(loader, count_row, &n_rows);
+    if (r < 0)
+        return r;
+    *ret = (struct msp_audit_size){
+        .n_rows = n_rows,
+        .n_evicted = n_inserted > n_rows ? n_inserted - n_rows : 0};
+    return 0;
+}
+
 int msp_events_counters(const struct msp_loader *loader, msp_counter_fn fn,
                         void *data)
 {

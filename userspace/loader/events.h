@@ -18,6 +18,19 @@ int msp_events_open(struct msp_loader *loader, msp_event_fn fn, void *data);
 /* Calls the function of msp_events_open for what is there; never waits. */
 int msp_events_drain(struct msp_loader *loader);
 
+struct msp_audit_size {
+    uint64_t n_rows;
+    uint64_t n_evicted; /* made by the programs, and gone */
+};
+
+/*
+ * How much the audit map holds and has lost. The kernel does not count what it
+ * evicts, so this is what was inserted less what is there; rows inserted
+ * meanwhile are not yet counted as lost. @return 0; negative errno
+ */
+int msp_events_audit_size(const struct msp_loader *loader,
+                          struct msp_audit_size *ret);
+
 /* Rows may change meanwhile; each one is a copy. @return 0; negative errno */
 int msp_events_audit(const struct msp_loader *loader, msp_audit_fn fn,
                      void *data);

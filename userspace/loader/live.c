@@ -9,7 +9,7 @@
 
 #include "loader/tables.h"
 
-static const char *const dim_maps[MSP_DIM_HOST_ONLY] = {
+static const char *const dim_maps[MSP_DIM_IDS] = {
     [MSP_DIM_UID] = "msp_uid",
     [MSP_DIM_GID] = "msp_gid",
     [MSP_DIM_GROUP] = "msp_group",
@@ -62,7 +62,7 @@ static int read_table(int fd, struct msp_row_table *ret)
 
 static int read_rows(const struct msp_loader *loader, struct msp_rows *ret)
 {
-    for (int dim = 0; dim < MSP_DIM_HOST_ONLY; dim++) {
+    for (int dim = 0; dim < MSP_DIM_IDS; dim++) {
         msp_autoclose int fd = open_live(loader, dim_maps[dim]);
         int r;
 

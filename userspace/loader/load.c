@@ -20,8 +20,11 @@ enum {
 _Static_assert(sizeof(struct msp_meta) <= META_BYTES, "meta");
 
 #define LINK_NAMES                                                            \
-    [MSP_PROG_SOCKOPS] = "msp_sockops", [MSP_PROG_BIND4] = "msp_bind4",       \
-    [MSP_PROG_BIND6] = "msp_bind6", [MSP_PROG_PEERNAME4] = "msp_peername4",   \
+    [MSP_PROG_EXEC] = "msp_on_exec", [MSP_PROG_FORK] = "msp_on_fork",         \
+    [MSP_PROG_EXIT] = "msp_on_exit", [MSP_PROG_MKDIR] = "msp_on_mkdir",       \
+    [MSP_PROG_RMDIR] = "msp_on_rmdir", [MSP_PROG_SOCKOPS] = "msp_sockops",    \
+    [MSP_PROG_BIND4] = "msp_bind4", [MSP_PROG_BIND6] = "msp_bind6",           \
+    [MSP_PROG_PEERNAME4] = "msp_peername4",                                   \
     [MSP_PROG_PEERNAME6] = "msp_peername6", [MSP_PROG_EGRESS] = "msp_egress", \
     [MSP_PROG_CONNECT6] = "msp_connect6", [MSP_PROG_CONNECT4] = "msp_connect4"
 
@@ -52,6 +55,45 @@ static bool is_pinned_map(const struct bpf_map *map)
     const char *name = bpf_map__name(map);
 
     return !bpf_map__is_internal(map) && strncmp(name, "msp_t_", 6) != 0;
+}
+
+/* A number in a file of /proc/sys/kernel. @return 0: it cannot be read */
+static uint32_t read_sysctl(const char *path)
+{
+    msp_autofclose FILE *f = fopen(path, "re");
+    char text[32], *end;
+    unsigned long value;
+
+    if (!f || !fgets(text, sizeof(text), f))
+        return 0;
+    errno = 0;
+    value = strtoul(text, &end, 10);
+    return errno || end == text || value > UINT32_MAX ? 0 : (uint32_t)value;
+}
+
+/*
+ * Room for as many processes as this host can have, so that no crowd of them
+ * can push others out. A pinned map keeps the size it was made with.
+ */
+static uint32_t exec_entries(const struct msp_loader *loader)
+{
+    uint32_t pids = read_sysctl("/proc/sys/kernel/pid_max");
+    uint32_t threads = read_sysctl("/proc/sys/kernel/threads-max");
+    uint32_t n = pids < threads ? pids : threads;
+    struct bpf_map_info info = {0};
+    __u32 len = sizeof(info);
+    char path[MSP_PIN_PATH_BYTES];
+    msp_autoclose int fd = -1;
+
+    if (loader->is_reused) {
+        msp_pins_path(&loader->pins, "maps", "msp_exec", false, path);
+        fd = bpf_obj_get(path);
+        if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0)
+            return info.max_entries;
+    }
+    return n < MSP_EXEC_MIN   ? MSP_EXEC_MIN
+           : n > MSP_EXEC_MAX ? MSP_EXEC_MAX
+                              : n;
 }
 
 /* What a pinned map would have to be; libbpf's own message is a warning. */
@@ -125,6 +167,7 @@ static int judge_pins(struct msp_loader *loader)
                                "anew: mspctl detach --yes --pin-dir %s",
                                loader->pins.root, missing, loader->pins.dir);
     case MSP_PINS_LEFTOVER:
+        loader->is_leftover = true;
         r = msp_pins_clear(&loader->pins);
         if (r < 0)
             return msp_loader_fail(loader, r, "clearing %s", loader->pins.root);
@@ -184,14 +227,19 @@ int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
     r = msp_pins_open(&loader->pins, pin_dir);
     if (r < 0)
         return msp_loader_fail(loader, r, "pin directory %s%s", pin_dir,
-                               r == -EINVAL ? " (not on a bpf file system?)"
-                                            : "");
+                               r == -EINVAL || r == -ENOENT || r == -EPERM
+                                   ? " (not on a bpf file system?)"
+                                   : "");
     loader->skel = msp_bpf__open();
     if (!loader->skel)
         return msp_loader_fail(loader, -errno, "opening the BPF object");
     r = judge_pins(loader);
     if (r < 0)
         return r;
+    r = bpf_map__set_max_entries(loader->skel->maps.msp_exec,
+                                 exec_entries(loader));
+    if (r < 0)
+        return msp_loader_fail(loader, r, "sizing msp_exec");
     r = choose_pins(loader);
     if (r < 0)
         return r;

@@ -19,7 +19,13 @@ enum {
 
 /* Programs that stay: attached ones in order of attaching, then the others. */
 enum msp_prog {
-    MSP_PROG_SOCKOPS = 0,
+    MSP_PROG_EXEC = 0, /* tracepoints first: connect relies on their records */
+    MSP_PROG_FORK,
+    MSP_PROG_EXIT,
+    MSP_PROG_MKDIR,
+    MSP_PROG_RMDIR,
+    MSP_PROG_CGROUP_LINKS, /* programs above trace, those below have a cgroup */
+    MSP_PROG_SOCKOPS = MSP_PROG_CGROUP_LINKS,
     MSP_PROG_BIND4,
     MSP_PROG_BIND6,
     MSP_PROG_PEERNAME4,
@@ -47,6 +53,7 @@ struct msp_loader {
     struct msp_bpf *skel;  /* owned */
     struct msp_meta *meta; /* the live page; stores are atomic */
     bool is_reused;        /* links of an earlier mspd are in force */
+    bool is_leftover;      /* pins that denied nobody were removed */
     uint64_t old_epoch;    /* agent_epoch found */
     int link_fd[MSP_PROG_LINKS];
     struct ring_buffer *ring;

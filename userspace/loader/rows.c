@@ -8,8 +8,8 @@
 /* What one identity demands, names already turned into ids. */
 struct demand {
     bool is_dead; /* matches nobody */
-    bool has[MSP_DIM_HOST_ONLY];
-    uint32_t id[MSP_DIM_HOST_ONLY];
+    bool has[MSP_DIM_IDS];
+    uint32_t id[MSP_DIM_IDS];
 };
 
 static void set_bit(struct msp_idset *set, uint32_t bit)
@@ -23,31 +23,53 @@ static void demand_id(struct demand *demand, enum msp_dim dim, uint32_t id)
     demand->id[dim] = id;
 }
 
+bool msp_rows_is_dead(const struct msp_image_identity *identity,
+                      const struct msp_resolved *resolved)
+{
+    uint32_t flags = identity->flags;
+
+    if (flags & MSP_ID_NOBODY)
+        return true;
+    if (!resolved)
+        return false;
+    /* fail closed: an unknown or contradicting name matches nobody */
+    if (flags & MSP_ID_USER &&
+        (!resolved->is_user_found ||
+         (flags & MSP_ID_UID && resolved->user_id != identity->uid)))
+        return true;
+    return flags & MSP_ID_GROUP && !resolved->is_group_found;
+}
+
 static struct demand demand_of(const struct msp_image_identity *identity,
                                const struct msp_resolved *resolved)
 {
-    struct demand demand = {0};
+    struct demand demand = {.is_dead = msp_rows_is_dead(identity, resolved)};
     uint32_t flags = identity->flags;
 
     if (flags & MSP_ID_UID)
         demand_id(&demand, MSP_DIM_UID, identity->uid);
-    if (flags & MSP_ID_USER) {
-        /* fail closed: an unknown or contradicting name matches nobody */
-        if (!resolved->is_user_found ||
-            (flags & MSP_ID_UID && resolved->user_id != identity->uid))
-            demand.is_dead = true;
+    if (flags & MSP_ID_USER)
         demand_id(&demand, MSP_DIM_UID, resolved->user_id);
-    }
     if (flags & MSP_ID_GID)
         demand_id(&demand, MSP_DIM_GID, identity->gid);
-    if (flags & MSP_ID_GROUP) {
-        /* fail closed: as above */
-        if (!resolved->is_group_found)
-            demand.is_dead = true;
+    if (flags & MSP_ID_GROUP)
         demand_id(&demand, flags & MSP_ID_GID ? MSP_DIM_GROUP : MSP_DIM_GID,
                   resolved->group_id);
-    }
     return demand;
+}
+
+/* Their rows are others' to make: of files, or ready in the image. */
+static const uint32_t other_dims[MSP_DIM_COUNT] = {
+    [MSP_DIM_EXE] = MSP_ID_EXE,
+    [MSP_DIM_PROCESS] = MSP_ID_PROCESS,
+    [MSP_DIM_CGROUP] = MSP_ID_CGROUP | MSP_ID_UNIT,
+};
+
+static void add_wild(struct msp_rows *rows, uint32_t bit, uint32_t flags)
+{
+    for (int dim = MSP_DIM_IDS; dim < MSP_DIM_HOST_ONLY; dim++)
+        if (!(flags & other_dims[dim]))
+            set_bit(&rows->wild[dim], bit);
 }
 
 static int compare(const void *a, const void *b)
@@ -87,7 +109,7 @@ int msp_rows_build(const struct msp_image *image,
     uint32_t n = image->n[MSP_SEC_IDENTITIES];
 
     msp_rows_done(ret);
-    for (int dim = 0; dim < MSP_DIM_HOST_ONLY; dim++) {
+    for (int dim = 0; dim < MSP_DIM_IDS; dim++) {
         ret->dim[dim].row = calloc(n ? n : 1, sizeof(struct msp_row));
         if (!ret->dim[dim].row) {
             msp_rows_done(ret);
@@ -100,7 +122,9 @@ int msp_rows_build(const struct msp_image *image,
 
         if (identity->flags & MSP_ID_HOST_ONLY)
             set_bit(&ret->wild[MSP_DIM_HOST_ONLY], i);
-        for (int dim = 0; dim < MSP_DIM_HOST_ONLY && !demand.is_dead; dim++) {
+        if (!demand.is_dead)
+            add_wild(ret, i, identity->flags);
+        for (int dim = 0; dim < MSP_DIM_IDS && !demand.is_dead; dim++) {
             struct msp_row_table *table = &ret->dim[dim];
 
             if (!demand.has[dim]) {
@@ -111,7 +135,7 @@ int msp_rows_build(const struct msp_image *image,
             set_bit(&table->row[table->n++].set, i);
         }
     }
-    for (int dim = 0; dim < MSP_DIM_HOST_ONLY; dim++)
+    for (int dim = 0; dim < MSP_DIM_IDS; dim++)
         finish(&ret->dim[dim], &ret->wild[dim]);
     return 0;
 }
@@ -120,7 +144,7 @@ bool msp_rows_equal(const struct msp_rows *a, const struct msp_rows *b)
 {
     if (memcmp(a->wild, b->wild, sizeof(a->wild)) != 0)
         return false;
-    for (int dim = 0; dim < MSP_DIM_HOST_ONLY; dim++) {
+    for (int dim = 0; dim < MSP_DIM_IDS; dim++) {
         const struct msp_row_table *left = &a->dim[dim], *right = &b->dim[dim];
 
         if (left->n != right->n)
@@ -134,7 +158,7 @@ bool msp_rows_equal(const struct msp_rows *a, const struct msp_rows *b)
 
 void msp_rows_done(struct msp_rows *rows)
 {
-    for (int dim = 0; dim < MSP_DIM_HOST_ONLY; dim++)
+    for (int dim = 0; dim < MSP_DIM_IDS; dim++)
         free(rows->dim[dim].row);
     memset(rows, 0, sizeof(*rows));
 }

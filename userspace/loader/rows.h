@@ -34,11 +34,19 @@ struct msp_row_table {
 };
 
 struct msp_rows {
-    struct msp_row_table dim[MSP_DIM_HOST_ONLY]; /* uid, gid, group */
-    struct msp_idset wild[MSP_DIM_COUNT]; /* [MSP_DIM_HOST_ONLY]: that set */
+    struct msp_row_table dim[MSP_DIM_IDS]; /* uid, gid, group */
+    struct msp_idset wild[MSP_DIM_COUNT];  /* [MSP_DIM_HOST_ONLY]: that set */
 };
 
 /*
+ * Whether an identity can match nobody on this host.
+ * @param resolved NULL: not known yet, its names are not looked at
+ */
+bool msp_rows_is_dead(const struct msp_image_identity *identity,
+                      const struct msp_resolved *resolved);
+
+/*
+ * Of executables, base names and cgroups only the wildcard rows are made here.
  * @param resolved [identities of the image]
  * @param ret empty or filled before; emptied first
  * @return 0; -ENOMEM

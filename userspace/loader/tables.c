@@ -10,6 +10,8 @@
 
 #include <msp/cleanup.h>
 
+#include "loader/iter.h"
+#include "loader/outer.h"
 #include "msp.skel.h"
 
 /* One table of a policy: where its entries are and which maps they fill. */
@@ -21,10 +23,11 @@ struct table {
     const void *values; /* NULL: the index, as struct msp_pair_ref */
     size_t value_stride;
     uint32_t n;
+    uint32_t room; /* entries, if more than n; such a table stays writable */
 };
 
 enum {
-    TABLES = 12
+    TABLES = 17
 };
 
 /* Everything of one apply; names are copied into fixed records. */
@@ -115,13 +118,39 @@ static struct table row_table(const char *outer,
                           sizeof(struct msp_row),
                           first + offsetof(struct msp_row, set),
                           sizeof(struct msp_row),
-                          (uint32_t)rows->n};
+                          (uint32_t)rows->n,
+                          0};
 }
 
 static struct table array_table(const char *outer, const char *template,
                                 const void *values, size_t stride, uint32_t n)
 {
-    return (struct table){outer, template, NULL, 0, values, stride, n};
+    return (struct table){outer, template, NULL, 0, values, stride, n, 0};
+}
+
+/* Files: mspd follows their paths. Without paths there is one idle entry. */
+static struct table exe_table(const struct msp_image *image,
+                              const struct msp_exe_rows *exes)
+{
+    const uint32_t room = image->n[MSP_SEC_EXES] ? MSP_EXE_ROWS_MAX : 1;
+
+    if (!exes || !exes->n)
+        return (struct table){
+            .outer = "msp_exe", .template = "msp_t_exe", .room = room};
+    return (struct table){"msp_exe",         "msp_t_exe",
+                          &exes->entry->key, sizeof(*exes->entry),
+                          &exes->entry->row, sizeof(*exes->entry),
+                          (uint32_t)exes->n, room};
+}
+
+/* Cgroups: rows come and go with them, the kernel writes them. */
+static struct table cgroup_table(const struct msp_image *image)
+{
+    return (struct table){
+        .outer = "msp_cgroup",
+        .template = "msp_t_cgroup",
+        .room = image->n[MSP_SEC_CG_STATES] ? MSP_CGROUPS_MAX : 1,
+    };
 }
 
 static void plan(struct job *job, const struct msp_apply *apply)
@@ -131,7 +160,7 @@ static void plan(struct job *job, const struct msp_apply *apply)
     const struct table tables[TABLES] = {
         {"msp_ep_lpm", "msp_t_ep_lpm", &job->prefixes->key,
          sizeof(*job->prefixes), &job->prefixes->endpoint,
-         sizeof(*job->prefixes), job->n_prefixes},
+         sizeof(*job->prefixes), job->n_prefixes, 0},
         array_table("msp_eps", "msp_t_eps", &image->endpoints->ep,
                     sizeof(*image->endpoints), n[MSP_SEC_ENDPOINTS]),
         row_table("msp_uid", &apply->rows->dim[MSP_DIM_UID]),
@@ -142,15 +171,25 @@ static void plan(struct job *job, const struct msp_apply *apply)
         array_table("msp_sets", "msp_t_set", image->sets,
                     sizeof(struct msp_idset), n[MSP_SEC_SETS]),
         {"msp_paths", "msp_t_path", &image->paths->key, sizeof(*image->paths),
-         &image->paths->node, sizeof(*image->paths), n[MSP_SEC_PATHS]},
+         &image->paths->node, sizeof(*image->paths), n[MSP_SEC_PATHS], 0},
         array_table("msp_conds", "msp_t_cond", image->conds,
                     sizeof(struct msp_cond), n[MSP_SEC_CONDS]),
         {"msp_pairs", "msp_t_pair", image->pairs, sizeof(*image->pairs), NULL,
-         0, n[MSP_SEC_PAIRS]},
+         0, n[MSP_SEC_PAIRS], 0},
         array_table("msp_id_names", "msp_t_name", job->identity_names,
                     sizeof(struct msp_name), n[MSP_SEC_IDENTITIES]),
         array_table("msp_pr_names", "msp_t_name", job->privilege_names,
                     sizeof(struct msp_name), n[MSP_SEC_PRIVILEGES]),
+        exe_table(image, apply->exes),
+        {"msp_process", "msp_t_process", &image->processes->name,
+         sizeof(*image->processes), &image->processes->set,
+         sizeof(*image->processes), n[MSP_SEC_PROCESSES], 0},
+        {"msp_cg_edges", "msp_t_cg_edge", &image->cg_edges->key,
+         sizeof(*image->cg_edges), &image->cg_edges->to,
+         sizeof(*image->cg_edges), n[MSP_SEC_CG_EDGES], 0},
+        array_table("msp_cg_states", "msp_t_cg_state", image->cg_states,
+                    sizeof(struct msp_cg_state), n[MSP_SEC_CG_STATES]),
+        cgroup_table(image),
     };
 
     memcpy(job->table, tables, sizeof(tables));
@@ -165,6 +204,7 @@ static int create(const struct job *job, const struct table *table)
         bpf_object__find_map_by_name(obj, table->template);
     LIBBPF_OPTS(bpf_map_create_opts, opts,
                 .btf_fd = (__u32)bpf_object__btf_fd(obj));
+    uint32_t room = table->room > table->n ? table->room : table->n;
     int fd;
 
     if (!map)
@@ -172,9 +212,9 @@ static int create(const struct job *job, const struct table *table)
     opts.map_flags = bpf_map__map_flags(map);
     opts.btf_key_type_id = bpf_map__btf_key_type_id(map);
     opts.btf_value_type_id = bpf_map__btf_value_type_id(map);
-    fd = bpf_map_create(bpf_map__type(map), table->outer,
-                        bpf_map__key_size(map), bpf_map__value_size(map),
-                        table->n ? table->n : 1, &opts);
+    fd =
+        bpf_map_create(bpf_map__type(map), table->outer, bpf_map__key_size(map),
+                       bpf_map__value_size(map), room ? room : 1, &opts);
     return fd < 0 ? -errno : fd;
 }
 
@@ -192,7 +232,7 @@ static int fill(int fd, const struct table *table)
     return 0;
 }
 
-/* Makes, fills, freezes and pins; nothing is published. */
+/* Makes, fills, freezes what stays as it is and pins; nothing is published. */
 static int build(struct job *job)
 {
     char path[MSP_PIN_PATH_BYTES], to[MSP_PIN_PATH_BYTES];
@@ -213,7 +253,7 @@ static int build(struct job *job)
         r = fill(job->fd[i], table);
         if (r < 0)
             return msp_loader_fail(job->loader, r, "filling %s", table->outer);
-        if (bpf_map_freeze(job->fd[i]) < 0)
+        if (!table->room && bpf_map_freeze(job->fd[i]) < 0)
             return msp_loader_fail(job->loader, -errno, "freezing %s",
                                    table->outer);
         msp_pins_gen_path(pins, job->generation, true, table->outer, path);
@@ -254,15 +294,21 @@ static uint32_t idle_slot(const struct msp_loader *loader)
     return best;
 }
 
+/* Nobody believes the slot meanwhile, so the order does not matter. */
 static int publish_maps(struct job *job)
 {
-    for (int i = 0; i < TABLES; i++) {
-        int outer = msp_loader_map_fd(job->loader, job->table[i].outer);
+    struct msp_outer outer[TABLES];
+    size_t which = TABLES;
+    int r;
 
-        if (bpf_map_update_elem(outer, &job->slot, &job->fd[i], BPF_ANY) < 0)
-            return msp_loader_fail(job->loader, -errno, "publishing %s",
-                                   job->table[i].outer);
-    }
+    for (int i = 0; i < TABLES; i++)
+        outer[i] = (struct msp_outer){
+            msp_loader_map_fd(job->loader, job->table[i].outer), job->fd[i]};
+    r = msp_outer_set(outer, TABLES, job->slot, &which);
+    if (r < 0)
+        return msp_loader_fail(job->loader, r, "publishing %s",
+                               which < TABLES ? job->table[which].outer
+                                              : "the tables");
     return 0;
 }
 
@@ -293,14 +339,22 @@ static uint32_t next_epoch(const struct msp_loader *loader)
     return epoch + 1;
 }
 
+static uint32_t dims_of(const struct msp_apply *apply)
+{
+    const uint32_t *n = apply->image->n;
+
+    return (apply->rows->dim[MSP_DIM_GROUP].n ? MSP_SLOT_GROUP_DIM : 0) |
+           (n[MSP_SEC_EXES] ? MSP_SLOT_EXE_DIM : 0) |
+           (n[MSP_SEC_PROCESSES] ? MSP_SLOT_PROCESS_DIM : 0) |
+           (n[MSP_SEC_CG_STATES] ? MSP_SLOT_CGROUP_DIM : 0);
+}
+
 static void publish_slot(struct job *job, const struct msp_apply *apply,
                          uint32_t epoch)
 {
     struct msp_slot_meta *slot = &job->loader->meta->slot[job->slot];
-    uint32_t flags = apply->flags;
+    uint32_t flags = apply->flags | dims_of(apply);
 
-    if (apply->rows->dim[MSP_DIM_GROUP].n)
-        flags |= MSP_SLOT_GROUP_DIM;
     memcpy(slot->digest, apply->image->header->digest, sizeof(slot->digest));
     __atomic_store_n(&slot->flags, flags, __ATOMIC_RELEASE);
     __atomic_store_n(&slot->identity_epoch, epoch, __ATOMIC_RELEASE);
@@ -335,6 +389,9 @@ static int run(struct job *job, const struct msp_apply *apply)
     r = publish_maps(job);
     if (r == 0)
         r = publish_ports(job, apply->image);
+    /* cgroups that are there; those made from now on have rows at once */
+    if (r == 0 && apply->image->n[MSP_SEC_CG_STATES])
+        r = msp_iter_cgroups(job->loader);
     if (r < 0) {
         /* fail closed: the idle slot stays at generation 0 */
         msp_pins_gen_path(&job->loader->pins, job->generation, false, NULL,
@@ -375,7 +432,7 @@ static void sweep_one(void *data, uint64_t generation)
     const struct sweep *sweep = data;
     char path[MSP_PIN_PATH_BYTES];
 
-    if (generation > sweep->limit)
+    if (generation >= sweep->limit)
         return;
     for (uint32_t slot = 0; slot < MSP_SLOTS; slot++)
         if (slot_generation(sweep->loader, slot) == generation)

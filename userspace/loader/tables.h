@@ -8,13 +8,20 @@
 
 #include <msp/image.h>
 
+#include "loader/exerows.h"
 #include "loader/load.h"
 #include "loader/rows.h"
+
+/* Flags of a slot that say which dimensions it has. */
+#define MSP_SLOT_DIMS                                               \
+    (MSP_SLOT_GROUP_DIM | MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM | \
+     MSP_SLOT_CGROUP_DIM)
 
 struct msp_apply {
     const struct msp_image *image;
     const struct msp_rows *rows;
-    uint32_t flags; /* MSP_SLOT_BOOTSTRAP*; GROUP_DIM is found out here */
+    const struct msp_exe_rows *exes; /* NULL: no file has a row */
+    uint32_t flags; /* MSP_SLOT_BOOTSTRAP*; MSP_SLOT_DIMS are found out here */
     bool is_same_identities; /* keep the live identity epoch */
 };
 
@@ -28,7 +35,8 @@ int msp_tables_apply(struct msp_loader *loader, const struct msp_apply *apply);
 struct msp_slot_meta msp_tables_live(const struct msp_loader *loader);
 
 /*
- * Drops pinned generations up to `limit` that no slot holds. Call it some
- * seconds after a flip, so that a program still running keeps its maps.
+ * Drops pinned generations below `limit` that no slot holds. Call it some
+ * seconds after `limit` was live: what is dropped has not been live since, so
+ * that a program still running keeps its maps.
  */
 void msp_tables_sweep(struct msp_loader *loader, uint64_t limit);

@@ -69,10 +69,13 @@ static int check_link(struct msp_loader *loader, const char *path,
         return fd;
     if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
         return msp_loader_fail(loader, -errno, "reading %s", path);
+    if (info.type == BPF_LINK_TYPE_RAW_TRACEPOINT ||
+        info.type == BPF_LINK_TYPE_TRACING)
+        return 0;
     if (info.type != BPF_LINK_TYPE_CGROUP)
         return msp_loader_fail(loader, -EUCLEAN,
-                               "%s is not a link at a cgroup; nothing was "
-                               "changed",
+                               "%s is not a link at a cgroup or tracepoint; "
+                               "nothing was changed",
                                path);
     /* one whose cgroup was removed has the id 0 and holds nobody */
     if (info.cgroup.cgroup_id && info.cgroup.cgroup_id != *cgroup_id)

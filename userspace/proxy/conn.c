@@ -207,6 +207,11 @@ bool msp_conn_is_idle(const struct msp_conn *conn)
            recv(conn->client.fd, &byte, 1, MSG_PEEK) <= 0;
 }
 
+bool msp_conn_is_new(const struct msp_conn *conn)
+{
+    return !conn->n_requests && age_ms(conn) < MSP_HEAD_MS;
+}
+
 void msp_conn_detail(struct msp_conn *conn, const char *detail)
 {
     (void)snprintf(conn->ex->log.detail, sizeof(conn->ex->log.detail), "%s",
@@ -219,7 +224,8 @@ bool msp_conn_must_close(struct msp_conn *conn)
 
     if (!conn->ex->head.keeps_alive || worker->is_draining ||
         conn->n_requests >= MSP_CONN_REQUESTS ||
-        age_ms(conn) >= MSP_CONN_LAST_MS)
+        age_ms(conn) >= MSP_CONN_LAST_MS ||
+        msp_worker_is_stale(worker, &conn->mark))
         conn->closes = true;
     return conn->closes;
 }
@@ -353,6 +359,10 @@ int msp_conn_finish(struct msp_conn *conn)
     conn->state = MSP_CONN_HEAD;
     if (!ex->in_len)
         drop_exchange(conn);
+    /* the identities changed while the response was on its way */
+    if (msp_worker_is_stale(conn->worker, &conn->mark) &&
+        msp_conn_is_idle(conn))
+        return -1;
     return msp_conn_await_request(conn) < 0 ? -1 : 1;
 }
 

@@ -132,6 +132,8 @@ int msp_conn_open(struct msp_worker *worker, int fd,
 void msp_conn_close(struct msp_conn *conn);
 /* Between requests, and none has arrived unread either. */
 bool msp_conn_is_idle(const struct msp_conn *conn);
+/* Made a moment ago: its first request must be on its way. */
+bool msp_conn_is_new(const struct msp_conn *conn);
 void msp_conn_on_upstream(struct msp_conn *conn, uint32_t events);
 
 /* Arms the timer, never beyond the connection's life. @return 0; -ENOMEM */

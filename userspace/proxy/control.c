@@ -60,6 +60,11 @@ static int take(struct msp_control *control, const void *packet, size_t len,
         return take_listener(control, packet, len, fd);
     case MSP_CHILD_KEY:
         return take_key(control, packet, len);
+    case MSP_CHILD_FLIPPED:
+        if (len != sizeof(head))
+            return -EPROTO;
+        msp_worker_flipped(control->worker);
+        return 0;
     case MSP_CHILD_LISTENER_GONE:
         if (len != sizeof(gone))
             return -EPROTO;
@@ -124,6 +129,20 @@ int msp_control_ready(struct msp_control *control)
     struct msp_child_head ready = {.type = MSP_CHILD_READY};
 
     return msp_io_send(control->fd, &ready, sizeof(ready), -1);
+}
+
+int msp_control_lost(struct msp_control *control, uint64_t netns_cookie,
+                     uint16_t port)
+{
+    const struct msp_child_listener lost = {
+        .head.type = MSP_CHILD_LISTENER_LOST,
+        .netns_cookie = netns_cookie,
+        .port = port,
+    };
+
+    if (control->fd < 0)
+        return -EPIPE;
+    return msp_io_send(control->fd, &lost, sizeof(lost), -1);
 }
 
 int msp_control_log(struct msp_control *control,

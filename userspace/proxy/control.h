@@ -33,6 +33,10 @@ void msp_control_done(struct msp_control *control);
 /* Tells mspd that we accept. @return 0; negative errno */
 int msp_control_ready(struct msp_control *control);
 
+/* Asks for another listener. @return 0; -EPIPE no mspd; negative errno */
+int msp_control_lost(struct msp_control *control, uint64_t netns_cookie,
+                     uint16_t port);
+
 /* Sends or drops a record. @return 0; -EPIPE no mspd; negative errno */
 int msp_control_log(struct msp_control *control,
                     const struct msp_child_log *record);

@@ -163,6 +163,14 @@ static void op_log(void *data, const struct msp_child_log *record)
         proxy->worker->stats.n_log_dropped++;
 }
 
+static void op_lost(void *data, uint64_t netns_cookie, uint16_t port)
+{
+    struct proxy *proxy = data;
+
+    /* the next tick tries again */
+    (void)msp_control_lost(&proxy->control, netns_cookie, port);
+}
+
 static void on_signal(void *data, int signo)
 {
     struct proxy *proxy = data;
@@ -240,6 +248,7 @@ static int open_worker(struct proxy *proxy)
                 .own = op_own,
                 .authorize = op_authorize,
                 .log = op_log,
+                .lost = op_lost,
                 .data = proxy},
         .page = proxy->page,
         .meta = proxy->meta,

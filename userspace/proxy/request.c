@@ -42,6 +42,7 @@ static void begin_log(struct msp_conn *conn)
     const struct msp_http_head *head = &ex->head;
 
     memset(log, 0, sizeof(*log));
+    copy_text(log->exe_name, sizeof(log->exe_name), "-", 1);
     log->head.type = MSP_CHILD_LOG;
     log->mark = conn->mark;
     copy_text(log->method, sizeof(log->method), head->method, head->method_len);
@@ -80,6 +81,8 @@ static void log_verdict(struct msp_conn *conn, const struct msp_request *page)
               strnlen(page->identity.text, sizeof(page->identity.text)));
     copy_text(log->privilege, sizeof(log->privilege), page->privilege.text,
               strnlen(page->privilege.text, sizeof(page->privilege.text)));
+    copy_text(log->exe_name, sizeof(log->exe_name), page->exe_name.text,
+              strnlen(page->exe_name.text, sizeof(page->exe_name.text)));
 }
 
 /*
@@ -147,6 +150,7 @@ static int plan_signature(struct msp_conn *conn, struct msp_reply *refusal)
 {
     const struct msp_request *page = conn->worker->page;
 
+    conn->now.is_signing = false; /* whatever an earlier verdict wanted */
     if (page->reason == MSP_REASON_BOOTSTRAP) {
         if (conn->mark.flags & MSP_MARK_BOOTSTRAP)
             return 0;
@@ -473,7 +477,8 @@ int msp_request_connect(struct msp_conn *conn)
         if (is_policy_moved(conn) &&
             (ask(conn, &refusal) || plan_signature(conn, &refusal)))
             return msp_reply(conn, &refusal);
-        if (!conn->now.is_retried && render(conn) < 0) {
+        /* a second try too: by the key, the date and the plan of now */
+        if (render(conn) < 0) {
             /* fail closed: signing failed, nothing goes out */
             return msp_reply(conn,
                              &(struct msp_reply){503, "signing-failed", false});

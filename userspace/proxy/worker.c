@@ -24,6 +24,7 @@ struct msp_listener {
     struct msp_source source;
     uint64_t netns_cookie;
     uint16_t port;
+    bool is_lost; /* ended by root of its namespace (SOCK_DESTROY) */
 };
 
 /* --- accepting ---------------------------------------------------------- */
@@ -38,14 +39,15 @@ static void pause_accepting(struct msp_worker *worker)
 {
     worker->is_paused = true;
     for (struct msp_listener *l = worker->listeners; l; l = l->next)
-        (void)msp_loop_want(&l->source, 0);
+        if (!l->is_lost)
+            (void)msp_loop_want(&l->source, 0);
 }
 
 static void resume_accepting(struct msp_worker *worker)
 {
     worker->is_paused = false;
     for (struct msp_listener *l = worker->listeners; l; l = l->next)
-        if (msp_loop_want(&l->source, EPOLLIN) < 0)
+        if (!l->is_lost && msp_loop_want(&l->source, EPOLLIN) < 0)
             worker->is_paused = true; /* the next tick tries again */
 }
 
@@ -96,6 +98,24 @@ static void admit(struct msp_worker *worker, int fd)
 }
 
 /*
+ * A socket that does not listen any more would be reported for ever. mspd has
+ * it too and makes it listen again; asked by the tick, so that whoever ends
+ * it time and again costs no more than that.
+ */
+static void lose_listener(struct msp_listener *listener)
+{
+    msp_loop_remove(&listener->source);
+    listener->is_lost = true;
+}
+
+static void report_lost(const struct msp_worker *worker)
+{
+    for (const struct msp_listener *l = worker->listeners; l; l = l->next)
+        if (l->is_lost)
+            worker->ops.lost(worker->ops.data, l->netns_cookie, l->port);
+}
+
+/*
  * Accepts what waits, at most `most`.
  * @return true if the queue is empty; false if there may be more
  */
@@ -116,7 +136,9 @@ static bool accept_waiting(struct msp_listener *listener, int most)
             pause_accepting(worker);
             return false;
         }
-        if (errno == EAGAIN)
+        if (errno == EINVAL)
+            lose_listener(listener);
+        if (errno == EAGAIN || errno == EINVAL)
             return true;
     }
     return false;
@@ -137,7 +159,7 @@ static void close_listener(struct msp_listener *listener)
 {
     int fd = listener->source.fd;
 
-    msp_loop_remove(&listener->source);
+    msp_loop_remove(&listener->source); /* if it is not lost */
     (void)close(fd);
     free(listener);
 }
@@ -223,23 +245,40 @@ void msp_worker_drain(struct msp_worker *worker)
         msp_loop_quit(worker->loop, 0);
 }
 
-/* Marks of an older identity table are stale: their owners connect anew. */
-static void check_identity_epoch(struct msp_worker *worker)
+static uint32_t live_epoch(const struct msp_worker *worker)
 {
     uint32_t live = __atomic_load_n(&worker->meta->live, __ATOMIC_ACQUIRE);
-    uint32_t epoch;
 
-    if (live >= MSP_SLOTS)
+    return __atomic_load_n(&worker->meta->slot[live % MSP_SLOTS].identity_epoch,
+                           __ATOMIC_ACQUIRE);
+}
+
+bool msp_worker_is_stale(const struct msp_worker *worker,
+                         const struct msp_mark *mark)
+{
+    return mark->identity_epoch != live_epoch(worker);
+}
+
+/* Closed, unless its first request must be on its way: that gets an answer. */
+static void end_stale(struct msp_conn *conn)
+{
+    if (!msp_conn_is_idle(conn))
         return;
-    epoch = __atomic_load_n(&worker->meta->slot[live].identity_epoch,
-                            __ATOMIC_ACQUIRE);
+    if (!msp_conn_is_new(conn) || msp_conn_deadline(conn, MSP_HEAD_MS) < 0)
+        msp_conn_close(conn);
+}
+
+void msp_worker_flipped(struct msp_worker *worker)
+{
+    uint32_t epoch = live_epoch(worker);
+
     if (epoch == worker->identity_epoch)
         return;
     worker->identity_epoch = epoch;
     for (struct msp_conn *c = worker->conns, *next; c; c = next) {
         next = c->next;
-        if (c->mark.identity_epoch != epoch && msp_conn_is_idle(c))
-            msp_conn_close(c);
+        if (msp_worker_is_stale(worker, &c->mark))
+            end_stale(c);
     }
 }
 
@@ -252,10 +291,11 @@ static void on_tick(void *data)
     if (worker->is_draining &&
         msp_loop_now(worker->loop) >= worker->drain_end_ms)
         msp_loop_quit(worker->loop, 0);
-    check_identity_epoch(worker);
+    msp_worker_flipped(worker); /* mspd may have died before it said so */
     msp_upstream_sweep(worker, false);
     if (worker->is_paused)
         resume_accepting(worker);
+    report_lost(worker);
     (void)msp_timer_set(&worker->tick, TICK_MS); /* just stopped: room left */
 }
 

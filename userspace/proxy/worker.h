@@ -35,6 +35,8 @@ struct msp_proxy_ops {
     int (*authorize)(void *data);
     /* takes a finished request; may drop it */
     void (*log)(void *data, const struct msp_child_log *record);
+    /* a listener has ended; said again each second until there is another */
+    void (*lost)(void *data, uint64_t netns_cookie, uint16_t port);
     void *data;
 };
 
@@ -53,7 +55,7 @@ struct msp_worker {
     struct msp_request *page;    /* borrowed: this worker's row */
     const struct msp_meta *meta; /* borrowed */
     uint64_t agent_epoch;        /* the mspd that started us */
-    uint32_t identity_epoch;     /* of the live slot at the last tick */
+    uint32_t identity_epoch;     /* of the live slot when we last looked */
     struct msp_key *key;         /* borrowed */
     struct msp_worker_stats stats;
 
@@ -125,6 +127,18 @@ void msp_worker_unlisten(struct msp_worker *worker, uint64_t netns_cookie);
  * is gone, or at the first tick after MSP_DRAIN_MS. Logs.
  */
 void msp_worker_drain(struct msp_worker *worker);
+
+/*
+ * A policy came into force, perhaps with other identities: if so, idle
+ * connections are closed, so that their clients connect anew. A request that
+ * has arrived is answered, 503, and the connection ends; so does one that was
+ * made a moment ago and has not asked yet.
+ */
+void msp_worker_flipped(struct msp_worker *worker);
+
+/* Whether the mark is of an identity table that is not the live one. */
+bool msp_worker_is_stale(const struct msp_worker *worker,
+                         const struct msp_mark *mark);
 
 /* The date header's value for this second. */
 const char *msp_worker_date(struct msp_worker *worker);

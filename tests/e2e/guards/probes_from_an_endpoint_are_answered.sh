@@ -16,14 +16,14 @@ has_reported() {
     [[ $(tail -n 1 "$SB_DIR/tmp/served") != listening ]]
 }
 
-# probe FROM PORT: "what the prober got; what the server got"
+# probe FROM PORT [SERVER-PORT]: "what the prober got; what the server got"
 probe() {
-    local got
+    local got to=${3:-8080}
     : >"$SB_DIR/tmp/served"
-    spawn_as 2001:3001 vm python3 "$PACKETS" serve 10.97.0.2 8080 $BYTES \
+    spawn_as 2001:3001 vm python3 "$PACKETS" serve 10.97.0.2 "$to" $BYTES \
         >"$SB_DIR/tmp/served" 2>&1
     until_true 10 listens || die "the server: $(cat "$SB_DIR/tmp/served")"
-    got=$(in_ns sim python3 "$PACKETS" probe "$1" "$2" 10.97.0.2 8080)
+    got=$(in_ns sim python3 "$PACKETS" probe "$1" "$2" 10.97.0.2 "$to")
     until_true 10 has_reported # what it read, once the prober has gone
     kill "$SB_LAST" 2>/dev/null
     wait "$SB_LAST" 2>/dev/null
@@ -37,6 +37,9 @@ all() {
         check_eq "$1: a probe from ${from% *}, port ${from#* }" \
             "$(probe $from)" "$BYTES ok; read 24 end 0"
     done
+    # a port of the agent's range that the agent has not taken
+    check_eq "$1: a probe of a server on port 61085" \
+        "$(probe "$WIRE" 32526 61085)" "$BYTES ok; read 24 end 0"
 }
 
 # no simulated host here: its listeners would hold the ports we come from

@@ -6,6 +6,8 @@ if [[ ${1:-} ]]; then
     . "$(dirname "$0")/../../harness/sandbox.sh"
     sandbox_up
     sandbox_start_sim
+    touch "$SB_DIR/tmp/own"
+    mount --bind "$SB_DIR/vm.key" "$SB_DIR/tmp/own"
     if [[ $2 == START-* ]]; then
         # an mspd that never becomes ready: its start is waited for for long
         printf '#!/bin/sh\nexec sleep 60\n' >"$SB_DIR/bin/mspd"

@@ -10,9 +10,11 @@ USER=2001:3001
 OTHER=2002:3002
 URL=http://$IMDS/metadata/versions
 
+# Those at the cgroup; a tracepoint's link cannot be exchanged, only replaced.
 links() {
     local link
     for link in "$SB_DIR"/bpf/mspd/layout-*/links/*; do
+        [[ $link == */msp_on_* ]] && continue
         printf '%s:' "$(basename "$link")"
         bpftool -j link show pinned "$link" | jq .id
     done

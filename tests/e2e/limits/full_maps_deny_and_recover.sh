@@ -69,8 +69,8 @@ sim_mode imds=off
 sandbox_start_mspd
 push_policy "$(policy "$(item audit deny)")"
 check_eq "where nothing is enforced both are served" "$(verdicts)" "200 200"
-push_policy "$(policy "$(item enforce deny \
-    "$(rules /metadata/versions '"uid":2001')")")"
+RULES=$(rules /metadata/versions '"uid":2001')
+push_policy "$(policy "$(item enforce deny "$RULES")")"
 check_eq "enforced, one is served" "$(verdicts)" "200 EPERM"
 journal_mark
 AGENT=$(processes)
@@ -79,8 +79,13 @@ client_cgroup main
 # --- msp_netns: who has a listener ------------------------------------------
 fill msp_netns $NETNS_MAX
 check_eq "msp_netns full: who has a row goes on" "$(verdicts)" "200 EPERM"
-got=$(ctl netns add "$SB_DIR/ns/c1" 2>&1)
-note "netns add while full: $? $got"
+for word in once again; do
+    got=$(ctl --json netns add "$SB_DIR/ns/c1")
+    code=$?
+    check_eq "msp_netns full: netns add says so, $word" \
+        "$code $(jq -r '"\(.result) \(.ready) \(.why)"' <<<"$got")" \
+        "4 degraded false the table of namespaces (msp_netns) is full: connects there are denied until it has room"
+done
 client_cgroup c1-full
 check_eq "msp_netns full: one more namespace is denied" "$(get $USER c1)" EPERM
 check_eq "msp_netns full: the record says why" "$(audit_of_client)" \
@@ -89,18 +94,36 @@ check "msp_netns full: mspd says so" grep -q 'listeners.publish' \
     "$SB_DIR/mspd.log"
 clear msp_netns
 check "msp_netns: with room again it is served" until_true 10 served_in c1
+check_eq "msp_netns: and netns add has nothing to say" \
+    "$(ctl --json netns add "$SB_DIR/ns/c1" |
+        jq -r '"\(.result) \(.ready) \(.why)"')" "ok true null"
 client_cgroup main
 
 # --- msp_pending: marks on their way, by namespace ----------------------------
 check "a listener in c2" ctl netns add "$SB_DIR/ns/c2"
-fill msp_pending $NETNS_MAX
+pending() {
+    mapfill "$1" "$(pin msp_pending)" "${@:2}"
+}
+none_pending() {
+    [[ $(pending pending) == 0 ]]
+}
+pending past >/dev/null || die "cannot fill msp_pending"
+check_eq "msp_pending: namespaces of the past leave room for one more" \
+    "$(get $USER c2)" 200
+pending taken 1 >/dev/null || die "cannot fill msp_pending"
+for ns in c1 c2 vm c1 c2 vm; do
+    check_eq "msp_pending: with one place left, $ns is served in its turn" \
+        "$(get $USER $ns)" 200
+done
+check "msp_pending: whoever was served left his place" until_true 5 none_pending
+pending taken >/dev/null || die "cannot fill msp_pending"
 before=$(stat_of mark-publish-failed)
-check_eq "msp_pending full: a namespace that has a row goes on" \
-    "$(verdicts)" "200 EPERM"
+full=$(stat_of pending-full)
 check_eq "msp_pending full: one more namespace gets nothing" \
     "$(get $USER c2)" EOF
 grew "msp_pending full" mark-publish-failed "$before"
-clear msp_pending
+grew "msp_pending full" pending-full "$full"
+pending untake >/dev/null || die "cannot empty msp_pending"
 check_eq "msp_pending: with room again it is served" "$(get $USER c2)" 200
 
 # --- msp_handoff --------------------------------------------------------------
@@ -160,6 +183,8 @@ check_eq "share used up: one more got nothing" \
 check_eq "share used up: another namespace was served all the same" \
     "$(jq -r '"\(.result) \(.status)"' "$SB_DIR/tmp/c3")" "ok 200"
 check_eq "share: with room again" "$(verdicts)" "200 EPERM"
+check "share: of $waiting marks that waited none is counted any more" \
+    until_true 5 none_pending
 
 # --- records: no verdict depends on them ---------------------------------------
 fill msp_counters $COUNTERS_MAX
@@ -174,6 +199,29 @@ check_eq "msp_counters: with room again" "$(verdicts)" "200 EPERM"
 check_eq "msp_counters: and counted on its own row" \
     "$(stat_of counter-other)" "$before"
 
+lost() {
+    ctl --json "$1" | jq "$2"
+}
+check_eq "msp_audit: nothing was lost so far" \
+    "$(lost status .audit.evicted) $(lost audit .evicted)" "0 0"
+check_eq "msp_audit: status has as many rows as are shown" \
+    "$(lost status .audit.rows)" "$(audit_rows .count | wc -l)"
+push_policy "$(policy "$(item enforce deny "$RULES")" \
+    "$(item enforce deny "$RULES")" "$(item enforce deny "$RULES")")"
+client_cgroup flood
+check_eq "msp_audit: 20400 callers, each denied" \
+    "$(run_as 0:0 vm python3 "$(dirname "$0")/flood.py" \
+        "$SB_CG/$SB_CLIENT_CG" 400 5000 "$IMDS:80" "$WIRE:80" "$WIRE:32526")" \
+    20400
+check "msp_audit full: status says how many rows it lost" \
+    test "$(lost status .audit.evicted)" -ge $((20400 - AUDIT_MAX))
+check_eq "msp_audit full: each that was made is there or lost" \
+    "$(lost status '.audit.rows + .audit.evicted')" "$(stat_of audit-inserted)"
+check_eq "msp_audit full: audit says the same" "$(lost audit .evicted)" \
+    "$(lost status .audit.evicted)"
+client_cgroup flooded
+check_eq "msp_audit full: the verdicts stand" "$(verdicts)" "200 EPERM"
+check_eq "msp_audit full: the newest are there" "$(audit_of_client | wc -l)" 3
 for map in msp_audit msp_aud_uids; do
     mapfill fill "$(pin $map)" $((2 * AUDIT_MAX)) >/dev/null ||
         die "cannot fill $map"

@@ -8,6 +8,15 @@
  *
  * The first 8 bytes of the key are a number no cgroup and no network namespace
  * of a test reaches; the rest is zero.
+ *
+ * msp_pending is an array of buckets, so it has words of its own; while they
+ * run nobody may connect:
+ *
+ *   mapfill past PIN           as after namespaces that had a mark and are gone
+ *   mapfill taken PIN [FREE]   a mark of nobody in every way of a bucket, but
+ *                              for FREE of them
+ *   mapfill untake PIN         takes those out again
+ *   mapfill pending PIN        prints how many marks of others are on their way
  */
 #include <errno.h>
 #include <stdint.h>
@@ -16,6 +25,8 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
+
+#include <msp/pending.h>
 
 #define NOBODY    0x7000000000000000ull
 #define KEY_MAX   64
@@ -58,6 +69,48 @@ static int clear(int fd, uint64_t most)
     return 0;
 }
 
+/* @return marks of others in the bucket */
+static uint64_t change(struct msp_pending *bucket, const char *how, long n_free)
+{
+    uint64_t id = NOBODY, n = 0;
+
+    for (int i = 0; i < MSP_PENDING_WAYS; i++, id++) {
+        bool is_nobodys = bucket->n[i] && bucket->cookie[i] >= NOBODY;
+
+        if (bucket->n[i] && !is_nobodys) {
+            n += bucket->n[i];
+            continue;
+        }
+        if (strcmp(how, "untake") == 0 && is_nobodys)
+            bucket->n[i] = 0;
+        if (strcmp(how, "past") == 0)
+            bucket->cookie[i] = id;
+        if (strcmp(how, "taken") == 0 && n_free-- <= 0) {
+            bucket->cookie[i] = id;
+            bucket->n[i] = 1;
+        }
+    }
+    return n;
+}
+
+static int pending(int fd, const char *how, long n_free)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = 0; i < MSP_PENDING_BUCKETS; i++) {
+        struct msp_pending bucket;
+
+        if (bpf_map_lookup_elem(fd, &i, &bucket) < 0)
+            return 1;
+        n += change(&bucket, how, n_free);
+        if (strcmp(how, "pending") != 0 &&
+            bpf_map_update_elem(fd, &i, &bucket, BPF_F_LOCK) < 0)
+            return 1;
+    }
+    (void)printf("%llu\n", (unsigned long long)n);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct bpf_map_info info = {0};
@@ -72,6 +125,9 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "%s: %s\n", argv[2], strerror(errno));
         return 1;
     }
+    if (info.type == BPF_MAP_TYPE_ARRAY &&
+        info.value_size == sizeof(struct msp_pending))
+        return pending(fd, argv[1], argc > 3 ? strtol(argv[3], NULL, 10) : 0);
     if (info.key_size > KEY_MAX || info.key_size < sizeof(uint64_t) ||
         info.value_size > VALUE_MAX)
         return 2;

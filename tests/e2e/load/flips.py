@@ -8,7 +8,8 @@ policy may be in force from when its push was sent until the next one's
 returned; a try may get what any policy gives that may be in force during it,
 so one that touches no push has exactly one right outcome. If `closes`, a push
 changes the identities: a connection older than it may be ended, or answered
-503, without a verdict. Prints {"decided","between","anew","wrong",
+503, without a verdict: "anew" has these by result, and by whether it was the
+connection's first request. Prints {"decided","between","anew","wrong",
 "windows","unsigned","leaked","lost"} and, to stderr, the first wrong ones.
 """
 
@@ -33,6 +34,7 @@ class Judge:
         self.count = collections.Counter()
         self.windows = set()
         self.decided = collections.Counter()
+        self.anew = collections.Counter()
 
     def possible(self, begin, end):
         """Indices of the pushes whose policy may be in force at some time."""
@@ -55,7 +57,8 @@ class Judge:
             return True
         opened = self.possible(t["opened_ns"], t["end_ns"])
         if self.right["closes"] and len(opened) > 1 and t["result"] in ENDED:
-            self.count["anew"] += 1
+            reused = "reused" if t["is_reused"] else "first"
+            self.anew[f'{t["result"]} {reused}'] += 1
             return True
         self.count["wrong"] += 1
         if self.count["wrong"] <= 5:
@@ -79,7 +82,7 @@ def main():
             lost += t["result"] == "200" and n != 1
     print(json.dumps({
         "decided": judge.decided, "between": judge.count["between"],
-        "anew": judge.count["anew"], "wrong": judge.count["wrong"],
+        "anew": judge.anew, "wrong": judge.count["wrong"],
         "windows": len(judge.windows), "unsigned": unsigned,
         "leaked": leaked, "lost": lost, "nobodys": sum(seen.values())}))
 

@@ -29,8 +29,8 @@ attached() {
 
 # use_layout N: which mspd is started from now on
 use_layout() {
-    local from=mspd-layout2
-    [[ $1 == 2 ]] || from=mspd-layout1
+    local from=mspd-next-layout
+    [[ $1 == 99 ]] || from=mspd-this-layout
     cp "$SB_DIR/bin/$from" "$SB_DIR/bin/mspd.new"
     mv "$SB_DIR/bin/mspd.new" "$SB_DIR/bin/mspd"
 }
@@ -68,7 +68,7 @@ switch_to() {
 }
 
 sandbox_up
-cp "$SB_DIR/bin/mspd" "$SB_DIR/bin/mspd-layout1"
+cp "$SB_DIR/bin/mspd" "$SB_DIR/bin/mspd-this-layout"
 sandbox_start_sim
 sim_mode imds=off
 sandbox_start_mspd
@@ -79,23 +79,23 @@ programs=$(attached)
 digest=$(ctl --json status | jq -r .policy.digest)
 check "the user is served" served
 denied "first"
-check_eq "one layout" "$(layouts)" layout-1
+check_eq "one layout" "$(layouts)" layout-2
 
 # The old proxy lives on without its mspd, as after a crash.
 old_proxy=$(child_pid mspd-proxy)
 sandbox_stop_mspd KILL
 check "mspd killed: its proxy serves on" served
-switch_to 2 "newer layout, mspd killed"
+switch_to 99 "newer layout, mspd killed"
 check "the earlier proxy is told to go" until_true 40 is_gone "$old_proxy"
 check "the user is served by the new one" served
 
 sandbox_stop_mspd
 denied "stopped"
-switch_to 1 "older layout, mspd stopped"
+switch_to 2 "older layout, mspd stopped"
 
 # One that cannot be attached: the old one stays in force.
 sandbox_stop_mspd KILL
-use_layout 2
+use_layout 99
 mv "$SB_DIR/bin/mspd-proxy" "$SB_DIR/bin/kept"
 printf '#!/bin/sh\nexit 1\n' >"$SB_DIR/bin/mspd-proxy"
 chmod 0755 "$SB_DIR/bin/mspd-proxy"
@@ -116,7 +116,7 @@ denied "beside"
 kill -KILL "$beside"
 wait "$beside" 2>/dev/null
 mv "$SB_DIR/bin/kept" "$SB_DIR/bin/mspd-proxy"
-switch_to 2 "tried again"
+switch_to 99 "tried again"
 check_eq "nothing unsigned ever reached the host" \
     "$(journal_count '.signed != "valid"')" 0
 check "and N signed did" test "$(journal_count '.signed == "valid"')" -ge 7

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # A connection opened under one policy is judged by the policy in force when
 # its request is complete: rights taken away while a body is on its way are
-# gone, and after a switch to "disabled" nothing more is signed on it.
+# gone, and after a switch to "disabled" nothing more is signed on it. One that
+# is idle when the identities change is closed there and then, not at its next
+# request.
 . "$(dirname "$0")/../../harness/sandbox.sh"
 
 OWNER=3001:5001
@@ -74,6 +76,48 @@ CLIENT=$CLIENT_POST across $OWNER $IMDS "$POST" "$(policy "$(item enforce \
     deny "$(rules /metadata/versions '"uid":3009')")")" cde
 check_eq "the identity went while the body was coming" "$got" 503
 check_eq "nothing reached the host then" "$(journal_count)" 0
+
+# --- idle connections ---------------------------------------------------------
+# Asks once, then waits for the end; prints the status, what came after it in
+# bytes, and when it ended in seconds.
+IDLE='
+import socket, sys, time
+addr, flag, request = sys.argv[1:4]
+s = socket.create_connection((addr, 80))
+s.sendall(request.encode().decode("unicode_escape").encode())
+head, _, body = s.recv(65536).partition(b"\r\n\r\n")
+fields = dict(line.lower().split(b": ") for line in head.split(b"\r\n")[1:])
+while len(body) < int(fields[b"content-length"]):
+    body += s.recv(65536)
+open(flag, "w").close()
+s.settimeout(20)
+rest = s.recv(65536)
+print(head.split()[1].decode(), len(rest), time.time())
+'
+prompt=0
+ended=
+for _ in 1 2 3 4 5 6; do
+    push_policy "$ALLOWED"
+    rm -f "$SB_DIR/tmp/flag"
+    spawn_as $OWNER vm python3 -c "$IDLE" $IMDS "$SB_DIR/tmp/flag" "$GET" \
+        >"$SB_DIR/tmp/idle"
+    until_true 10 test -e "$SB_DIR/tmp/flag" || die "the client did not get that far"
+    push_policy "$(policy "$(item enforce deny \
+        "$(rules /metadata/versions '"uid":3009')")")"
+    returned=$EPOCHREALTIME
+    wait "$SB_LAST"
+    read -r status rest at <"$SB_DIR/tmp/idle"
+    ended+=" $status+$rest"
+    prompt=$((prompt + $(jq -n "$at - $returned < 0.4 | if . then 1 else 0 end")))
+done
+check_eq "idle connections ended without a byte" "$ended" \
+    " 200+0 200+0 200+0 200+0 200+0 200+0"
+check_eq "each as soon as the push was made" $prompt 6
+push_policy "$ALLOWED"
+across $OWNER $IMDS "$GET" \
+    "$(policy "$(item enforce allow "$(rules /metadata/versions \
+        '"uid":3001')")")" "$GET"
+check_eq "where only other things changed it goes on" "$got" "200 200"
 
 # --- to disabled -------------------------------------------------------------
 RULES=$(rules /metadata/versions '"uid":3001')

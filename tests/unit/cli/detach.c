@@ -131,7 +131,7 @@ static void only_a_bpf_file_system_is_emptied(void **state)
 
     (void)state;
     bench_start(&b);
-    (void)snprintf(path, sizeof(path), "%s/layout-1", b.dir);
+    (void)snprintf(path, sizeof(path), "%s/layout-2", b.dir);
     assert_ok(mkdir(path, 0700));
     b.cli.is_yes = true;
     b.cli.pin_dir = b.dir;
@@ -140,6 +140,37 @@ static void only_a_bpf_file_system_is_emptied(void **state)
     assert_says(b.err, "not on a bpf file system");
     assert_ok(rmdir(path));
     bench_done(&b);
+}
+
+/* One object on standard output, whatever stands in the way. */
+static void with_json_each_end_is_one_object(void **state)
+{
+    static const struct {
+        bool is_yes, has_pin_dir;
+        int exit_code;
+        const char *result;
+    } rows[] = {
+        {false, false, MSP_EXIT_USAGE, "\"usage\",\"error\":\"detach ends all"},
+        {true, false, MSP_EXIT_NODAEMON, "\"nodaemon\",\"error\":"},
+        {true, true, MSP_EXIT_USAGE, "not on a bpf file system\"}\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct bench b;
+
+        bench_start(&b);
+        b.cli.is_json = true;
+        b.cli.is_yes = rows[i].is_yes;
+        b.cli.pin_dir = rows[i].has_pin_dir ? b.dir : NULL;
+        assert_int_equal(msp_cmd_detach(&b.cli), rows[i].exit_code);
+        bench_flush(&b);
+        assert_says(b.out, "{\"schema\":1,\"result\":\"");
+        assert_says(b.out, rows[i].result);
+        assert_ptr_equal(strchr(b.out, '\n'), b.out + b.out_len - 1);
+        assert_string_equal(b.err, "");
+        bench_done(&b);
+    }
 }
 
 static void rollback_sends_flags_and_digest(void **state)
@@ -186,6 +217,7 @@ int main(void)
         cmocka_unit_test(detach_asks_the_daemon),
         cmocka_unit_test(without_a_daemon_it_names_the_other_way),
         cmocka_unit_test(only_a_bpf_file_system_is_emptied),
+        cmocka_unit_test(with_json_each_end_is_one_object),
         cmocka_unit_test(rollback_sends_flags_and_digest),
         cmocka_unit_test(rollback_of_no_digest_is_not_asked),
     };

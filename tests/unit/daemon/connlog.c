@@ -11,6 +11,21 @@ static void expect_text(const struct msp_buf *buf, const char *text)
     assert_memory_equal(buf->data, text, buf->len);
 }
 
+/* Knows the file 77 and the cgroup 12. */
+static const char *exe_path(void *data, const struct msp_exe *exe)
+{
+    return exe->ino == 77 ? data : NULL;
+}
+
+static const char *cgroup_path(void *data, uint64_t id)
+{
+    (void)data;
+    return id == 12 ? "/a.slice/b" : NULL;
+}
+
+static char curl[] = "/usr/bin/curl";
+static const struct msp_paths paths = {curl, exe_path, cgroup_path};
+
 static void connect_line_says_who_and_why(void **state)
 {
     msp_cleanup(msp_buf_done) struct msp_buf buf = {.max = 4096};
@@ -24,20 +39,23 @@ static void connect_line_says_who_and_why(void **state)
         .verdict = MSP_VERDICT_DENY,
         .reason = MSP_REASON_NEEDS_ROOT,
         .port = 80,
-        .comm = "curl",
+        .exe = {.s_dev = 8, .generation = 0, .ino = 77},
+        .exe_name = {"curl"},
         .endpoint_name = "imds",
     };
 
     (void)state;
     memcpy(event.addr, imds, sizeof(imds));
-    assert_ok(
-        msp_connlog_connect_line(&buf, &event, 1620216000123456789ull, 5));
+    assert_ok(msp_connlog_connect_line(&buf, &event, &paths,
+                                       1620216000123456789ull, 5));
     expect_text(&buf,
                 "{\"schema\":1,\"time\":\"2021-05-05T12:00:00.123Z\","
                 "\"stage\":\"connect\",\"verdict\":\"deny\","
                 "\"reason\":\"needs-root\",\"endpoint\":\"imds\","
                 "\"addr\":\"169.254.169.254\",\"port\":80,\"uid\":1000,"
-                "\"pid\":42,\"comm\":\"curl\",\"cgroup\":12,\"netns\":4101,"
+                "\"pid\":42,\"exe_name\":\"curl\",\"exe\":\"/usr/bin/curl\","
+                "\"cgroup\":12,\"cgroup_path\":\"/a.slice/b\","
+                "\"netns\":4101,"
                 "\"root\":false,\"container\":true,\"generation\":3,"
                 "\"dropped\":5}\n");
 }
@@ -60,7 +78,7 @@ static void request_line_escapes_what_the_client_wrote(void **state)
 
     (void)state;
     memcpy(record.mark.addr, imds, sizeof(imds));
-    assert_ok(msp_connlog_request_line(&buf, &record, 0, 0));
+    assert_ok(msp_connlog_request_line(&buf, &record, NULL, 0, 0));
     assert_ok(msp_buf_append(&buf, "", 1));
     assert_non_null(
         strstr((char *)buf.data,
@@ -68,6 +86,77 @@ static void request_line_escapes_what_the_client_wrote(void **state)
     assert_non_null(strstr((char *)buf.data, "\"signed\":true"));
     assert_ptr_equal(strchr((char *)buf.data, '\n'),
                      buf.data + buf.len - 2); /* one line */
+}
+
+static void expect_request(const struct msp_child_log *record,
+                           const struct msp_paths *from, const char *text)
+{
+    msp_cleanup(msp_buf_done) struct msp_buf buf = {.max = 65536};
+
+    assert_ok(msp_connlog_request_line(&buf, record, from, 0, 0));
+    assert_ok(msp_buf_append(&buf, "", 1));
+    assert_non_null(strstr((char *)buf.data, text));
+}
+
+static void request_line_says_what_ran_and_where(void **state)
+{
+    static const struct msp_paths no_paths = {0};
+    struct msp_child_log record = {.exe_name = "curl"};
+
+    (void)state;
+    record.mark.exe = (struct msp_exe){.s_dev = 8, .ino = 77};
+    record.mark.cgroup_id = 12;
+    expect_request(&record, &paths,
+                   "\"exe_name\":\"curl\",\"exe\":\"/usr/bin/curl\","
+                   "\"cgroup\":12,\"cgroup_path\":\"/a.slice/b\",");
+    expect_request(&record, &no_paths,
+                   "\"exe_name\":\"curl\",\"exe\":\"-\","
+                   "\"cgroup\":12,\"cgroup_path\":\"-\",");
+    record.mark.exe.ino = 78;
+    record.mark.cgroup_id = 13;
+    expect_request(&record, &paths,
+                   "\"exe\":\"-\",\"cgroup\":13,\"cgroup_path\":\"-\",");
+}
+
+/* A file that is unknown is none, even if somebody has a path for number 0. */
+static const char *any_exe(void *data, const struct msp_exe *exe)
+{
+    (void)exe;
+    return data;
+}
+
+static const char *any_cgroup(void *data, uint64_t id)
+{
+    (void)id;
+    return data;
+}
+
+static void what_the_kernel_did_not_know_has_no_path(void **state)
+{
+    const struct msp_paths any = {curl, any_exe, any_cgroup};
+    const struct msp_child_log record = {.exe_name = "-"};
+
+    (void)state;
+    expect_request(&record, &any,
+                   "\"exe_name\":\"-\",\"exe\":\"-\","
+                   "\"cgroup\":0,\"cgroup_path\":\"-\",");
+}
+
+static void the_longest_paths_fit_a_line(void **state)
+{
+    static char path[4096], escaped[6 * 4096 + 32];
+    const struct msp_paths longest = {path, any_exe, any_cgroup};
+    struct msp_child_log record = {0};
+    size_t at = 0;
+
+    (void)state;
+    memset(path, 0x01, sizeof(path) - 1);
+    for (size_t i = 0; i < sizeof(path) - 1; i++, at += 6)
+        memcpy(escaped + at, "\\u0001", 6);
+    record.mark.exe.ino = 77;
+    record.mark.cgroup_id = 12;
+    memset(record.target, 0x01, sizeof(record.target));
+    expect_request(&record, &longest, escaped);
 }
 
 static void text_without_its_nul_is_cut_at_the_field(void **state)
@@ -78,10 +167,12 @@ static void text_without_its_nul_is_cut_at_the_field(void **state)
     (void)state;
     memset(record.method, 'M', sizeof(record.method));
     memset(record.target, 'T', sizeof(record.target));
-    assert_ok(msp_connlog_request_line(&buf, &record, 0, 0));
+    memset(record.exe_name, 'X', sizeof(record.exe_name));
+    assert_ok(msp_connlog_request_line(&buf, &record, NULL, 0, 0));
     assert_ok(msp_buf_append(&buf, "", 1));
     assert_non_null(
         strstr((char *)buf.data, "\"method\":\"MMMMMMMMMMMMMMMM\","));
+    assert_non_null(strstr((char *)buf.data, "XXXXXXXX\",\"exe\":\"-\""));
 }
 
 int main(void)
@@ -89,6 +180,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connect_line_says_who_and_why),
         cmocka_unit_test(request_line_escapes_what_the_client_wrote),
+        cmocka_unit_test(request_line_says_what_ran_and_where),
+        cmocka_unit_test(what_the_kernel_did_not_know_has_no_path),
+        cmocka_unit_test(the_longest_paths_fit_a_line),
         cmocka_unit_test(text_without_its_nul_is_cut_at_the_field),
     };
 

@@ -241,6 +241,31 @@ static void rows_are_sorted_and_unique(void **state)
     assert_int_equal(table->row[1].set.word[0], 0xd);
 }
 
+/* Wildcard rows of the dimensions whose other rows are made elsewhere. */
+static void who_demands_none_is_in_the_wildcard_row(void **state)
+{
+    static const struct row rows[] = {
+        {MSP_ID_UID, 1, 0, {0}},
+        {MSP_ID_EXE, 0, 0, {0}},
+        {MSP_ID_EXE | MSP_ID_SHA256, 0, 0, {0}},
+        {MSP_ID_PROCESS, 0, 0, {0}},
+        {MSP_ID_CGROUP, 0, 0, {0}},
+        {MSP_ID_UNIT, 0, 0, {0}},
+        {MSP_ID_USER, 0, 0, {0}},                /* unknown: nobody */
+        {MSP_ID_UID | MSP_ID_NOBODY, 1, 0, {0}}, /* nobody */
+    };
+    msp_cleanup(msp_rows_done) struct msp_rows built =
+        build(rows, ARRAY_SIZE(rows));
+
+    (void)state;
+    assert_int_equal(built.wild[MSP_DIM_EXE].word[0], 0x39);
+    assert_int_equal(built.wild[MSP_DIM_PROCESS].word[0], 0x37);
+    assert_int_equal(built.wild[MSP_DIM_CGROUP].word[0], 0xf);
+    assert_int_equal(built.wild[MSP_DIM_UID].word[0], 0x3e);
+    assert_int_equal(built.dim[MSP_DIM_UID].n, 1);
+    assert_int_equal(built.dim[MSP_DIM_UID].row[0].set.word[0], 0x3f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +274,7 @@ int main(void)
         cmocka_unit_test(host_only_set_holds_exactly_the_flagged),
         cmocka_unit_test(equal_means_the_same_for_every_caller),
         cmocka_unit_test(rows_are_sorted_and_unique),
+        cmocka_unit_test(who_demands_none_is_in_the_wildcard_row),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

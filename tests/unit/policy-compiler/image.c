@@ -1,69 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include <msp/image.h>
-
-#include "document.h"
-
-static const char document[] =
-    "{\"version\":1,\"endpoints\":{\"imds\":{\"mode\":\"enforce\","
-    "\"defaultAccess\":\"deny\",\"id\":\"x\",\"rules\":{\"privileges\":["
-    "{\"name\":\"tok\",\"path\":\"/a/b\",\"queryParameters\":{\"k\":\"v\","
-    "\"l\":\"w\"}},{\"name\":\"all\",\"path\":\"/\"},"
-    "{\"name\":\"get\",\"path\":\"/a\",\"methods\":[\"GET\"]}],"
-    "\"roles\":[{\"name\":\"r\",\"privileges\":[\"tok\",\"get\"]},"
-    "{\"name\":\"s\",\"privileges\":[\"all\"]}],"
-    "\"identities\":[{\"name\":\"web\",\"uid\":1000},"
-    "{\"name\":\"ops\",\"userName\":\"ops\",\"groupName\":\"adm\"},"
-    "{\"name\":\"gid\",\"gid\":7}],"
-    "\"roleAssignments\":[{\"role\":\"r\",\"identities\":[\"web\"]},"
-    "{\"role\":\"s\",\"identities\":[\"ops\",\"gid\",\"web\"]}]}},"
-    "\"wireserver\":{\"mode\":\"audit\",\"defaultAccess\":\"allow\","
-    "\"id\":\"\",\"rules\":{\"privileges\":[{\"name\":\"q\",\"path\":\"/m\","
-    "\"queryParameters\":{\"comp\":\"goalstate\"}}],\"roles\":[],"
-    "\"identities\":[],\"roleAssignments\":[]}},"
-    "\"a-v6\":{\"mode\":\"enforce\",\"defaultAccess\":\"deny\",\"id\":\"\","
-    "\"addresses\":[\"fd00::/16\",\"10.1.0.0/16\"],\"ports\":[81],"
-    "\"sign\":false},"
-    "\"b-v4\":{\"mode\":\"audit\",\"defaultAccess\":\"deny\",\"id\":\"\","
-    "\"addresses\":[\"10.0.0.0/16\"],\"ports\":[81,70],\"sign\":true}}}";
-
-/* Its prefixes in order: where each of them stands. */
-enum {
-    B_70,       /* b-v4, 10.0.0.0/16 */
-    WIRESERVER, /* port 80 */
-    IMDS,       /* port 80 */
-    B_81,       /* b-v4, 10.0.0.0/16 */
-    A_81,       /* a-v6, 10.1.0.0/16 */
-    A6_81,      /* a-v6, fd00::/16 */
-    HOSTGA,
-};
-
-static struct compiled good;
-
-static int setup(void **state)
-{
-    (void)state;
-    compile_ok(document, sizeof(document) - 1, &good);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    compiled_done(&good);
-    return 0;
-}
-
-/* Opens a copy of just these bytes. */
-static int open_copy(const uint8_t *bytes, size_t len, const char **why)
-{
-    msp_autofree uint8_t *copy = malloc(len ? len : 1);
-    struct msp_image view;
-
-    assert_non_null(copy);
-    memcpy(copy, bytes, len);
-    *why = NULL;
-    return msp_image_open(copy, len, &view, why);
-}
+#include "image_fixture.h"
 
 static void refuses_every_truncation(void **state)
 {
@@ -117,10 +53,27 @@ static void refuses_an_address_that_is_not_aligned(void **state)
     assert_errno(msp_image_open(NULL, 0, &view, &why), EINVAL);
 }
 
-static void redigest(uint8_t *bytes, size_t len)
+/* Rows of callers. */
+static void walk_rows(const struct msp_image *view, volatile uint64_t *sum)
 {
-    assert_ok(msp_image_digest(
-        bytes, len, bytes + offsetof(struct msp_image_header, digest)));
+    for (uint32_t i = 0; i < view->n[MSP_SEC_IDENTITIES]; i++)
+        *sum +=
+            strlen(msp_image_string(view, view->identities[i].process_off)) +
+            strlen(msp_image_string(view, view->identities[i].cgroup_off)) +
+            strlen(msp_image_string(view, view->identities[i].unit_off));
+    for (uint32_t i = 0; i < view->n[MSP_SEC_EXES]; i++)
+        *sum += strlen(msp_image_string(view, view->exes[i].path_off));
+    for (uint32_t i = 0; i < view->n[MSP_SEC_PROCESSES]; i++)
+        *sum += strlen(view->processes[i].name.text) +
+                view->processes[i].set.word[0];
+    for (uint32_t i = 0; i < view->n[MSP_SEC_CG_STATES]; i++)
+        *sum += view->sets[view->cg_states[i].set].word[0];
+    for (uint32_t i = 0; i < view->n[MSP_SEC_CG_EDGES]; i++) {
+        const struct msp_image_cg_edge *edge = &view->cg_edges[i];
+
+        *sum += strlen(edge->key.name) + view->cg_states[edge->to.state].set +
+                view->cg_states[edge->key.state].set;
+    }
 }
 
 /* Reads whatever a view offers; a sanitizer watches. */
@@ -152,6 +105,10 @@ static void walk(const struct msp_image *view)
         for (uint32_t j = 0; j < view->conds[i].n_pairs; j++)
             sum += view->pairs[view->conds[i].pair[j]].hash[0];
     }
+    for (uint32_t i = 0; i < view->n[MSP_SEC_IDENTITIES]; i++)
+        if (view->identities[i].flags & MSP_ID_EXE)
+            sum += view->exes[view->identities[i].exe].flags;
+    walk_rows(view, &sum);
     (void)sum;
 }
 
@@ -214,30 +171,14 @@ static void random_damage_never_leaves_the_image(void **state)
     }
 }
 
-/* One structural fault: a place in a section and what stands there. */
-struct fault {
-    const char *what;
-    int section; /* -1 = the header */
-    size_t at;   /* from the start of the section */
-    size_t size; /* 1, 2, 4 or 8 */
-    uint64_t value;
-    int error;
-    const char *why;
-};
-
-#define HEADER(field) -1, offsetof(struct msp_image_header, field)
-#define SECTION(i, field)                            \
-    -1, offsetof(struct msp_image_header, section) + \
-            (i) * sizeof(struct msp_image_section) + \
-            offsetof(struct msp_image_section, field)
-#define ROW(sec, type, i, field) \
-    MSP_SEC_##sec, (i) * sizeof(struct type) + offsetof(struct type, field)
-
 static const struct fault faults[] = {
     {"magic", HEADER(magic), 8, 1, EPROTO, "not a policy image"},
     {"endian", HEADER(endian), 4, 0x04030201, EPROTO,
      "image of another byte order"},
-    {"version", HEADER(version), 4, 2, EPROTONOSUPPORT, "image version"},
+    {"version", HEADER(version), 4, MSP_IMAGE_VERSION - 1, EPROTONOSUPPORT,
+     "image version"},
+    {"later version", HEADER(version), 4, MSP_IMAGE_VERSION + 1,
+     EPROTONOSUPPORT, "image version"},
     {"total", HEADER(total_bytes), 8, 64, EINVAL,
      "length differs from the header"},
     {"section offset", SECTION(MSP_SEC_ENDPOINTS, offset), 8, 0, EINVAL,
@@ -250,7 +191,7 @@ static const struct fault faults[] = {
      "section beyond the image"},
     {"count over limit", SECTION(MSP_SEC_IDENTITIES, count), 4, 1025, E2BIG,
      "section count over its limit"},
-    {"count too small", SECTION(MSP_SEC_PAIRS, count), 4, 0, EINVAL,
+    {"count too small", SECTION(MSP_SEC_COUNT - 1, count), 4, 0, EINVAL,
      "bytes after the last section"},
     {"first string", MSP_SEC_STRINGS, 0, 1, 'x', EINVAL,
      "string table not terminated"},
@@ -258,7 +199,7 @@ static const struct fault faults[] = {
     {"control byte", MSP_SEC_STRINGS, 1, 1, 0x1b, EINVAL,
      "control byte in a string"},
     {"set 0", ROW(SETS, msp_idset, 0, word), 8, 1, EINVAL, "set 0 not empty"},
-    {"set beyond", ROW(SETS, msp_idset, 1, word), 8, 8, EINVAL,
+    {"set beyond", ROW(SETS, msp_idset, 1, word), 8, 1u << IDENTITIES, EINVAL,
      "set names no identity"},
     {"set far beyond", ROW(SETS, msp_idset, 1, word[15]), 8, 1ull << 63, EINVAL,
      "set names no identity"},
@@ -278,10 +219,10 @@ static const struct fault faults[] = {
      "endpoint flags"},
     {"endpoint pad", ROW(ENDPOINTS, msp_image_endpoint, 1, ep.pad), 4, 1,
      EINVAL, "padding not zero"},
-    {"reach", ROW(ENDPOINTS, msp_image_endpoint, 1, ep.reach), 8, 8, EINVAL,
-     "set names no identity"},
-    {"lifts", ROW(ENDPOINTS, msp_image_endpoint, 1, ep.lifts_root_gate), 8, 8,
-     EINVAL, "set names no identity"},
+    {"reach", ROW(ENDPOINTS, msp_image_endpoint, 1, ep.reach), 8,
+     1u << IDENTITIES, EINVAL, "set names no identity"},
+    {"lifts", ROW(ENDPOINTS, msp_image_endpoint, 1, ep.lifts_root_gate), 8,
+     1u << IDENTITIES, EINVAL, "set names no identity"},
     {"id", ROW(ENDPOINTS, msp_image_endpoint, 1, id_off), 4, 0xfffffff0, EINVAL,
      "string offset"},
     {"prefix length",
@@ -334,24 +275,6 @@ static const struct fault faults[] = {
      EINVAL, "endpoint flags"},
     {"wireserver without gate", ROW(ENDPOINTS, msp_image_endpoint, 1, ep.flags),
      4, MSP_EP_SIGN, EINVAL, "endpoint flags"},
-    {"everybody and a selector", ROW(IDENTITIES, msp_image_identity, 0, flags),
-     4, MSP_ID_UID | MSP_ID_EVERYBODY, EINVAL, "identity flags"},
-    {"identity flags", ROW(IDENTITIES, msp_image_identity, 0, flags), 4, 0x11,
-     EINVAL, "identity flags"},
-    {"no selector", ROW(IDENTITIES, msp_image_identity, 1, flags), 4, 0x100,
-     EINVAL, "identity without a selector"},
-    {"uid", ROW(IDENTITIES, msp_image_identity, 0, uid), 4, 0xffffffff, EINVAL,
-     "identity number"},
-    {"gid without flag", ROW(IDENTITIES, msp_image_identity, 0, gid), 4, 1,
-     EINVAL, "identity number"},
-    {"inside a string", ROW(IDENTITIES, msp_image_identity, 0, name_off), 4, 4,
-     EINVAL, "string offset inside a string"},
-    {"nameless", ROW(IDENTITIES, msp_image_identity, 0, name_off), 4, 0, EINVAL,
-     "string empty"},
-    {"no user", ROW(IDENTITIES, msp_image_identity, 1, user_off), 4, 0, EINVAL,
-     "string empty"},
-    {"user without flag", ROW(IDENTITIES, msp_image_identity, 0, user_off), 4,
-     1, E2BIG, "string too long"},
     {"privilege endpoint", ROW(PRIVILEGES, msp_image_privilege, 0, endpoint), 4,
      5, EINVAL, "endpoint index"},
     {"privilege name", ROW(PRIVILEGES, msp_image_privilege, 0, name_off), 4, 0,
@@ -411,43 +334,10 @@ static const struct fault faults[] = {
      EINVAL, "condition among the grants"},
 };
 
-static size_t fault_offset(const struct fault *fault)
-{
-    if (fault->section < 0)
-        return fault->at;
-    return (size_t)good.view.header->section[fault->section].offset + fault->at;
-}
-
 static void names_each_structural_fault(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
-        const struct fault *fault = &faults[i];
-        msp_autofree uint8_t *bytes = malloc(good.len);
-        const uint8_t byte = (uint8_t)fault->value;
-        const uint16_t half = (uint16_t)fault->value;
-        const uint32_t word = (uint32_t)fault->value;
-        uint8_t *at;
-        const char *why;
-        int r;
-
-        assert_non_null(bytes);
-        memcpy(bytes, good.bytes, good.len);
-        at = bytes + fault_offset(fault);
-        assert_true(at + fault->size <= bytes + good.len);
-        if (fault->size == 1)
-            memcpy(at, &byte, 1);
-        else if (fault->size == 2)
-            memcpy(at, &half, 2);
-        else if (fault->size == 4)
-            memcpy(at, &word, 4);
-        else
-            memcpy(at, &fault->value, 8);
-        redigest(bytes, good.len);
-        r = open_copy(bytes, good.len, &why);
-        if (r != -fault->error || !why || !msp_streq(why, fault->why))
-            fail_msg("%s: %d \"%s\"", fault->what, r, why ? why : "");
-    }
+    check_faults(faults, ARRAY_SIZE(faults));
 }
 
 static void a_wrong_digest_is_bad_message(void **state)

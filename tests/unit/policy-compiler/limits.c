@@ -215,6 +215,97 @@ static void an_image_has_a_size_limit(void **state)
     assert_true(is_refused(over.text, over.len, MSP_DIAG_LIMIT, ""));
 }
 
+/* Patterns without a segment in common: a state each, and the root. */
+static void build_states(struct builder *b, bool is_over)
+{
+    const int n = MSP_CG_STATES_MAX / MSP_CG_SEGMENTS_MAX;
+
+    begin(b);
+    put_roles(b, 0);
+    next_array(b, "identities");
+    for (int i = 0; i < n; i++) {
+        bool is_short = i == n - 1 && !is_over;
+
+        (void)fprintf(b->out, "%s{\"name\":\"i%d\",\"cgroup\":\"", comma(i), i);
+        for (int j = is_short; j < MSP_CG_SEGMENTS_MAX; j++)
+            (void)fprintf(b->out, "/s%d", i);
+        (void)fputs("\"}", b->out);
+    }
+    put_assignments(b, 0);
+    finish(b);
+}
+
+static void cgroups_have_16384_states(void **state)
+{
+    msp_cleanup(builder_done) struct builder fits = {0}, over = {0};
+    msp_cleanup(compiled_done) struct compiled image = {0};
+
+    (void)state;
+    build_states(&fits, false);
+    compile_ok(fits.text, fits.len, &image);
+    assert_int_equal(image.view.n[MSP_SEC_CG_STATES], MSP_CG_STATES_MAX);
+    build_states(&over, true);
+    assert_true(is_refused(over.text, over.len, MSP_DIAG_LIMIT, "/endpoints"));
+}
+
+/* After each of `n` names, and any other, the same `m` names. */
+static void build_edges(struct builder *b, int n, int m)
+{
+    begin(b);
+    put_roles(b, 0);
+    next_array(b, "identities");
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out, "%s{\"name\":\"a%d\",\"cgroup\":\"/a%d\"}",
+                      comma(i), i, i);
+    for (int i = 0; i < m; i++)
+        (void)fprintf(b->out, ",{\"name\":\"b%d\",\"cgroup\":\"/*/b%d\"}", i,
+                      i);
+    put_assignments(b, 0);
+    finish(b);
+}
+
+static void cgroups_have_65536_edges(void **state)
+{
+    const int m = 512, n = MSP_CG_EDGES_MAX / (m + 1) - 1;
+    msp_cleanup(builder_done) struct builder fits = {0}, over = {0};
+    msp_cleanup(compiled_done) struct compiled image = {0};
+
+    (void)state;
+    build_edges(&fits, n, m);
+    compile_ok(fits.text, fits.len, &image);
+    assert_int_equal(image.view.n[MSP_SEC_CG_EDGES], (n + 1) * (m + 1));
+    build_edges(&over, n + 1, m);
+    assert_true(is_refused(over.text, over.len, MSP_DIAG_LIMIT, "/endpoints"));
+}
+
+/* Every identity with a file and a name of its own. */
+static void build_files(struct builder *b, int n)
+{
+    begin(b);
+    put_roles(b, 0);
+    next_array(b, "identities");
+    for (int i = 0; i < n; i++)
+        (void)fprintf(b->out,
+                      "%s{\"name\":\"i%d\",\"exePath\":\"/bin/%d\","
+                      "\"processName\":\"%d\",\"cgroup\":\"/%d/**\","
+                      "\"unit\":\"%d.slice/x.service\"}",
+                      comma(i), i, n - i, i, i, i);
+    put_assignments(b, 0);
+    finish(b);
+}
+
+static void every_identity_has_a_file_and_a_name(void **state)
+{
+    msp_cleanup(builder_done) struct builder b = {0};
+    msp_cleanup(compiled_done) struct compiled image = {0};
+
+    (void)state;
+    build_files(&b, MSP_IDENTITIES_MAX);
+    compile_ok(b.text, b.len, &image);
+    assert_int_equal(image.view.n[MSP_SEC_EXES], MSP_IDENTITIES_MAX);
+    assert_int_equal(image.view.n[MSP_SEC_PROCESSES], MSP_IDENTITIES_MAX);
+}
+
 static void a_document_has_a_size_limit(void **state)
 {
     static const char head[] = "{\"version\":1,\"endpoints\":{}}";
@@ -238,6 +329,9 @@ int main(void)
         cmocka_unit_test(a_node_has_256_rows),
         cmocka_unit_test(an_image_has_262144_rows),
         cmocka_unit_test(an_image_has_a_size_limit),
+        cmocka_unit_test(cgroups_have_16384_states),
+        cmocka_unit_test(cgroups_have_65536_edges),
+        cmocka_unit_test(every_identity_has_a_file_and_a_name),
         cmocka_unit_test(a_document_has_a_size_limit),
     };
 

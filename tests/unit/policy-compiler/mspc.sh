@@ -54,15 +54,18 @@ expect 2 "$mspc" compile bad.json -o image
 claim "a refused document leaves the old image" 'cmp -s image before'
 expect 2 "$mspc" compile good.json -o missing/image
 expect 2 "$mspc" compile good.json -o .
+claim "only files are replaced" 'grep -q "not a regular file" err'
 claim "no temporary file is left" '[ -z "$(find . -name "*.??????" ! -name "*.json")" ]'
 expect 0 sh -c "'$mspc' compile good.json -o - | cmp - image"
 expect 2 sh -c "'$mspc' compile --json bad.json -o -"
 claim "an image's place is kept clear" '[ ! -s out ] && [ -s err ]'
 
 expect 0 "$mspc" dump image
-claim "text begins with the version" 'head -n 1 out | grep -q "^image version 1$"'
+claim "text begins with the version" 'head -n 1 out | grep -q "^image version 2$"'
 expect 0 "$mspc" dump image --json
 claim "JSON begins with the schema" 'head -c 12 out | grep -q "{\"schema\":1,"'
+claim "a prefix and its port are two members" \
+    'grep -q "\"address\":\"168.63.129.16/32\",\"port\":32526}" out'
 expect 2 "$mspc" dump good.json
 claim "what is no image is called so" 'grep -q "not a policy image" err'
 head -c 100 image >short
@@ -103,11 +106,18 @@ expect 2 "$mspc" explain missing $imds
 expect 2 "$mspc" explain image --endpoint imds
 expect 2 "$mspc" explain image --target /x
 expect 2 "$mspc" explain image --endpoint no --target /x
+claim "the endpoints there are" 'grep -q "\"no\".* imds wireserver hostga$" err'
 for wrong in "--uid -1" "--uid 4294967295" "--uid 1x" "--gid root" \
     "--method get" "--method TRACE" "--root --container" "--root --uid 1" \
-    "--uid 99999999999999999999" "-o x"; do
+    "--uid 99999999999999999999" "-o x" "--exe bin/x" "--exe /a/.." \
+    "--process a/b" "--sha256 00" "--cgroup x" "--unit x" \
+    "--unit x.service --cgroup /x" "--cgroup /x --cgroup /x" \
+    "--sha256 $(printf '%064d' 0)"; do
     expect 2 "$mspc" explain image $imds $wrong
 done
+expect 0 "$mspc" explain image $imds --exe /bin//x --process x --cgroup / \
+    --sha256 "$(printf '%064d' 0)"
+expect 0 "$mspc" explain image $imds --unit a-b.slice/x.service
 groups=$(seq -f "--group %g" 1 64)
 expect 0 "$mspc" explain image $imds $groups
 expect 2 "$mspc" explain image $imds $groups --group last
@@ -116,7 +126,10 @@ expect 5 sh -c "'$mspc' explain image $imds >/dev/full"
 
 expect 2 "$mspc"
 expect 2 "$mspc" explode
+claim "the word is named" 'grep -q "\"explode\": no such command" err'
+claim "what is wrong is not lost in help" '[ "$(wc -l <err)" = 2 ]'
 expect 2 "$mspc" check
+claim "what is missing is named" 'grep -q "check takes FILE|-" err'
 expect 2 "$mspc" check good.json bad.json
 expect 2 "$mspc" check good.json -o image
 expect 2 "$mspc" compile good.json

@@ -16,7 +16,11 @@ static const char rules[] =
          "{\"name\":\"q\",\"path\":\"/q\",\"methods\":[\"GET\"]}],"
          "\"roles\":[{\"name\":\"r\",\"privileges\":[\"p\",\"q\"]}],"
          "\"identities\":[{\"name\":\"i\",\"uid\":1,\"gid\":2},"
-         "{\"name\":\"j\",\"groupName\":\"g\"}],"
+         "{\"name\":\"j\",\"groupName\":\"g\"},"
+         "{\"name\":\"/x\",\"exePath\":\"/x\",\"processName\":\"g\","
+         "\"cgroup\":\"/x/**\",\"unit\":\"g.service\"},"
+         "{\"name\":\"g\",\"exePath\":\"/g\",\"processName\":\"x\","
+         "\"cgroup\":\"/x\"}],"
          "\"roleAssignments\":[{\"role\":\"r\",\"identities\":[\"i\","
          "\"j\"]}]}},\"hostga\":" ITEM("audit") "}}";
 
@@ -25,7 +29,11 @@ static const char rules_reordered[] = "{ \"endpoints\" : {\"hostga\":" ITEM(
     "AUDIT") ",\n"
              "\"imds\":{\"rules\":{\"roleAssignments\":[{\"identities\":[\"i\",\"j\"],"
              "\"role\":\"r\"}],\"identities\":[{\"gid\":2,\"uid\":1,\"name\":\"i\"},"
-             "{\"groupName\":\"g\",\"name\":\"j\"}],"
+             "{\"groupName\":\"g\",\"name\":\"j\"},"
+             "{\"unit\":\"g.service\",\"cgroup\":\"/x/**/\",\"processName\":\"g\","
+             "\"exePath\":\"//x\",\"name\":\"/x\"},"
+             "{\"cgroup\":\"//x\",\"processName\":\"x\",\"exePath\":\"/./g/\","
+             "\"name\":\"g\"}],"
              "\"roles\":[{\"privileges\":[\"p\",\"q\"],\"name\":\"r\"}],"
              "\"privileges\":[{\"queryParameters\":{\"b\":\"2\",\"a\":\"1\"},"
              "\"path\":\"/P/\",\"name\":\"p\"},{\"methods\":[\"GET\"],\"name\":\"q\","
@@ -278,10 +286,18 @@ static void the_json_dump_has_every_table(void **state)
         const char *name;
         enum msp_section section;
     } tables[] = {
-        {"endpoints", MSP_SEC_ENDPOINTS},   {"prefixes", MSP_SEC_PREFIXES},
-        {"identities", MSP_SEC_IDENTITIES}, {"privileges", MSP_SEC_PRIVILEGES},
-        {"paths", MSP_SEC_PATHS},           {"sets", MSP_SEC_SETS},
-        {"conditions", MSP_SEC_CONDS},      {"pairs", MSP_SEC_PAIRS},
+        {"endpoints", MSP_SEC_ENDPOINTS},
+        {"prefixes", MSP_SEC_PREFIXES},
+        {"identities", MSP_SEC_IDENTITIES},
+        {"privileges", MSP_SEC_PRIVILEGES},
+        {"paths", MSP_SEC_PATHS},
+        {"sets", MSP_SEC_SETS},
+        {"conditions", MSP_SEC_CONDS},
+        {"pairs", MSP_SEC_PAIRS},
+        {"executables", MSP_SEC_EXES},
+        {"processes", MSP_SEC_PROCESSES},
+        {"cgroupStates", MSP_SEC_CG_STATES},
+        {"cgroupEdges", MSP_SEC_CG_EDGES},
     };
     msp_cleanup(compiled_done) struct compiled image = {0};
     json_t *root;
@@ -295,6 +311,7 @@ static void the_json_dump_has_every_table(void **state)
         assert_true(json_is_array(table));
         assert_int_equal(json_array_size(table),
                          image.view.n[tables[i].section]);
+        assert_true(json_array_size(table) > 0);
     }
     json_decref(root);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "fixture.h"
@@ -66,6 +67,53 @@ static void signed_request_reaches_the_host(void **state)
     assert_int_equal(f->n_owned, 1);
     (void)close(client);
     (void)close(host);
+}
+
+/* Asks once, is refused. @return what the log says ran */
+static void refused_by(struct fixture *f, const char *exe_name, size_t n,
+                       struct msp_child_log *ret)
+{
+    int client = fixture_client(f);
+
+    memset(f->exe_name, 0, sizeof(f->exe_name));
+    memcpy(f->exe_name, exe_name, n);
+    f->verdict = MSP_VERDICT_DENY;
+    f->reason = MSP_REASON_NOT_ASSIGNED;
+    send_text(client, GET);
+    assert_non_null(strstr(read_message(client, true), " 403 "));
+    fixture_log(f, ret);
+    (void)close(client);
+}
+
+static void the_log_has_the_base_name_the_kernel_took_down(void **state)
+{
+    struct fixture *f = *state;
+    char full[MSP_NAME_BYTES];
+    struct msp_child_log log;
+
+    refused_by(f, "curl", 4, &log);
+    assert_string_equal(log.exe_name, "curl");
+    refused_by(f, "-", 1, &log);
+    assert_string_equal(log.exe_name, "-");
+    memset(full, 'X', sizeof(full)); /* no NUL: one is put in its place */
+    refused_by(f, full, sizeof(full), &log);
+    full[MSP_NAME_BYTES - 1] = '\0';
+    assert_memory_equal(log.exe_name, full, sizeof(full));
+}
+
+static void the_log_has_no_base_name_of_who_was_not_judged(void **state)
+{
+    struct fixture *f = *state;
+    struct msp_child_log log;
+    int client = fixture_client(f);
+
+    memcpy(f->exe_name, "curl", 5);
+    send_text(client, "GET /a HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: b\r\n\r\n");
+    assert_non_null(strstr(read_message(client, true), " 400 "));
+    assert_int_equal(f->n_authorized, 0);
+    fixture_log(f, &log);
+    assert_string_equal(log.exe_name, "-");
+    (void)close(client);
 }
 
 static void both_sides_are_kept_alive(void **state)
@@ -323,6 +371,52 @@ static void unmarked_connection_is_closed_at_once(void **state)
     (void)close(client);
 }
 
+static bool has_lost(const struct fixture *f, uint64_t n)
+{
+    return f->n_lost == n;
+}
+
+static void an_ended_listener_is_replaced(void **state)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET};
+    struct fixture *f = *state;
+    uint64_t rounds;
+    int client, host;
+
+    /* as SOCK_DESTROY does it: the worker's epoll reports it for ever */
+    assert_ok(shutdown(f->listener, SHUT_RDWR));
+    fixture_advance(f, 1000);
+    fixture_until(f, has_lost, 1);
+    assert_int_equal(f->lost_cookie, 1);
+    fixture_hold(f);
+    rounds = fixture_rounds();
+    fixture_release(f);
+    (void)usleep(50000);
+    fixture_hold(f);
+    assert_true(fixture_rounds() - rounds < 10);
+    fixture_release(f);
+    /* said again until there is another */
+    fixture_advance(f, 1000);
+    fixture_until(f, has_lost, 2);
+    fixture_hold(f);
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    addr.sin_port = htons(f->port);
+    assert_ok(bind(f->listener, (struct sockaddr *)&addr, sizeof(addr)));
+    assert_ok(listen(f->listener, 16));
+    assert_ok(msp_worker_listen(f->worker, dup(f->listener), 1, f->port));
+    fixture_release(f);
+    fixture_advance(f, 1000);
+    client = fixture_client(f);
+    send_text(client, GET);
+    host = fixture_accept(f);
+    (void)read_message(host, true);
+    send_text(host, OK);
+    assert_non_null(strstr(read_message(client, true), " 200 "));
+    assert_true(fixture_holds(f, has_lost, 2));
+    (void)close(client);
+    (void)close(host);
+}
+
 static void a_slow_client_still_gets_its_answer(void **state)
 {
     struct fixture *f = *state;
@@ -362,6 +456,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(signed_request_reaches_the_host),
+        T(the_log_has_the_base_name_the_kernel_took_down),
+        T(the_log_has_no_base_name_of_who_was_not_judged),
         T(both_sides_are_kept_alive),
         T(chunked_body_is_sent_with_its_length),
         T(bodies_arrive_whole),
@@ -372,6 +468,7 @@ int main(void)
         T(close_is_honoured),
         T(http_10_may_keep_alive),
         T(unmarked_connection_is_closed_at_once),
+        T(an_ended_listener_is_replaced),
         T(a_slow_client_still_gets_its_answer),
         T(a_new_identity_table_closes_idle_connections),
     };

@@ -73,6 +73,7 @@ static int op_authorize(void *data)
     strcpy(f->page.identity.text, "somebody");
     strcpy(f->page.privilege.text, "something");
     strcpy(f->page.endpoint, "imds");
+    memcpy(f->page.exe_name.text, f->exe_name, sizeof(f->exe_name));
     return f->authorize_result;
 }
 
@@ -82,6 +83,14 @@ static void op_log(void *data, const struct msp_child_log *record)
 
     if (send(f->log_pair[1], record, sizeof(*record), 0) != sizeof(*record))
         abort();
+}
+
+static void op_lost(void *data, uint64_t netns_cookie, uint16_t port)
+{
+    struct fixture *f = data;
+
+    f->n_lost += port == f->port;
+    f->lost_cookie = netns_cookie;
 }
 
 static int listen_on_loopback(uint16_t *ret_port, int flags)
@@ -186,7 +195,7 @@ int fixture_setup(void **state)
     fixture_set_key(f);
     setup = (struct msp_worker_setup){
         .loop = f->loop,
-        .ops = {op_mark, op_own, op_authorize, op_log, f},
+        .ops = {op_mark, op_own, op_authorize, op_log, op_lost, f},
         .page = &f->page,
         .meta = &f->meta,
         .agent_epoch = 1,

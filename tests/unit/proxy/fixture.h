@@ -46,6 +46,7 @@ struct fixture {
     struct msp_mark mark;
     int own_result;
     int authorize_result;
+    char exe_name[MSP_NAME_BYTES]; /* what the kernel says of the caller */
     unsigned n_denials; /* the next ones are denied whatever `verdict` says */
     enum msp_verdict verdict;
     enum msp_reason reason;
@@ -54,6 +55,8 @@ struct fixture {
     /* what it was asked */
     unsigned n_authorized;
     unsigned n_owned;
+    unsigned n_lost; /* told that a listener ended */
+    uint64_t lost_cookie;
     struct msp_request asked;
 };
 

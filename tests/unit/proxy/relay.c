@@ -268,6 +268,38 @@ static void lost_idle_connection_is_tried_once_more(void **state)
     (void)close(client);
 }
 
+/* What goes out again is what the policy of that moment wants. */
+static void a_second_try_is_signed_as_the_policy_now_wants(void **state)
+{
+    static const char *const names[] = {"x-ms-azure-host-authorization",
+                                        "x-ms-azure-host-date"};
+    const struct msp_child_key none = {0};
+    struct fixture *f = *state;
+    int client, host, other;
+    const char *text;
+
+    assert_ok(msp_key_set(f->key, &none));
+    f->mode = MSP_MODE_AUDIT;
+    client = open_pair(f, &host);
+    send_text(client, GET);
+    assert_null(header_of(read_message(host, true), names[0]));
+    /* now there is a key, and enforce is pushed */
+    fixture_hold(f);
+    fixture_set_key(f);
+    f->mode = MSP_MODE_ENFORCE;
+    f->meta.slot[0].generation++;
+    fixture_release(f);
+    (void)close(host); /* instead of an answer */
+    other = fixture_accept(f);
+    text = read_message(other, true);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        assert_non_null(header_of(text, names[i]));
+    send_text(other, OK);
+    assert_non_null(strstr(read_message(client, true), " 200 "));
+    (void)close(client);
+    (void)close(other);
+}
+
 static void post_never_shares_an_idle_connection(void **state)
 {
     struct fixture *f = *state;
@@ -332,6 +364,7 @@ int main(void)
         T(interim_responses_are_dropped),
         T(bytes_behind_a_response_reach_nobody),
         T(lost_idle_connection_is_tried_once_more),
+        T(a_second_try_is_signed_as_the_policy_now_wants),
         T(post_never_shares_an_idle_connection),
         T(host_down_is_502),
         T(unmarked_socket_does_not_connect),

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * iter/task_file over the descriptors of mspd itself: what the kernel calls
+ * each file, which fstat() does not tell (s_dev, i_generation).
+ */
+#include "lib/record.bpf.h"
+
+struct bpf_iter_meta {
+    struct seq_file *seq;
+} MSP_CORE;
+
+struct bpf_iter__task_file {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+    __u32 fd;
+    struct file *file;
+} MSP_CORE;
+
+SEC("iter/task_file")
+
+int msp_it_file(struct bpf_iter__task_file *ctx)
+{
+    struct file *file = ctx->file;
+    struct msp_file_fact fact = {};
+    struct inode *inode;
+
+    if (!file)
+        return 0;
+    inode = file->f_inode;
+    record_file(inode, &fact.exe);
+    core_ctime(inode, &fact.ctime_sec, &fact.ctime_nsec);
+    fact.magic = inode->i_sb->s_magic;
+    fact.fd = ctx->fd;
+    fact.mode = inode->i_mode;
+    fact.nlink = inode->i_nlink;
+    bpf_seq_write(ctx->meta->seq, &fact, sizeof(fact));
+    return 0;
+}

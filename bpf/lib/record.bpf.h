@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Exec records: what a process is, and whether that can be believed. */
+#pragma once
+
+#include "lib/event.bpf.h"
+#include "lib/maps.bpf.h"
+
+static __always_inline void record_file(struct inode *inode,
+                                        struct msp_exe *exe)
+{
+    exe->s_dev = inode->i_sb->s_dev;
+    exe->generation = inode->i_generation;
+    exe->ino = inode->i_ino;
+}
+
+/* Fills everything but the times and ids of the process. */
+static __always_inline void record_fill(struct msp_exec *r, struct file *file)
+{
+    struct inode *inode = file->f_inode;
+    struct dentry *dentry = file->f_path.dentry;
+
+    record_file(inode, &r->exe);
+    core_ctime(inode, &r->ctime_sec, &r->ctime_nsec);
+    r->exec_ns = bpf_ktime_get_boot_ns();
+    /* a longer one has no name here: half a name could be another's */
+    if (dentry->d_name.len < sizeof(r->name))
+        bpf_probe_read_kernel_str(r->name, sizeof(r->name),
+                                  dentry->d_name.name);
+}
+
+static __always_inline void record_put(__u32 tgid, const struct msp_exec *r)
+{
+    if (!bpf_map_update_elem(&msp_exec, &tgid, r, BPF_ANY))
+        return;
+    /* fail closed: without a record there is no executable */
+    bpf_map_delete_elem(&msp_exec, &tgid);
+    event_stat(MSP_STAT_EXEC_DROPPED);
+}
+
+/* Whether the record is this task's process as it runs now. */
+static __always_inline bool record_is_of(const struct msp_exec *r,
+                                         struct task_struct *task)
+{
+    return r->start_ns == task->group_leader->start_boottime &&
+           r->exec_id == task->self_exec_id;
+}
+
+/*
+ * The record of the current process. Its own row stays while one of its
+ * threads is here: it goes at the exit of the last one and changes at an
+ * exec, which ends all others first.
+ * @return NULL: none that can be believed
+ */
+static __always_inline struct msp_exec *record_of(struct task_struct *task)
+{
+    __u32 tgid = task->tgid;
+    struct msp_exec *r = bpf_map_lookup_elem(&msp_exec, &tgid);
+
+    /* fail closed: of an earlier program, or in a tracer's hands */
+    if (!r || !record_is_of(r, task) || r->flags & MSP_EXEC_TRACED ||
+        task->ptrace || task->group_leader->ptrace)
+        return NULL;
+    return r;
+}

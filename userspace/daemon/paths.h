@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Paths for what kernel records name by number, for log lines and audit rows.
+ * They come from what mspd itself resolved and from the kernel's cgroup tree,
+ * never from the caller, who may have changed what he shows since.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <msp/abi.h>
+
+/* What stands for a path that is not known. */
+#define MSP_PATH_NONE "-"
+
+/* Where paths come from. A function that is NULL knows none. */
+struct msp_paths {
+    void *data; /* borrowed; handed to the functions */
+    /* The path of a file of the policy; valid until the next call. NULL: the
+     * file is none of the policy's. */
+    const char *(*exe)(void *data, const struct msp_exe *exe);
+    /* The path of a cgroup below the v2 root, begun by "/"; valid until the
+     * next call. NULL: it is gone. */
+    const char *(*cgroup)(void *data, uint64_t cgroup_id);
+};
+
+/* @param paths NULL = none known @return never NULL; MSP_PATH_NONE */
+const char *msp_paths_exe(const struct msp_paths *paths,
+                          const struct msp_exe *exe);
+const char *msp_paths_cgroup(const struct msp_paths *paths, uint64_t cgroup_id);

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The files of the policy between what finds them and the live slot's rows. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include <msp/cleanup.h>
+
+#include "base/log.h"
+#include "daemon/policy.h"
+#include "loader/exelive.h"
+#include "loader/iter.h"
+
+enum {
+    REWRITE_MS = 1000
+};
+
+/* --- what exes.h asks for ----------------------------------------------- */
+
+static int open_file(void *data, const char *path, uint32_t flags,
+                     msp_open_fn fn, void *fn_data)
+{
+    const struct msp_policy *policy = data;
+
+    return msp_opens_ask(policy->opens, 0, path, flags, fn, fn_data);
+}
+
+static int ask_facts(void *data, const int *fd, size_t n,
+                     struct msp_file_fact *ret)
+{
+    const struct msp_policy *policy = data;
+    msp_autofree struct msp_file_fact *facts = NULL;
+    size_t n_facts = 0;
+    int r = msp_iter_files(policy->loader, &facts, &n_facts);
+
+    if (r < 0) {
+        msp_log(MSP_LOG_ERR, "exe.facts", "why", policy->loader->why, NULL);
+        return r;
+    }
+    for (size_t i = 0; i < n; i++) {
+        ret[i] = (struct msp_file_fact){.fd = UINT32_MAX};
+        for (size_t k = 0; k < n_facts; k++)
+            if (facts[k].fd == (uint32_t)fd[i])
+                ret[i] = facts[k];
+    }
+    return 0;
+}
+
+static int each_running(void *data,
+                        void (*fn)(void *fn_data, const struct msp_exe *exe),
+                        void *fn_data)
+{
+    const struct msp_policy *policy = data;
+    int64_t n = msp_exec_each(policy->loader, fn, fn_data);
+
+    return n < 0 ? (int)n : 0;
+}
+
+static void on_changed(void *data)
+{
+    msp_policy_files_changed(data);
+}
+
+/* --- rows --------------------------------------------------------------- */
+
+int msp_policy_files_rows(const struct msp_policy *policy,
+                          const struct msp_held *held,
+                          const struct msp_rows *rows, struct msp_exe_rows *ret)
+{
+    msp_autofree struct msp_exe_found *found = NULL;
+    size_t n = 0;
+    int r = msp_exes_found(&policy->exes, &held->image, &found, &n);
+
+    if (r == 0)
+        r = msp_exe_rows_build(&held->image, held->resolved,
+                               &rows->wild[MSP_DIM_EXE], found, n, ret);
+    if (r == 0 && ret->n_dropped)
+        msp_log(MSP_LOG_WARN, "exe.dropped", "why",
+                "more retired files than there is room for", NULL);
+    return r;
+}
+
+void msp_policy_files_changed(struct msp_policy *policy)
+{
+    msp_cleanup(msp_exe_rows_done) struct msp_exe_rows rows = {0};
+    int r;
+
+    if (!policy->live.bytes || !policy->is_live_known ||
+        !policy->live.image.n[MSP_SEC_EXES])
+        return;
+    r = msp_policy_files_rows(policy, &policy->live, &policy->rows, &rows);
+    if (r == 0)
+        r = msp_exe_live_write(policy->loader, &policy->exe_rows, &rows);
+    if (r < 0) {
+        /* fail closed: new files have no row; old ones keep theirs */
+        msp_log(MSP_LOG_ERR, "exe.rows", "error", strerror(-r), NULL);
+        msp_exe_rows_done(&policy->exe_rows);
+        (void)msp_exe_live_read(policy->loader, &policy->exe_rows);
+        (void)msp_timer_set(&policy->rewrite, REWRITE_MS);
+        return;
+    }
+    msp_exe_rows_done(&policy->exe_rows);
+    policy->exe_rows = rows;
+    rows = (struct msp_exe_rows){0};
+}
+
+static void on_rewrite(void *data)
+{
+    msp_policy_files_changed(data);
+}
+
+int msp_policy_files_recall(struct msp_policy *policy)
+{
+    const struct msp_image *image = &policy->live.image;
+    msp_autofree struct msp_exe_found *found = NULL;
+    size_t n = 0;
+    int r;
+
+    if (!image->n[MSP_SEC_EXES] || !policy->is_live_known)
+        return 0;
+    r = msp_exe_live_read(policy->loader, &policy->exe_rows);
+    if (r == 0)
+        r = msp_exe_rows_read(image, &policy->rows.wild[MSP_DIM_EXE],
+                              &policy->exe_rows, &found, &n);
+    if (r == 0)
+        r = msp_exes_prepare(&policy->exes, image, NULL, NULL);
+    if (r == 0)
+        r = msp_exes_recall(&policy->exes, image, found, n);
+    msp_exes_commit(&policy->exes);
+    return r;
+}
+
+int msp_policy_files_init(struct msp_policy *policy, struct msp_loop *loop)
+{
+    static const struct msp_exes_ops ops = {
+        .open = open_file,
+        .facts = ask_facts,
+        .running = each_running,
+        .changed = on_changed,
+    };
+
+    msp_timer_init(loop, &policy->rewrite, on_rewrite, policy);
+    return msp_exes_init(&policy->exes, loop, &ops, policy);
+}
+
+void msp_policy_files_done(struct msp_policy *policy)
+{
+    if (policy->rewrite.loop)
+        msp_timer_stop(&policy->rewrite);
+    msp_exes_done(&policy->exes);
+}
+
+/* --- who matches nobody, and why ---------------------------------------- */
+
+/* One identity under judgement. */
+struct judged {
+    const struct msp_policy *policy;
+    const struct msp_image *image;
+    const struct msp_image_identity *identity;
+    msp_unresolved_fn fn;
+    void *data;
+};
+
+static void say(const struct judged *judged, const char *selector,
+                const char *value, const char *why)
+{
+    const struct msp_unresolved unresolved = {
+        .identity = msp_image_string(judged->image, judged->identity->name_off),
+        .selector = selector,
+        .value = value,
+        .why = why,
+    };
+
+    judged->fn(judged->data, &unresolved);
+}
+
+static void judge_names(const struct judged *judged,
+                        const struct msp_resolved *resolved)
+{
+    const struct msp_image_identity *identity = judged->identity;
+    const char *user = msp_image_string(judged->image, identity->user_off);
+
+    if (identity->flags & MSP_ID_USER && !resolved->is_user_found)
+        say(judged, "userName", user, "unknown");
+    else if (identity->flags & MSP_ID_USER && identity->flags & MSP_ID_UID &&
+             resolved->user_id != identity->uid)
+        say(judged, "userName", user, "not the uid that is also demanded");
+    if (identity->flags & MSP_ID_GROUP && !resolved->is_group_found)
+        say(judged, "groupName",
+            msp_image_string(judged->image, identity->group_off), "unknown");
+}
+
+/* A path that names no file which counts. */
+static void judge_path(const struct judged *judged,
+                       const struct msp_exe_file *file)
+{
+    const char *name = msp_exe_magic_name(file->magic);
+    char why[160];
+
+    if (file->why == MSP_EXE_FILE_SYSTEM && !name)
+        (void)snprintf(why, sizeof(why), "%s (magic 0x%" PRIx64 ")",
+                       msp_exe_why_name(file->why), file->magic);
+    else if (file->why == MSP_EXE_FILE_SYSTEM || file->why == MSP_EXE_FAILED)
+        (void)snprintf(why, sizeof(why), "%s (%s)", msp_exe_why_name(file->why),
+                       file->why == MSP_EXE_FAILED ? strerror(-file->error)
+                                                   : name);
+    else
+        (void)snprintf(why, sizeof(why), "%s", msp_exe_why_name(file->why));
+    say(judged, "exePath", file->path, why);
+}
+
+static void judge_contents(const struct judged *judged,
+                           const struct msp_exe_file *file)
+{
+    const struct msp_exe_version *current = &file->current;
+    char hex[2 * MSP_DIGEST_BYTES + 1];
+
+    msp_digest_hex(judged->identity->sha256, hex);
+    if (current->has_sha256 && memcmp(current->sha256, judged->identity->sha256,
+                                      sizeof(current->sha256)) != 0)
+        say(judged, "exeSha256", hex, "not what the file contains");
+    else if (!current->has_sha256)
+        say(judged, "exeSha256", hex,
+            current->is_unsure ? "not sure: the file may be written unseen"
+                               : "not known: the file was not read yet");
+}
+
+static void judge_file(const struct judged *judged)
+{
+    const struct msp_image *image = judged->image;
+    const struct msp_image_exe *exe = &image->exes[judged->identity->exe];
+    const struct msp_exe_file *file;
+
+    if (!(exe->flags & MSP_EXE_HOST))
+        return;
+    file = msp_exes_file(&judged->policy->exes,
+                         msp_image_string(image, exe->path_off));
+    if (!file)
+        say(judged, "exePath", msp_image_string(image, exe->path_off),
+            msp_exe_why_name(MSP_EXE_NOT_ASKED));
+    else if (!file->has_current)
+        judge_path(judged, file);
+    else if (judged->identity->flags & MSP_ID_SHA256)
+        judge_contents(judged, file);
+}
+
+void msp_policy_unresolved(const struct msp_policy *policy,
+                           const struct msp_held *held, msp_unresolved_fn fn,
+                           void *data)
+{
+    const struct msp_image *image = &held->image;
+
+    if (!held->bytes)
+        return;
+    for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++) {
+        const struct judged judged = {policy, image, &image->identities[i], fn,
+                                      data};
+
+        if (judged.identity->flags & MSP_ID_NOBODY)
+            say(&judged, "-", "-", "not possible");
+        if (held->resolved)
+            judge_names(&judged, &held->resolved[i]);
+        if (judged.identity->flags & MSP_ID_EXE)
+            judge_file(&judged);
+    }
+}

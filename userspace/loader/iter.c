@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "loader/iter.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <msp/cleanup.h>
+
+#include "msp.skel.h"
+
+enum {
+    FACTS_FIRST = 256
+};
+
+/* @param info NULL: everything there is. @return descriptor to read */
+static int start(struct msp_loader *loader, const struct bpf_program *prog,
+                 union bpf_iter_link_info *info)
+{
+    LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = info,
+                .iter_info_len = info ? sizeof(*info) : 0);
+    msp_autoclose int link_fd =
+        bpf_link_create(bpf_program__fd(prog), 0, BPF_TRACE_ITER, &opts);
+    int fd;
+
+    if (link_fd < 0)
+        return msp_loader_fail(loader, -errno, "starting %s",
+                               bpf_program__name(prog));
+    fd = bpf_iter_create(link_fd);
+    if (fd < 0)
+        return msp_loader_fail(loader, -errno, "running %s",
+                               bpf_program__name(prog));
+    return fd;
+}
+
+/* One that writes nothing; a read goes on as long as it can. */
+static int run_silent(struct msp_loader *loader, const struct bpf_program *prog,
+                      union bpf_iter_link_info *info)
+{
+    msp_autoclose int fd = start(loader, prog, info);
+    char nothing[16];
+    ssize_t n;
+
+    if (fd < 0)
+        return fd;
+    do
+        n = read(fd, nothing, sizeof(nothing));
+    while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+    return n < 0 ? msp_loader_fail(loader, -errno, "running %s",
+                                   bpf_program__name(prog))
+                 : 0;
+}
+
+int msp_iter_tasks(struct msp_loader *loader)
+{
+    return run_silent(loader, loader->skel->progs.msp_it_task, NULL);
+}
+
+int msp_iter_cgroups(struct msp_loader *loader)
+{
+    union bpf_iter_link_info info = {
+        .cgroup = {.order = BPF_CGROUP_ITER_DESCENDANTS_PRE}};
+
+    return run_silent(loader, loader->skel->progs.msp_it_cgroup, &info);
+}
+
+int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,
+                   size_t *ret_n)
+{
+    union bpf_iter_link_info info = {.task = {.pid = (__u32)getpid()}};
+    msp_autoclose int fd =
+        start(loader, loader->skel->progs.msp_it_file, &info);
+    msp_autofree struct msp_file_fact *facts = NULL;
+    size_t used = 0, size = 0; /* bytes */
+    ssize_t n;
+
+    if (fd < 0)
+        return fd;
+    for (;;) {
+        if (size - used < sizeof(*facts)) {
+            struct msp_file_fact *more;
+
+            size = size ? 2 * size : FACTS_FIRST * sizeof(*facts);
+            more = realloc(facts, size);
+            if (!more)
+                return msp_loader_fail(loader, -ENOMEM, "reading own files");
+            facts = more;
+        }
+        n = read(fd, (char *)facts + used, size - used);
+        if (n == 0)
+            break;
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            return msp_loader_fail(loader, -errno, "reading own files");
+        if (n > 0)
+            used += (size_t)n;
+    }
+    if (used % sizeof(*facts))
+        return msp_loader_fail(loader, -EPROTO, "reading own files");
+    *ret_n = used / sizeof(*facts);
+    *ret_facts = TAKE_PTR(facts);
+    return 0;
+}
+
+/* Puts names, deepest first, in front of each other from the end of `ret`. */
+static int join_path(const char *names, size_t n, char *ret, size_t size)
+{
+    size_t at = size - 1;
+
+    ret[at] = '\0';
+    for (size_t i = 0; i < n;) {
+        size_t len = strnlen(names + i, n - i);
+
+        if (len > 0) { /* the root has no name */
+            if (len + 1 > at)
+                return -ENAMETOOLONG;
+            at -= len;
+            memcpy(ret + at, names + i, len);
+            ret[--at] = '/';
+        }
+        i += len + 1;
+    }
+    if (at == size - 1) {
+        if (at == 0)
+            return -ENAMETOOLONG;
+        ret[--at] = '/';
+    }
+    memmove(ret, ret + at, size - at);
+    return 0;
+}
+
+int msp_iter_cgroup_path(struct msp_loader *loader, uint64_t cgroup_id,
+                         char *ret, size_t size)
+{
+    union bpf_iter_link_info info = {
+        .cgroup = {.order = BPF_CGROUP_ITER_ANCESTORS_UP,
+                   .cgroup_id = cgroup_id}};
+    char names[PATH_MAX];
+    size_t used = 0;
+    ssize_t n;
+    msp_autoclose int fd =
+        cgroup_id ? start(loader, loader->skel->progs.msp_it_path, &info)
+                  : -ENOENT; /* 0 would mean the root to the kernel */
+
+    if (fd < 0)
+        return fd;
+    do {
+        n = read(fd, names + used, sizeof(names) - used);
+        if (n > 0)
+            used += (size_t)n;
+    } while ((n > 0 && used < sizeof(names)) ||
+             (n < 0 && (errno == EINTR || errno == EAGAIN)));
+    if (n < 0)
+        return msp_loader_fail(loader, -errno, "reading a cgroup's path");
+    if (n > 0)
+        return -ENAMETOOLONG;
+    return used ? join_path(names, used, ret, size) : -ENOENT;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Programs that mspd runs once, over tasks, its own files, or cgroups. */
+#pragma once
+
+#include <stddef.h>
+
+#include "loader/load.h"
+
+/*
+ * Takes down the processes that were there before the tracepoints; a process
+ * that has a record keeps it. @return 0; negative errno, `why` set
+ */
+int msp_iter_tasks(struct msp_loader *loader);
+
+/*
+ * What the kernel says of the caller's own descriptors, at one moment.
+ * @param ret_facts set on success; owned by the caller, free()
+ * @param ret_n their number
+ * @return 0; negative errno, `why` set
+ */
+int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,
+                   size_t *ret_n);
+
+/*
+ * Computes the rows of all cgroups in every slot that has tables. No cgroup
+ * comes or goes meanwhile. @return 0; negative errno, `why` set
+ */
+int msp_iter_cgroups(struct msp_loader *loader);
+
+/*
+ * Path of a cgroup below the v2 root, "/" for the root itself.
+ * @param size of `ret`, which gets a NUL
+ * @return 0; -ENOENT there is none of that id; -ENAMETOOLONG; negative errno
+ */
+int msp_iter_cgroup_path(struct msp_loader *loader, uint64_t cgroup_id,
+                         char *ret, size_t size);

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "netns/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#include <openssl/evp.h>
+
+#include <msp/cleanup.h>
+
+#include "base/caps.h"
+
+enum {
+    READ_BYTES = 1 << 16,
+    WRITER_TRIES = 40, /* how long one who writes is waited for */
+    WRITER_MS = 50
+};
+
+/* --- the root directory ------------------------------------------------- */
+
+/*
+ * mspd refuses to start unless its root is pid 1's, as the kernel told it, and
+ * we are its child. Where /proc/1 can be read, that is seen here once more.
+ */
+static int own_root(void)
+{
+    msp_autoclose int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct stat own, first;
+
+    if (fd < 0 || fstat(fd, &own) < 0)
+        return -errno;
+    if (stat("/proc/1/root", &first) < 0) {
+        if (errno != EACCES && errno != EPERM && errno != ENOENT)
+            return -errno;
+    } else if (own.st_dev != first.st_dev || own.st_ino != first.st_ino) {
+        /* fail closed: paths would mean other files than the host's */
+        return -EXDEV;
+    }
+    return TAKE_FD(fd);
+}
+
+int msp_file_root(uint32_t pid)
+{
+    msp_autoclose int proc_fd = -1;
+    struct statfs fs;
+    char path[32];
+    int fd;
+
+    if (!pid)
+        return own_root();
+    (void)snprintf(path, sizeof(path), "/proc/%u", pid);
+    /* holds on to this process: its number may become another one's */
+    proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc_fd < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    if (fstatfs(proc_fd, &fs) < 0)
+        return -errno;
+    if (fs.f_type != PROC_SUPER_MAGIC)
+        return -EINVAL;
+    fd = openat(proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    return fd;
+}
+
+/* --- the file ----------------------------------------------------------- */
+
+int msp_file_open(int root_fd, const char *path, bool is_dir)
+{
+    struct open_how how = {
+        .flags = O_PATH | O_CLOEXEC,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    msp_autoclose int fd =
+        (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if ((st.st_mode & S_IFMT) != (is_dir ? S_IFDIR : S_IFREG))
+        return -EINVAL;
+    return TAKE_FD(fd);
+}
+
+/* --- what it contains --------------------------------------------------- */
+
+static void free_md(EVP_MD_CTX **ctx)
+{
+    EVP_MD_CTX_free(*ctx);
+}
+
+static int hash(int fd, uint8_t ret_sha256[32])
+{
+    msp_cleanup(free_md) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    static uint8_t bytes[READ_BYTES];
+    ssize_t n;
+
+    if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
+        return -EIO;
+    for (;;) {
+        n = read(fd, bytes, sizeof(bytes));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        if (EVP_DigestUpdate(ctx, bytes, (size_t)n) != 1)
+            return -EIO;
+    }
+    if (n < 0)
+        return -errno;
+    return EVP_DigestFinal_ex(ctx, ret_sha256, NULL) == 1 ? 0 : -EIO;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+           a->st_size == b->st_size && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+           a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/*
+ * Whether a write after this moves the ctime for sure. A shared mapping whose
+ * page is dirty can be written on without a trace until the page is written
+ * back, so that is done here; tmpfs never writes back and leaves no trace at
+ * all, so there only root may be able to write.
+ */
+static bool is_traced(int fd, const struct stat *st)
+{
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) < 0)
+        return false;
+    if (fs.f_type == TMPFS_MAGIC)
+        return st->st_uid == 0 && !(st->st_mode & (S_IWGRP | S_IWOTH));
+    /* -EINVAL: a file system without write-back, hence without writes */
+    return fdatasync(fd) == 0 || errno == EINVAL;
+}
+
+/*
+ * Whether nobody can be in the middle of a write: a write stamps the ctime at
+ * its beginning and its bytes may come much later, and a descriptor or mapping
+ * from before a chmod still writes. A read lease is given only while nobody
+ * has the file open for writing, to its owner, who for us is root.
+ */
+static bool has_no_writer(int fd)
+{
+    const struct timespec pause = {.tv_nsec = WRITER_MS * 1000000L};
+
+    for (int i = 0; i < WRITER_TRIES; i++) {
+        if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+            return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+        if (errno != EAGAIN)
+            return false; /* fail closed: not root's, or cannot be told */
+        (void)nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
+int msp_file_hash(int path_fd, uint8_t ret_sha256[32], uint32_t *ret_flags)
+{
+    msp_autoclose int fd = -1;
+    struct stat before, after;
+    uint8_t sha256[32];
+    char path[32];
+    bool is_sure;
+    int r;
+
+    /* nothing but a regular file is ever really opened: no device, no FIFO */
+    if (fstat(path_fd, &before) < 0)
+        return -errno;
+    if (!S_ISREG(before.st_mode))
+        return -EINVAL;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    /* another owner may write without being seen, and has no lease */
+    is_sure = before.st_uid == 0 && has_no_writer(fd);
+    /* from here on every write moves the ctime */
+    if (fstat(fd, &before) < 0)
+        return -errno;
+    is_sure = is_sure && is_traced(fd, &before);
+    r = hash(fd, sha256);
+    if (r < 0)
+        return r;
+    if (fstat(fd, &after) < 0)
+        return -errno;
+    memcpy(ret_sha256, sha256, sizeof(sha256));
+    *ret_flags = MSP_OPEN_HASH |
+                 (is_sure && is_same(&before, &after) ? 0 : MSP_OPEN_UNSURE);
+    return 0;
+}
+
+int msp_file_work(struct msp_child_open *request)
+{
+    static const int keep[] = {CAP_DAC_READ_SEARCH};
+    const uint32_t asked = request->flags;
+    msp_autoclose int root_fd = msp_file_root(request->pid);
+    msp_autoclose int fd = -1;
+    int r;
+
+    request->flags = 0;
+    r = root_fd < 0 ? root_fd : msp_caps_shrink(keep, ARRAY_SIZE(keep));
+    if (r == 0) {
+        fd = msp_file_open(root_fd, request->path, asked & MSP_OPEN_DIR);
+        r = fd < 0 ? fd : 0;
+    }
+    if (r == 0 && asked & MSP_OPEN_HASH)
+        r = msp_file_hash(fd, request->sha256, &request->flags);
+    request->status = r;
+    return r < 0 ? -1 : TAKE_FD(fd);
+}
