@@ -136,6 +136,12 @@ int mspd_attach(struct mspd *mspd)
     r = msp_attach(&mspd->loader, mspd->cgroup.fd);
     if (r < 0)
         return failed("start.attach", r, mspd->loader.why);
+    /* not before: ours drops what another layout's proxy sends */
+    r = msp_uplinks_start(&mspd->uplinks, mspd->loop, &mspd->loader,
+                          &mspd->policy.targets, mspd->opts.uplink,
+                          mspd->opts.n_uplinks);
+    if (r < 0)
+        return failed("start.uplinks", r, "devices cannot be watched");
     mspd->is_attached = true;
     msp_log(MSP_LOG_INFO, "start.live", "cgroup", mspd->cgroup.path, "pins",
             mspd->loader.is_reused ? "taken over" : "new", NULL);
@@ -319,6 +325,7 @@ static void stop(struct mspd *mspd, int code)
         msp_timer_stop(&mspd->key_wait);
     msp_ctl_done(&mspd->ctl);
     msp_watch_done(&mspd->watch);
+    msp_uplinks_done(&mspd->uplinks);
     msp_policy_done(&mspd->policy);
     msp_names_done(&mspd->names);
     msp_child_done(&mspd->proxy);
