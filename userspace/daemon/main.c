@@ -19,11 +19,13 @@
 #include "daemon/privs.h"
 #include "loader/attach.h"
 #include "loader/events.h"
+#include "loader/iter.h"
 #include "loader/probe.h"
 #include "loader/upgrade.h"
 
 enum {
-    FILES_WANTED = 262144
+    FILES_WANTED = 262144,
+    CGROUPS_BEATS = 5 /* heartbeats between two tries: they walk all cgroups */
 };
 
 struct service_user {
@@ -79,6 +81,10 @@ static void on_heartbeat(void *data)
     if (mspd->is_proxy_ready)
         (void)msp_listeners_publish(&mspd->listeners, true);
     watch_lsm(mspd);
+    /* and so is a cgroup's */
+    if (++mspd->n_beats % CGROUPS_BEATS == 0 &&
+        msp_iter_cgroups_left(&mspd->loader) < 0)
+        msp_log(MSP_LOG_WARN, "cgroups.rows", "why", mspd->loader.why, NULL);
     (void)msp_timer_set(&mspd->heartbeat, MSP_HEARTBEAT_MS);
 }
 

@@ -48,6 +48,7 @@ struct mspd {
     struct msp_watch watch;
     struct msp_uplinks uplinks;
     struct msp_timer heartbeat;
+    uint64_t n_beats;
     struct msp_timer drain;
 
     struct msp_key_box *key; /* locked memory */

@@ -169,6 +169,7 @@ static void put_files(const struct mspd *mspd, struct msp_rec *rec)
 
     if (n >= 0)
         msp_rec_uint(rec, "exec.records", (uint64_t)n);
+    msp_rec_uint(rec, "cgroups.without_row", mspd->loader.cgroups_left);
     msp_rec_uint(rec, "files.current", msp_exes_current(&mspd->policy.exes));
     msp_rec_uint(rec, "files.retired", msp_exes_retired(&mspd->policy.exes));
     msp_rec_uint(rec, "files.unwatched",
@@ -222,7 +223,7 @@ static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live,
 
 /* Why the state is "degraded"; none = it is not. */
 struct reasons {
-    const char *text[9]; /* one for each question find_reasons() asks */
+    const char *text[16]; /* at least one for each question below */
     size_t n;
 };
 
@@ -255,6 +256,10 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (mspd->policy.is_unstored)
         reasons.text[reasons.n++] =
             "the policy is not on disk: the next boot has an older one";
+    if (mspd->loader.cgroups_left)
+        reasons.text[reasons.n++] =
+            "too many cgroups (cgroups.without_row): no identity that names a "
+            "cgroup or unit matches in those";
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons.text[reasons.n++] =
             "a device packets leave by has no guard (uplinks)";
