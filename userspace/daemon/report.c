@@ -20,6 +20,7 @@
 static const char *const limits[] = {
     "root of the init namespaces with CAP_BPF can remove the programs",
     "who may trace a process, or preload a library into it, has its executable's rights",
+    "who ran before mspd was first started has no executable and no process name, but for root on the host",
     "containers that share a network namespace and have CAP_NET_RAW can read each other's clear text",
     "what leaves by a device without a guard (see uplinks): packet sockets, forwarded traffic, nested VMs",
     "a network card or virtual function given to a guest is not covered",
