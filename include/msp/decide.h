@@ -96,7 +96,7 @@ MSP_PURE bool msp_lacks_exec(__u32 mark_flags, __u32 slot_flags)
 
 /* A denial for want of a right that the lacking record might have given. */
 MSP_PURE struct msp_decision msp_deny_for_want(bool lacks_exec,
-                                             enum msp_reason reason)
+                                               enum msp_reason reason)
 {
     return msp_decided(MSP_VERDICT_DENY,
                        lacks_exec ? MSP_REASON_NO_EXEC_RECORD : reason);
