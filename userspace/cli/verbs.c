@@ -83,7 +83,9 @@ static const struct msp_verb verb_table[] = {
         .help = "compile a policy and put it in force",
         .detail = "FILE is a policy document or an image written by mspc "
                   "compile;\n- is standard input. A refused policy "
-                  "changes nothing.",
+                  "changes nothing. Files of exePath are\nlooked at and, for "
+                  "exeSha256, read first, for 5 seconds at most; status says "
+                  "what\ncame of those that took longer.",
         .options = push_options,
         .run = msp_cmd_policy_push,
     },
@@ -93,7 +95,8 @@ static const struct msp_verb verb_table[] = {
         .operands = "",
         .help = "put the policy accepted before this one back in force",
         .detail = "mspd keeps the last two accepted images: a second rollback "
-                  "goes forth\nagain.",
+                  "goes forth\nagain. Before the second push there is none to "
+                  "go back to.",
         .options = rollback_options,
         .run = msp_cmd_policy_rollback,
     },

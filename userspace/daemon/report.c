@@ -134,6 +134,20 @@ static void put_unresolved(void *data, const struct msp_unresolved *unresolved)
     msp_rec_end(rec);
 }
 
+/* Identities that match nobody, whatever the number of reasons. */
+struct nobodies {
+    uint32_t next; /* index after the one counted last */
+    uint64_t n;
+};
+
+static void count_nobody(void *data, const struct msp_unresolved *unresolved)
+{
+    struct nobodies *nobodies = data;
+
+    nobodies->n += unresolved->index >= nobodies->next;
+    nobodies->next = unresolved->index + 1;
+}
+
 static void put_uplinks(const struct msp_uplinks *uplinks, struct msp_rec *rec)
 {
     for (size_t i = 0; i < uplinks->n_rows; i++) {
@@ -204,9 +218,10 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
     }
 }
 
-static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live,
-                       bool is_unstored)
+static void put_policy(const struct mspd *mspd, struct msp_rec *rec,
+                       const struct msp_slot_meta *live)
 {
+    struct nobodies nobodies = {0};
     char hex[2 * MSP_DIGEST_BYTES + 1];
     bool is_bootstrap = live->flags & MSP_SLOT_BOOTSTRAP;
 
@@ -216,7 +231,11 @@ static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live,
                 is_bootstrap || !live->generation ? "none" : hex);
     msp_rec_uint(rec, "policy.identity_epoch", live->identity_epoch);
     msp_rec_bool(rec, "policy.bootstrap", is_bootstrap);
-    msp_rec_bool(rec, "policy.stored", !is_bootstrap && !is_unstored);
+    msp_rec_bool(rec, "policy.stored",
+                 !is_bootstrap && !mspd->policy.is_unstored);
+    msp_policy_unresolved(&mspd->policy, &mspd->policy.live, count_nobody,
+                          &nobodies);
+    msp_rec_uint(rec, "policy.unresolved", nobodies.n);
     if (is_bootstrap)
         msp_rec_str(rec, "policy.bootstrap_mode",
                     live->flags & MSP_SLOT_BOOTSTRAP_DENY ? "deny" : "root");
@@ -316,7 +335,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
                     : "only processes of this cgroup: attached below the root "
                       "cgroup");
     msp_rec_str(rec, "pins", mspd->loader.pins.root);
-    put_policy(rec, &live, mspd->policy.is_unstored);
+    put_policy(mspd, rec, &live);
     msp_rec_str(rec, "bootstrap",
                 mspd->opts.is_bootstrap_deny ? "deny" : "root");
     msp_rec_uint(rec, "heartbeat.age_ms", heartbeat_age_ms(mspd));

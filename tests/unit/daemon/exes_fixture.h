@@ -35,6 +35,7 @@ struct exes_bench {
     const char *unsure; /* hashes of these are unsure */
     bool writes;        /* files are written while they are read */
     size_t n_hashed;
+    size_t n_told;  /* of them, whose contents are known */
     uint64_t magic; /* of every file; 0 = ext4 */
     struct msp_exe running;
     int n_changed;
