@@ -285,6 +285,9 @@ static int start(struct mspd *mspd)
     r = msp_policy_init(&mspd->policy, &parts, mspd->opts.is_bootstrap_deny);
     if (r < 0)
         return failed("start.files", r, "inotify");
+    r = msp_netns_give_watch(&mspd->netns, mspd->policy.exes.watch.fd);
+    if (r < 0)
+        return failed("start.netns", r, "mspd-netns does not listen");
     (void)mspd_start_keeper(mspd, keeper.uid, keeper.gid);
     mspd_init_proxy(mspd, proxy.uid, proxy.gid);
     r = msp_watch_open(&mspd->watch, mspd->loop, "/etc", on_users_changed,

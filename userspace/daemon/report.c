@@ -144,6 +144,7 @@ static void put_files(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "files.retired", msp_exes_retired(&mspd->policy.exes));
     msp_rec_uint(rec, "files.unwatched",
                  msp_exes_unwatched(&mspd->policy.exes));
+    msp_rec_str(rec, "files.blind", msp_exes_blind(&mspd->policy.exes));
 }
 
 static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
@@ -191,7 +192,7 @@ static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live,
 
 /* Why the state is "degraded"; none = it is not. */
 struct reasons {
-    const char *text[6]; /* one for each question find_reasons() asks */
+    const char *text[7]; /* one for each question find_reasons() asks */
     size_t n;
 };
 
@@ -224,6 +225,10 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (mspd->policy.is_unstored)
         reasons.text[reasons.n++] =
             "the policy is not on disk: the next boot has an older one";
+    if (msp_exes_blind(&mspd->policy.exes)[0])
+        reasons.text[reasons.n++] =
+            "other files at the paths of executables are noticed late "
+            "(files.blind)";
     return reasons;
 }
 
