@@ -19,11 +19,13 @@
 #include "daemon/privs.h"
 #include "loader/attach.h"
 #include "loader/events.h"
+#include "loader/iter.h"
 #include "loader/probe.h"
 #include "loader/upgrade.h"
 
 enum {
-    FILES_WANTED = 262144
+    FILES_WANTED = 262144,
+    CGROUPS_BEATS = 5 /* heartbeats between two tries: they walk all cgroups */
 };
 
 struct service_user {
@@ -66,6 +68,10 @@ static void on_heartbeat(void *data)
     /* a namespace whose row found no room is tried again */
     if (mspd->is_proxy_ready)
         (void)msp_listeners_publish(&mspd->listeners, true);
+    /* and so is a cgroup's */
+    if (++mspd->n_beats % CGROUPS_BEATS == 0 &&
+        msp_iter_cgroups_left(&mspd->loader) < 0)
+        msp_log(MSP_LOG_WARN, "cgroups.rows", "why", mspd->loader.why, NULL);
     (void)msp_timer_set(&mspd->heartbeat, MSP_HEARTBEAT_MS);
 }
 
@@ -130,6 +136,12 @@ int mspd_attach(struct mspd *mspd)
     r = msp_attach(&mspd->loader, mspd->cgroup.fd);
     if (r < 0)
         return failed("start.attach", r, mspd->loader.why);
+    /* not before: ours drops what another layout's proxy sends */
+    r = msp_uplinks_start(&mspd->uplinks, mspd->loop, &mspd->loader,
+                          &mspd->policy.targets, mspd->opts.uplink,
+                          mspd->opts.n_uplinks);
+    if (r < 0)
+        return failed("start.uplinks", r, "devices cannot be watched");
     mspd->is_attached = true;
     msp_log(MSP_LOG_INFO, "start.live", "cgroup", mspd->cgroup.path, "pins",
             mspd->loader.is_reused ? "taken over" : "new", NULL);
@@ -316,6 +328,7 @@ static void stop(struct mspd *mspd, int code)
         msp_timer_stop(&mspd->key_wait);
     msp_ctl_done(&mspd->ctl);
     msp_watch_done(&mspd->watch);
+    msp_uplinks_done(&mspd->uplinks);
     msp_policy_done(&mspd->policy);
     msp_names_done(&mspd->names);
     msp_child_done(&mspd->proxy);

@@ -16,6 +16,7 @@
 #include "daemon/netns.h"
 #include "daemon/opts.h"
 #include "daemon/policy.h"
+#include "daemon/uplinks.h"
 #include "daemon/watch.h"
 #include "loader/load.h"
 
@@ -43,7 +44,9 @@ struct mspd {
     struct msp_paths paths; /* for the log and the audit */
     struct msp_ctl ctl;
     struct msp_watch watch;
+    struct msp_uplinks uplinks;
     struct msp_timer heartbeat;
+    uint64_t n_beats;
     struct msp_timer drain;
 
     struct msp_key_box *key; /* locked memory */

@@ -21,6 +21,8 @@ static const char help[] =
     "  --static-key FILE   key file of root; without it nothing is signed\n"
     "  --proxy-user NAME   (mspd-proxy)\n"
     "  --keeper-user NAME  (mspd-keeper)\n"
+    "  --uplink DEVICE     guard this device, may be repeated; none: guard none\n"
+    "                      (those with a default route or one to an endpoint)\n"
     "  --bootstrap MODE    before the first policy: root (real root passes\n"
     "                      unsigned) or deny (root)\n"
     "  --log-level LEVEL   err, warn, info or debug (info)\n"
@@ -38,6 +40,7 @@ enum option_id {
     OPT_STATIC_KEY,
     OPT_PROXY_USER,
     OPT_KEEPER_USER,
+    OPT_UPLINK,
     OPT_BOOTSTRAP,
     OPT_LOG_LEVEL,
     OPT_VERSION,
@@ -54,6 +57,7 @@ static const struct option longs[] = {
     {"static-key", required_argument, NULL, OPT_STATIC_KEY},
     {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
     {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
+    {"uplink", required_argument, NULL, OPT_UPLINK},
     {"bootstrap", required_argument, NULL, OPT_BOOTSTRAP},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -86,6 +90,15 @@ static int set_level(struct msp_opts *opts, const char *value)
     if (i < 0)
         return i;
     opts->log_level = (enum msp_log_level)i;
+    return 0;
+}
+
+static int add_uplink(struct msp_opts *opts, const char *value)
+{
+    if (!*value || strlen(value) >= IFNAMSIZ ||
+        opts->n_uplinks == MSP_UPLINK_NAMES_MAX)
+        return -EINVAL;
+    opts->uplink[opts->n_uplinks++] = value;
     return 0;
 }
 
@@ -133,6 +146,8 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
     if (text) {
         *text = optarg;
         r = *optarg ? 0 : -EINVAL;
+    } else if (id == OPT_UPLINK) {
+        r = add_uplink(opts, optarg);
     } else if (id == OPT_BOOTSTRAP) {
         r = set_bootstrap(opts, optarg);
     } else if (id == OPT_LOG_LEVEL) {
