@@ -332,13 +332,13 @@ static void on_open(void *data, int r, int fd,
 
     if (reply && reply->flags & MSP_OPEN_WALK && !item->is_orphan)
         msp_exes_take_hops(item, reply);
-    if (r < 0 || item->is_orphan) {
+    if (r < 0 || !reply || item->is_orphan) {
         msp_closep(&fd);
         request_over(item);
         if (item->is_orphan)
             free_orphan(item);
         else
-            failed(item, r);
+            failed(item, r < 0 ? r : -EIO);
         msp_exes_pump(exes);
         return;
     }
