@@ -145,6 +145,8 @@ int mspd_attach(struct mspd *mspd)
     mspd->is_attached = true;
     msp_log(MSP_LOG_INFO, "start.live", "cgroup", mspd->cgroup.path, "pins",
             mspd->loader.is_reused ? "taken over" : "new", NULL);
+    msp_coexist_start(&mspd->coexist, mspd->loop, &mspd->loader,
+                      mspd->cgroup.fd);
     return 0;
 }
 
@@ -329,6 +331,7 @@ static void stop(struct mspd *mspd, int code)
     msp_ctl_done(&mspd->ctl);
     msp_watch_done(&mspd->watch);
     msp_uplinks_done(&mspd->uplinks);
+    msp_coexist_done(&mspd->coexist);
     msp_policy_done(&mspd->policy);
     msp_names_done(&mspd->names);
     msp_child_done(&mspd->proxy);

@@ -149,6 +149,57 @@ static void put_uplinks(const struct msp_uplinks *uplinks, struct msp_rec *rec)
     }
 }
 
+/* Programs of others, where they stand to ours and who stops what they do. */
+static void put_foreign(const struct msp_coexist_row *row, struct msp_rec *rec)
+{
+    const struct msp_foreign *foreign = &row->foreign;
+    char order[32];
+
+    (void)snprintf(order, sizeof(order), "%u of %u, %s ours", foreign->position,
+                   foreign->n_run, foreign->is_after ? "after" : "before");
+    msp_rec_str(rec, "_item", "foreign");
+    msp_rec_str(rec, "cgroup", row->cgroup);
+    msp_rec_str(rec, "hook", msp_prog_names[foreign->hook] + strlen("msp_"));
+    msp_rec_uint(rec, "id", foreign->id);
+    msp_rec_str(rec, "name", row->name[0] ? row->name : "-");
+    msp_rec_str(rec, "flags", msp_foreign_flags_name(foreign->flags));
+    msp_rec_str(rec, "place", msp_foreign_place_name(foreign->place));
+    msp_rec_str(rec, "runs", foreign->position ? order : "never");
+    msp_rec_bool(rec, "judged", !foreign->is_after);
+    msp_rec_str(rec, "covered",
+                foreign->is_after ? msp_foreign_cover(foreign->hook)
+                                  : "what it makes of an address is judged");
+    msp_rec_end(rec);
+}
+
+static void put_coexist(const struct msp_coexist *coexist, struct msp_rec *rec)
+{
+    for (size_t i = 0; i < coexist->found.n; i++) {
+        const struct msp_coexist_row *row = &coexist->found.row[i];
+
+        if (row->foreign.id) {
+            put_foreign(row, rec);
+            continue;
+        }
+        msp_rec_str(rec, "_item", "gaps");
+        msp_rec_str(rec, "cgroup", row->cgroup);
+        msp_rec_str(rec, "program", msp_prog_names[row->foreign.hook]);
+        msp_rec_str(rec, "why", "it does not run there");
+        msp_rec_end(rec);
+    }
+}
+
+static void put_sweep(const struct msp_coexist_found *found,
+                      struct msp_rec *rec)
+{
+    if (!found->began_ms)
+        return;
+    msp_rec_uint(rec, "sweep.cgroups", found->n_cgroups);
+    msp_rec_uint(rec, "sweep.unread", found->n_unread);
+    msp_rec_uint(rec, "sweep.age_ms", msp_io_now_ms() - found->began_ms);
+    msp_rec_uint(rec, "sweep.not_shown", found->n_more);
+}
+
 static void put_files(const struct mspd *mspd, struct msp_rec *rec)
 {
     int64_t n = msp_exec_each(&mspd->loader, NULL, NULL);
@@ -182,6 +233,7 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
     }
     put_stats(mspd, rec);
     put_uplinks(&mspd->uplinks, rec);
+    put_coexist(&mspd->coexist, rec);
     for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
         msp_rec_str(rec, "_item", "not_covered");
         msp_rec_str(rec, "text", limits[i]);
@@ -253,6 +305,13 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons.text[reasons.n++] =
             "a device packets leave by has no guard (uplinks)";
+    if (!msp_coexist_is_whole(&mspd->coexist))
+        reasons.text[reasons.n++] =
+            "a program of ours does not run in a cgroup (gaps)";
+    if (msp_coexist_is_bypassed(&mspd->coexist))
+        reasons.text[reasons.n++] =
+            "a program of somebody else runs after ours (foreign): what it "
+            "makes of an address is not judged";
     return reasons;
 }
 
@@ -315,6 +374,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "log.failed", mspd->log.n_failed);
     put_audit_size(mspd, rec);
     put_files(mspd, rec);
+    put_sweep(&mspd->coexist.found, rec);
     msp_rec_end(rec);
     for (size_t i = 0; i < reasons.n; i++) {
         msp_rec_str(rec, "_item", "reasons");
