@@ -7,6 +7,7 @@
  */
 #include <msp/decide.h>
 
+#include "lib/datagram.bpf.h"
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
 #include "lib/subject.bpf.h"
@@ -336,6 +337,28 @@ static __always_inline int connect_any(struct attempt *a)
     return connect_endpoint(a, a->ep);
 }
 
+/* A datagram socket that connects sends without asking again. */
+static __noinline int connect_datagram4(struct bpf_sock_addr *ctx)
+{
+    struct datagram d = {.ctx = ctx, .port = bpf_ntohs(ctx->user_port)};
+
+    target_map_v4(d.addr, ctx->user_ip4);
+    return datagram_judge(&d);
+}
+
+static __noinline int connect_datagram6(struct bpf_sock_addr *ctx)
+{
+    struct datagram d = {.ctx = ctx, .port = bpf_ntohs(ctx->user_port)};
+    __u32 word[4];
+
+    word[0] = ctx->user_ip6[0];
+    word[1] = ctx->user_ip6[1];
+    word[2] = ctx->user_ip6[2];
+    word[3] = ctx->user_ip6[3];
+    __builtin_memcpy(d.addr, word, 16);
+    return datagram_judge(&d);
+}
+
 SEC("cgroup/connect4")
 
 int msp_connect4(struct bpf_sock_addr *ctx)
@@ -343,6 +366,8 @@ int msp_connect4(struct bpf_sock_addr *ctx)
     struct attempt a = {.ctx = ctx};
     int r;
 
+    if (ctx->protocol == PROTO_UDP)
+        return connect_datagram4(ctx);
     if (ctx->type != MSP_SOCK_STREAM)
         return CONNECT_PASS;
     a.sk = ctx->sk;
@@ -368,6 +393,8 @@ int msp_connect6(struct bpf_sock_addr *ctx)
     __u32 word[4];
     int r;
 
+    if (ctx->protocol == PROTO_UDP)
+        return connect_datagram6(ctx);
     if (ctx->type != MSP_SOCK_STREAM)
         return CONNECT_PASS;
     a.sk = ctx->sk;

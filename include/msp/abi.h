@@ -77,6 +77,7 @@ enum msp_reason {
     MSP_REASON_DISABLED,          /* mode disabled since the connect */
     MSP_REASON_UPSTREAM_ONLY,     /* agent's upstream socket, no endpoint */
     MSP_REASON_BOUND_DEVICE,      /* socket bound to a device: no way to lo */
+    MSP_REASON_DATAGRAM,          /* UDP or UDPLITE, which no endpoint speaks */
     MSP_REASON_COUNT,
 };
 
@@ -147,6 +148,7 @@ enum msp_stat {
     MSP_STAT_GENERATION_MOVED,
     MSP_STAT_BIND_DENIED,    /* somebody wanted the listener's port */
     MSP_STAT_EGRESS_DENIED,  /* packet of no connection we decided about */
+    MSP_STAT_UPLINK_DENIED,  /* the same, on its way out of the host */
     MSP_STAT_PENDING_FULL,   /* namespace with too many marks on their way */
     MSP_STAT_EXEC_DROPPED,   /* exec or fork without a record: no executable */
     MSP_STAT_CGROUP_DROPPED, /* cgroup without a row: no cgroup identity */

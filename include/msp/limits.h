@@ -98,6 +98,8 @@
 #define MSP_HEARTBEAT_MS        1000
 #define MSP_HEARTBEAT_STALE_NS  5000000000ull
 #define MSP_RING_DRAIN_MS       200
+#define MSP_UPLINK_SETTLE_MS    50   /* after a change of devices */
+#define MSP_UPLINK_CHECK_MS     5000 /* is the guard still there */
 #define MSP_NAMES_MS            2000 /* answer of the keeper to a name query */
 #define MSP_NETNS_REQ_MS        2000
 #define MSP_OPEN_MS             2000  /* mspd-netns opens a file, */

@@ -89,6 +89,14 @@ static const struct packet_case cases[] = {
     {.claim = "audit", .wanted = PASS, .to = WIRE, .port = 80, .flags = SYN},
     {.claim = "UDP", .wanted = PASS, .to = IMDS, .port = 80, .proto = 17, .payload = 20},
     {.claim = "UDP fragment", .wanted = PASS, .to = IMDS, .port = 80, .proto = 17, .payload = 20, .frag = 0x2000},
+    {.claim = "UDPLITE", .wanted = DROP, .to = IMDS, .port = 80, .proto = 136, .payload = 20},
+    {.claim = "UDPLITE, another port", .wanted = PASS, .to = IMDS, .port = 53, .proto = 136, .payload = 20},
+    {.claim = "SCTP", .wanted = DROP, .to = IMDS, .port = 80, .proto = 132, .payload = 20},
+    {.claim = "SCTP to another address", .wanted = PASS, .to = OTHER, .port = 80, .proto = 132, .payload = 20},
+    {.claim = "SCTP without its ports", .wanted = DROP, .to = IMDS, .port = 80, .proto = 132, .cut = 4},
+    {.claim = "fragment of SCTP", .wanted = DROP, .to = IMDS, .port = 81, .proto = 132, .frag = 0x0010},
+    {.claim = "DCCP", .wanted = DROP, .to = IMDS, .port = 80, .proto = 33, .payload = 20},
+    {.claim = "SCTP to an endpoint in audit", .wanted = PASS, .to = WIRE, .port = 80, .proto = 132, .payload = 20},
     {.claim = "ICMP", .wanted = PASS, .to = IMDS, .port = 80, .proto = 1, .payload = 20},
     /* fragments */
     {.claim = "first fragment", .wanted = DROP, .to = IMDS, .port = 80, .flags = SYN, .frag = 0x2000},
@@ -132,6 +140,9 @@ static const struct packet_case cases[] = {
     {.claim = "v6 other address", .wanted = PASS, .to = OTHER6, .port = 80, .flags = SYN},
     {.claim = "v6 other port", .wanted = PASS, .to = IMDS6, .port = 81, .flags = SYN},
     {.claim = "v6 UDP", .wanted = PASS, .to = IMDS6, .port = 80, .proto = 17, .payload = 8},
+    {.claim = "v6 UDPLITE", .wanted = DROP, .to = IMDS6, .port = 80, .proto = 136, .payload = 8},
+    {.claim = "v6 SCTP behind options", .wanted = DROP, .to = IMDS6, .port = 80, .proto = 132, .payload = 8, .options = "hd"},
+    {.claim = "v6 SCTP, other port", .wanted = PASS, .to = IMDS6, .port = 81, .proto = 132, .payload = 8},
     {.claim = "v6 ICMP", .wanted = PASS, .to = IMDS6, .port = 80, .proto = 58, .payload = 8},
     {.claim = "v6 fragment", .wanted = DROP, .to = IMDS6, .port = 80, .flags = SYN, .frag = 1},
     {.claim = "v6 fragment of an ACK", .wanted = DROP, .to = IMDS6, .port = 80, .flags = ACK, .frag = 1},
@@ -196,6 +207,9 @@ static void put_l4(struct bytes *b, const struct packet_case *c)
         put(b, c->port, 2);
         put(b, 8 + c->payload, 2);
         put(b, 0, 2);
+    } else if (c->proto == 33 || c->proto == 132 || c->proto == 136) {
+        put(b, 40000, 2);
+        put(b, c->port, 2);
     }
     for (unsigned int i = 0; i < c->payload; i++)
         put(b, 'x', 1);
@@ -312,24 +326,36 @@ static void put_v6(struct bytes *b, const struct packet_case *c)
         put(b, 7, 4);
     }
     put_l4(b, c);
-    b->at[ETH_BYTES + 4] = (uint8_t)((b->n - start) >> 8);
-    b->at[ETH_BYTES + 5] = (uint8_t)(b->n - start);
+    b->at[start - 36] = (uint8_t)((b->n - start) >> 8);
+    b->at[start - 35] = (uint8_t)(b->n - start);
+}
+
+static unsigned int run_bytes(struct slot_fixture *fx, enum msp_prog prog,
+                              struct bytes *b)
+{
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = b->at,
+                .data_size_in = (uint32_t)b->n, .repeat = 1);
+
+    assert_ok(bpf_prog_test_run_opts(
+        msp_loader_prog_fd(slot_fixture_loader(fx), prog), &opts));
+    return opts.retval;
+}
+
+/* From the type of the frame on. */
+static void put_packet(struct bytes *b, const struct packet_case *c)
+{
+    if (strchr(c->to, ':'))
+        put_v6(b, c);
+    else
+        put_v4(b, c);
 }
 
 static unsigned int run(struct slot_fixture *fx, const struct packet_case *c)
 {
-    struct msp_loader *loader = slot_fixture_loader(fx);
     struct bytes b = {.n = ETH_BYTES - 2};
-    LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = b.at, .repeat = 1);
 
-    if (strchr(c->to, ':'))
-        put_v6(&b, c);
-    else
-        put_v4(&b, c);
-    opts.data_size_in = (uint32_t)b.n;
-    assert_ok(bpf_prog_test_run_opts(
-        msp_loader_prog_fd(loader, MSP_PROG_EGRESS), &opts));
-    return opts.retval;
+    put_packet(&b, c);
+    return run_bytes(fx, MSP_PROG_EGRESS, &b);
 }
 
 static void apply(struct slot_fixture *fx, const char *text)
@@ -400,6 +426,91 @@ static void before_any_policy_the_known_addresses_are_shut(void **state)
     }
 }
 
+#define TC_PASS (-1) /* TC_ACT_UNSPEC */
+#define TC_DROP 2    /* TC_ACT_SHOT */
+
+/* How a frame may be dressed between its addresses and its type. */
+struct dress {
+    const char *claim;
+    const char *hex;
+    bool is_blind; /* too much for us: dropped whatever it holds */
+};
+
+static const struct dress dresses[] = {
+    {.claim = "plain", .hex = ""},
+    {.claim = "VLAN", .hex = "81000005"},
+    {.claim = "QinQ", .hex = "88a8000581000007"},
+    {.claim = "four tags", .hex = "81000001810000028100000381000004"},
+    {.claim = "five tags",
+     .hex = "8100000181000002810000038100000488a80005",
+     .is_blind = true},
+    {.claim = "SNAP", .hex = "0040aaaa03000000"},
+    {.claim = "VLAN and SNAP", .hex = "810000050040aaaa03000000"},
+};
+
+static void put_hex(struct bytes *b, const char *hex)
+{
+    for (size_t i = 0; 2 * i < strlen(hex); i++) {
+        unsigned int byte;
+
+        assert_int_equal(sscanf(hex + 2 * i, "%2x", &byte), 1);
+        put(b, byte, 1);
+    }
+}
+
+static void check_frame(struct slot_fixture *fx, const struct packet_case *c,
+                        const struct dress *dress)
+{
+    struct bytes b = {.n = ETH_BYTES - 2};
+    int wanted = dress->is_blind || c->wanted == DROP ? TC_DROP : TC_PASS;
+    int got;
+
+    put_hex(&b, dress->hex);
+    put_packet(&b, c);
+    got = (int)run_bytes(fx, MSP_PROG_UPLINK, &b);
+    if (got != wanted)
+        fail_msg("%s, %s: %d, wanted %d", c->claim, dress->claim, got, wanted);
+}
+
+static void frames_are_judged_by_what_is_in_them(void **state)
+{
+    struct slot_fixture *fx = *state;
+    struct bytes arp = {.n = ETH_BYTES - 2};
+
+    apply(fx, policy);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (size_t j = 0; j < sizeof(dresses) / sizeof(dresses[0]); j++)
+            check_frame(fx, &cases[i], &dresses[j]);
+    put_hex(&arp,
+            "08060001080006040001020304050607a9fea9fe000000000000c0000201");
+    put_hex(&arp, "0000000000000000");
+    assert_int_equal((int)run_bytes(fx, MSP_PROG_UPLINK, &arp), TC_PASS);
+}
+
+/* The kernel's test run gives such a device's program an Ethernet header. */
+static void frames_without_a_header_are_read_from_their_first_byte(void **state)
+{
+    struct slot_fixture *fx = *state;
+    unsigned int n_dropped = 0;
+
+    apply(fx, policy);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bytes b = {.n = 0}, bare = {.n = 0};
+        int got;
+
+        put_packet(&b, &cases[i]);
+        bare.n = b.n - 2;
+        memcpy(bare.at, b.at + 2, bare.n);
+        if (bare.n < ETH_BYTES)
+            continue;
+        got = (int)run_bytes(fx, MSP_PROG_UPLINK_L3, &bare);
+        if (got != (cases[i].wanted == DROP ? TC_DROP : TC_PASS))
+            fail_msg("%s: %d", cases[i].claim, got);
+        n_dropped += got == TC_DROP;
+    }
+    assert_true(n_dropped > 50);
+}
+
 #define SLOT_TEST(f)                                       \
     cmocka_unit_test_setup_teardown(f, slot_fixture_setup, \
                                     slot_fixture_teardown)
@@ -408,6 +519,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SLOT_TEST(only_what_ends_a_connection_passes_undecided),
+        SLOT_TEST(frames_are_judged_by_what_is_in_them),
+        SLOT_TEST(frames_without_a_header_are_read_from_their_first_byte),
         SLOT_TEST(disabled_endpoints_are_nobodys_business),
         SLOT_TEST(before_any_policy_the_known_addresses_are_shut),
     };

@@ -39,6 +39,7 @@ static const char *const reasons[] = {
     [MSP_REASON_DISABLED] = "disabled",
     [MSP_REASON_UPSTREAM_ONLY] = "upstream-only",
     [MSP_REASON_BOUND_DEVICE] = "bound-device",
+    [MSP_REASON_DATAGRAM] = "datagram",
 };
 _Static_assert(ARRAY_SIZE(reasons) == MSP_REASON_COUNT, "reasons");
 
@@ -81,6 +82,7 @@ static const char *const stats[] = {
     [MSP_STAT_GENERATION_MOVED] = "generation-moved",
     [MSP_STAT_BIND_DENIED] = "bind-denied",
     [MSP_STAT_EGRESS_DENIED] = "egress-denied",
+    [MSP_STAT_UPLINK_DENIED] = "uplink-denied",
     [MSP_STAT_PENDING_FULL] = "pending-full",
     [MSP_STAT_EXEC_DROPPED] = "exec-dropped",
     [MSP_STAT_CGROUP_DROPPED] = "cgroup-dropped",

@@ -219,6 +219,7 @@ static void proxy_flipped(void *data)
     struct msp_child_head head = {.type = MSP_CHILD_FLIPPED};
 
     (void)msp_child_send(&mspd->proxy, &head, sizeof(head), -1);
+    msp_uplinks_refresh(&mspd->uplinks);
 }
 
 /* Warned about each time: somebody in there works against the agent. */

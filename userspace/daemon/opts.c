@@ -21,8 +21,12 @@ static const char help[] =
     "  --static-key FILE   key file of root; without it nothing is signed\n"
     "  --proxy-user NAME   (mspd-proxy)\n"
     "  --keeper-user NAME  (mspd-keeper)\n"
+    "  --uplink DEVICE     guard this device, may be repeated; none: guard none\n"
+    "                      (those with a default route or one to an endpoint)\n"
     "  --bootstrap MODE    before the first policy: root (real root passes\n"
     "                      unsigned) or deny (root)\n"
+    "  --lsm USE           LSM programs: auto (what this host allows), off, or\n"
+    "                      require (all, or no start) (auto)\n"
     "  --log-level LEVEL   err, warn, info or debug (info)\n"
     "  --version, --help\n"
     "\n"
@@ -38,7 +42,9 @@ enum option_id {
     OPT_STATIC_KEY,
     OPT_PROXY_USER,
     OPT_KEEPER_USER,
+    OPT_UPLINK,
     OPT_BOOTSTRAP,
+    OPT_LSM,
     OPT_LOG_LEVEL,
     OPT_VERSION,
     OPT_HELP,
@@ -54,7 +60,9 @@ static const struct option longs[] = {
     {"static-key", required_argument, NULL, OPT_STATIC_KEY},
     {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
     {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
+    {"uplink", required_argument, NULL, OPT_UPLINK},
     {"bootstrap", required_argument, NULL, OPT_BOOTSTRAP},
+    {"lsm", required_argument, NULL, OPT_LSM},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -78,6 +86,19 @@ static int set_bootstrap(struct msp_opts *opts, const char *value)
     return i < 0 ? i : 0;
 }
 
+static int set_lsm(struct msp_opts *opts, const char *value)
+{
+    for (int i = 0; i < MSP_LSM_USE_COUNT; i++) {
+        enum msp_lsm_use use = (enum msp_lsm_use)i;
+
+        if (!msp_streq(value, msp_lsm_use_name(use)))
+            continue;
+        opts->lsm = use;
+        return 0;
+    }
+    return -EINVAL;
+}
+
 static int set_level(struct msp_opts *opts, const char *value)
 {
     static const char *const words[] = {"err", "warn", "info", "debug", NULL};
@@ -86,6 +107,15 @@ static int set_level(struct msp_opts *opts, const char *value)
     if (i < 0)
         return i;
     opts->log_level = (enum msp_log_level)i;
+    return 0;
+}
+
+static int add_uplink(struct msp_opts *opts, const char *value)
+{
+    if (!*value || strlen(value) >= IFNAMSIZ ||
+        opts->n_uplinks == MSP_UPLINK_NAMES_MAX)
+        return -EINVAL;
+    opts->uplink[opts->n_uplinks++] = value;
     return 0;
 }
 
@@ -133,8 +163,12 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
     if (text) {
         *text = optarg;
         r = *optarg ? 0 : -EINVAL;
+    } else if (id == OPT_UPLINK) {
+        r = add_uplink(opts, optarg);
     } else if (id == OPT_BOOTSTRAP) {
         r = set_bootstrap(opts, optarg);
+    } else if (id == OPT_LSM) {
+        r = set_lsm(opts, optarg);
     } else if (id == OPT_LOG_LEVEL) {
         r = set_level(opts, optarg);
     } else if (id == OPT_HELP) {

@@ -6,6 +6,8 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "daemon/uplinks.h"
+#include "loader/lsm.h"
 
 struct msp_opts {
     const char *cgroup; /* NULL: the root of the cgroup2 mount */
@@ -17,7 +19,10 @@ struct msp_opts {
     const char *static_key; /* NULL: no key file */
     const char *proxy_user;
     const char *keeper_user;
+    const char *uplink[MSP_UPLINK_NAMES_MAX]; /* [n_uplinks] devices */
+    size_t n_uplinks;                         /* 0: found by routes */
     bool is_bootstrap_deny;
+    enum msp_lsm_use lsm;
     enum msp_log_level log_level;
 };
 

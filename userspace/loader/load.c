@@ -26,11 +26,15 @@ _Static_assert(sizeof(struct msp_meta) <= META_BYTES, "meta");
     [MSP_PROG_BIND4] = "msp_bind4", [MSP_PROG_BIND6] = "msp_bind6",           \
     [MSP_PROG_PEERNAME4] = "msp_peername4",                                   \
     [MSP_PROG_PEERNAME6] = "msp_peername6", [MSP_PROG_EGRESS] = "msp_egress", \
+    [MSP_PROG_SENDMSG4] = "msp_sendmsg4",                                     \
+    [MSP_PROG_SENDMSG6] = "msp_sendmsg6",                                     \
     [MSP_PROG_CONNECT6] = "msp_connect6", [MSP_PROG_CONNECT4] = "msp_connect4"
 
 const char *const msp_prog_names[MSP_PROG_COUNT + 1] = {
     LINK_NAMES,
     [MSP_PROG_AUTHORIZE] = "msp_authorize",
+    [MSP_PROG_UPLINK] = "msp_uplink",
+    [MSP_PROG_UPLINK_L3] = "msp_uplink_l3",
 };
 
 const char *const msp_link_names[MSP_PROG_LINKS + 1] = {LINK_NAMES};

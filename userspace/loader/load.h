@@ -31,10 +31,14 @@ enum msp_prog {
     MSP_PROG_PEERNAME4,
     MSP_PROG_PEERNAME6,
     MSP_PROG_EGRESS,
+    MSP_PROG_SENDMSG4,
+    MSP_PROG_SENDMSG6,
     MSP_PROG_CONNECT6,
     MSP_PROG_CONNECT4, /* last link: with it all are in force */
     MSP_PROG_LINKS,    /* programs above have a link */
     MSP_PROG_AUTHORIZE = MSP_PROG_LINKS,
+    MSP_PROG_UPLINK,    /* attached to devices, see uplink.h */
+    MSP_PROG_UPLINK_L3, /* those without Ethernet headers */
     MSP_PROG_COUNT,
 };
 
@@ -57,7 +61,9 @@ struct msp_loader {
     uint64_t old_epoch;    /* agent_epoch found */
     int link_fd[MSP_PROG_LINKS];
     struct ring_buffer *ring;
-    char why[MSP_WHY_BYTES]; /* text of the last failure, for the log */
+    uint64_t cgroups_left;    /* rows without room when last computed */
+    uint64_t cgroups_dropped; /* MSP_STAT_CGROUP_DROPPED at that time */
+    char why[MSP_WHY_BYTES];  /* text of the last failure, for the log */
 };
 
 /* Names as pinned; NULL-terminated. */

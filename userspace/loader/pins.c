@@ -13,7 +13,8 @@
 #include <msp/cleanup.h>
 #include <msp/limits.h>
 
-static const char *const folders[] = {"links", "progs", "maps", "gen"};
+static const char *const folders[] = {"links", "progs", "maps", "gen",
+                                      "uplinks"};
 
 static void close_dir(DIR **dir)
 {

@@ -10,6 +10,7 @@
 #include <msp/cleanup.h>
 
 #include "loader/object.h"
+#include "loader/uplink.h"
 
 static void close_dir(DIR **dir)
 {
@@ -154,6 +155,9 @@ static int remove_tree(void *data, const char *root)
     int r;
 
     retire_proxy(loader, root);
+    r = msp_uplink_detach_all(loader, root);
+    if (r < 0)
+        return r;
     r = each_link(loader, root, remove_link, NULL);
     if (r < 0)
         return r;

@@ -89,9 +89,11 @@ check_eq "enforced: a raw SYN does not" "$(raw_syn)" EPERM
 check_eq "the peer's name is its own" "$(run_as "$ALLOWED" vm mspclient steps \
     socket=tcp6 "connect=[$ADDR]:80" peer | jq -r 'select(.addr) | .addr')" \
     "$ADDR"
-check_eq "the address as a destination of UDP is free" "$(run_as "$DENIED" vm \
-    mspclient steps socket=udp6 "connect=[$ADDR]:80" |
-    jq -r 'select(.step == "connect") | .result')" ok
+for port in 80:EPERM 53:ok; do
+    check_eq "UDP to its port ${port%:*}" "$(run_as "$DENIED" vm \
+        mspclient steps socket=udp6 "connect=[$ADDR]:${port%:*}" |
+        jq -r 'select(.step == "connect") | .result')" "${port#*:}"
+done
 push_policy "$(document audit)"
 every audit "200 none"
 

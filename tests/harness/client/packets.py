@@ -5,6 +5,9 @@
   packets.py send TO PORT [syn|ack|data|fin|rst] [options=HEX] [frag]
                   [source=ADDR] [sport=PORT] [via=ADDR] [udp] [icmp]
       one hand-made IPv4 packet from a raw socket; "sent" or an errno name
+  packets.py frame DEVICE MAC TO PORT [tag=N] [called=TYPE] [words of send]
+      the same in an Ethernet frame from a packet socket, tagged N times,
+      under a type of its own if it is called one
   packets.py send6 FROM TO PORT
       an IPv6 SYN likewise
   packets.py watch DEVICE FILE
@@ -43,7 +46,8 @@ def tcp(source, to, sport, port, kind):
     return head[:16] + struct.pack("!H", total) + head[18:] + payload
 
 
-def send(to, port, *words):
+def packet(to, port, *words):
+    """Its bytes and its next hop."""
     named = dict(word.split("=", 1) for word in words if "=" in word)
     kinds = [word for word in words if word in FLAGS]
     source = socket.inet_aton(named.get("source", "10.97.0.2"))
@@ -64,10 +68,33 @@ def send(to, port, *words):
     head = struct.pack("!BBHHHBBH4s4s", 0x45 + len(options) // 4, 0,
                        20 + len(options) + len(body), 77, frag, 64, proto, 0,
                        source, hop) + options
+    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    return head + body, named.get("via", to)
+
+
+def send(to, port, *words):
+    data, hop = packet(to, port, *words)
     with socket.socket(socket.AF_INET, socket.SOCK_RAW,
                        socket.IPPROTO_RAW) as s:
         try:
-            s.sendto(head + body, (named.get("via", to), 0))
+            s.sendto(data, (hop, 0))
+        except OSError as e:
+            return errno.errorcode[e.errno]
+    return "sent"
+
+
+def frame(device, mac, to, port, *words):
+    named = dict(word.split("=", 1) for word in words if "=" in word)
+    data, _ = packet(to, port, *words)
+    tags = b"".join(struct.pack("!HH", 0x8100, 1 + i)
+                    for i in range(int(named.get("tag", 0))))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+        called = int(named.get("called", "0800"), 16)
+        s.bind((device, called))
+        own = s.getsockname()[4]
+        head = bytes.fromhex(mac.replace(":", "")) + own
+        try:
+            s.send(head + tags + struct.pack("!H", 0x0800) + data)
         except OSError as e:
             return errno.errorcode[e.errno]
     return "sent"
@@ -165,7 +192,7 @@ def probe(source, sport, to, port):
 
 def main():
     verb, *rest = sys.argv[1:]
-    verbs = {"send": send, "send6": send6, "watch": watch, "serve": serve,
+    verbs = {"send": send, "frame": frame, "send6": send6, "watch": watch, "serve": serve,
              "probe": probe}
     result = verbs[verb](*rest)
     if result:

@@ -18,8 +18,8 @@ static const char *const maps[] = {"m", NULL};
 
 static int setup(void **state)
 {
-    static const char *const folders[] = {"", "/links", "/progs", "/maps",
-                                          "/gen"};
+    static const char *const folders[] = {"",      "/links", "/progs",
+                                          "/maps", "/gen",   "/uplinks"};
     struct tree *tree = calloc(1, sizeof(*tree));
 
     *state = tree;
@@ -44,8 +44,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const folders[] = {"/links", "/progs", "/maps", "/gen",
-                                          ""};
+    static const char *const folders[] = {"/links", "/progs",   "/maps",
+                                          "/gen",   "/uplinks", ""};
     struct tree *tree = *state;
 
     (void)msp_pins_clear(&tree->pins);

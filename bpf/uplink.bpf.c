@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * tc egress on the devices by which packets leave the host: the egress
+ * guard's rule for frames that no socket of ours sent: AF_PACKET, forwarded
+ * ones, those of nested VMs. What the frame is comes from the frame: a packet
+ * socket may call it what it likes.
+ */
+#include "lib/packet.bpf.h"
+
+#define UPLINK_PASS (-1) /* TC_ACT_UNSPEC: the next program decides */
+#define UPLINK_DROP 2    /* TC_ACT_SHOT */
+
+#define ETH_ADDRS   12 /* both, before the type */
+#define ETH_P_VLAN  0x8100
+#define ETH_P_QINQ  0x88a8
+#define ETH_P_802_3 0x0600 /* below: a length, LLC follows */
+#define TAGS_MAX    4
+
+/* 802.2 SNAP of no vendor, after which comes the type once more. */
+static __always_inline bool uplink_is_snap(const __u8 *llc)
+{
+    return llc[0] == 0xaa && llc[1] == 0xaa && llc[2] == 3 && !llc[3] &&
+           !llc[4] && !llc[5];
+}
+
+/*
+ * Skips tags and LLC; moves p->base to the network header.
+ * @return its protocol, host order; 0 = none that is judged; -1 = too many
+ */
+static __noinline int uplink_proto(struct __sk_buff *skb, struct packet *p)
+{
+    __u32 off = ETH_ADDRS, proto;
+    __u8 type[2], llc[8];
+
+    for (int i = 0; i <= TAGS_MAX; i++) {
+        if (bpf_skb_load_bytes(skb, off, type, sizeof(type)))
+            return 0; /* no frame */
+        proto = type[0] << 8 | type[1];
+        if (proto != ETH_P_VLAN && proto != ETH_P_QINQ)
+            break;
+        if (i == TAGS_MAX)
+            return -1; /* fail closed: more tags than we follow */
+        off += 4;
+    }
+    off += 2;
+    if (proto < ETH_P_802_3) {
+        if (bpf_skb_load_bytes(skb, off, llc, sizeof(llc)) ||
+            !uplink_is_snap(llc))
+            return 0;
+        proto = llc[6] << 8 | llc[7];
+        off += sizeof(llc);
+    }
+    p->base = off;
+    return proto;
+}
+
+static __always_inline int uplink_verdict(bool passes)
+{
+    if (passes)
+        return UPLINK_PASS;
+    event_stat(MSP_STAT_UPLINK_DENIED);
+    return UPLINK_DROP;
+}
+
+/* Devices with Ethernet headers. */
+SEC("tc")
+
+int msp_uplink(struct __sk_buff *skb)
+{
+    struct packet p = {.is_uplink = true};
+    int proto = uplink_proto(skb, &p);
+
+    return uplink_verdict(proto >= 0 && packet_passes(skb, &p, proto, false));
+}
+
+/* Devices without: the first four bits say which IP it is. */
+SEC("tc")
+
+int msp_uplink_l3(struct __sk_buff *skb)
+{
+    struct packet p = {.is_uplink = true};
+    __u32 proto = 0;
+    __u8 first;
+
+    if (!bpf_skb_load_bytes(skb, 0, &first, sizeof(first)))
+        proto = first >> 4 == 4 ? ETH_P_IP : first >> 4 == 6 ? ETH_P_IPV6 : 0;
+    return uplink_verdict(packet_passes(skb, &p, proto, false));
+}

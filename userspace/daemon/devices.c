@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "daemon/devices.h"
+
+#include <errno.h>
+#include <linux/if_arp.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <msp/cleanup.h>
+
+enum {
+    ANSWER_BYTES = 65536,
+    ANSWER_MS = 1000
+};
+
+static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+/* --- netlink ---------------------------------------------------------------- */
+
+static int open_netlink(uint32_t groups)
+{
+    struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = groups};
+    struct timeval limit = {.tv_sec = ANSWER_MS / 1000};
+    msp_autoclose int fd = socket(
+        AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (groups ? SOCK_NONBLOCK : 0),
+        NETLINK_ROUTE);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}
+
+int msp_devices_watch(void)
+{
+    return open_netlink(RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE |
+                        RTMGRP_TC);
+}
+
+typedef int (*message_fn)(void *data, const struct nlmsghdr *head);
+
+/* Messages of one datagram. @return 1 the last one came; 0; negative errno */
+static int take_messages(const char *bytes, size_t len, uint32_t seq,
+                         message_fn fn, void *data)
+{
+    const struct nlmsghdr *head = (const void *)bytes;
+
+    for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
+        int r;
+
+        if (head->nlmsg_seq != seq)
+            continue;
+        if (head->nlmsg_type == NLMSG_DONE)
+            return 1;
+        if (head->nlmsg_type == NLMSG_ERROR) {
+            const struct nlmsgerr *error = NLMSG_DATA(head);
+
+            return error->error ? error->error : 1;
+        }
+        r = fn(data, head);
+        if (r < 0)
+            return r;
+        if (!(head->nlmsg_flags & NLM_F_MULTI))
+            return 1;
+    }
+    return 0;
+}
+
+/* Asks and hands every message of the answer to fn. */
+static int ask(int fd, struct nlmsghdr *request, message_fn fn, void *data)
+{
+    _Alignas(struct nlmsghdr) static char bytes[ANSWER_BYTES];
+    static uint32_t seq;
+    int r = 0;
+
+    request->nlmsg_seq = ++seq;
+    if (send(fd, request, request->nlmsg_len, 0) < 0)
+        return -errno;
+    while (r == 0) {
+        ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_TRUNC);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN ? -ETIMEDOUT : -errno;
+        if ((size_t)n > sizeof(bytes))
+            return -EMSGSIZE;
+        r = take_messages(bytes, (size_t)n, seq, fn, data);
+    }
+    return r < 0 ? r : 0;
+}
+
+static uint32_t number_of(const struct rtattr *attr)
+{
+    uint32_t value = 0;
+
+    if (RTA_PAYLOAD(attr) >= sizeof(value))
+        memcpy(&value, RTA_DATA(attr), sizeof(value));
+    return value;
+}
+
+/* --- devices ----------------------------------------------------------------- */
+
+/* Pairs and taps lead to containers and guests. */
+static bool is_inward(const struct rtattr *linkinfo)
+{
+    const struct rtattr *attr = RTA_DATA(linkinfo);
+    size_t len = RTA_PAYLOAD(linkinfo);
+
+    for (; RTA_OK(attr, len); attr = RTA_NEXT(attr, len)) {
+        char kind[16];
+
+        if (attr->rta_type != IFLA_INFO_KIND)
+            continue;
+        (void)snprintf(kind, sizeof(kind), "%.*s", (int)RTA_PAYLOAD(attr),
+                       (const char *)RTA_DATA(attr));
+        return msp_streq(kind, "veth") || msp_streq(kind, "tun");
+    }
+    return false;
+}
+
+static int take_device(void *data, const struct nlmsghdr *head)
+{
+    struct msp_devices *devices = data;
+    const struct ifinfomsg *info = NLMSG_DATA(head);
+    const struct rtattr *attr = IFLA_RTA(info);
+    size_t len = IFLA_PAYLOAD(head);
+    struct msp_device *item;
+
+    if (head->nlmsg_type != RTM_NEWLINK || info->ifi_index <= 0)
+        return 0;
+    item = reallocarray(devices->item, devices->n + 1, sizeof(*item));
+    if (!item)
+        return -ENOMEM;
+    devices->item = item;
+    item += devices->n++;
+    *item = (struct msp_device){
+        .ifindex = (uint32_t)info->ifi_index,
+        .has_ethernet =
+            info->ifi_type == ARPHRD_ETHER || info->ifi_type == ARPHRD_LOOPBACK,
+        .is_loopback = (info->ifi_flags & IFF_LOOPBACK) != 0,
+    };
+    for (; RTA_OK(attr, len); attr = RTA_NEXT(attr, len)) {
+        if (attr->rta_type == IFLA_IFNAME)
+            (void)snprintf(item->name, sizeof(item->name), "%.*s",
+                           (int)RTA_PAYLOAD(attr),
+                           (const char *)RTA_DATA(attr));
+        else if (attr->rta_type == IFLA_MASTER)
+            item->master = number_of(attr);
+        else if (attr->rta_type == IFLA_LINKINFO)
+            item->is_inward = is_inward(attr);
+    }
+    return 0;
+}
+
+static struct msp_device *find(const struct msp_devices *devices,
+                               uint32_t ifindex)
+{
+    for (size_t i = 0; i < devices->n; i++)
+        if (devices->item[i].ifindex == ifindex)
+            return &devices->item[i];
+    return NULL;
+}
+
+const struct msp_device *msp_devices_find(const struct msp_devices *devices,
+                                          uint32_t ifindex)
+{
+    return find(devices, ifindex);
+}
+
+static void mark(const struct msp_devices *devices, uint32_t ifindex)
+{
+    struct msp_device *item = find(devices, ifindex);
+
+    if (item && !item->is_loopback)
+        item->is_uplink = true;
+}
+
+/* --- routes ------------------------------------------------------------------ */
+
+/* The devices of all next hops. */
+static void mark_hops(const struct msp_devices *devices,
+                      const struct rtattr *attr)
+{
+    const struct rtnexthop *hop = RTA_DATA(attr);
+    size_t len = RTA_PAYLOAD(attr);
+
+    while (len >= sizeof(*hop) && RTNH_OK(hop, (int)len)) {
+        mark(devices, (uint32_t)hop->rtnh_ifindex);
+        len -= (size_t)NLMSG_ALIGN(hop->rtnh_len);
+        hop = RTNH_NEXT(hop);
+    }
+}
+
+/* A default route of any table, or the answer about one destination. */
+static int take_route(void *data, const struct nlmsghdr *head)
+{
+    const struct msp_devices *devices = data;
+    const struct rtmsg *route = NLMSG_DATA(head);
+    const struct rtattr *attr = RTM_RTA(route);
+    size_t len = RTM_PAYLOAD(head);
+
+    if (head->nlmsg_type != RTM_NEWROUTE || route->rtm_type != RTN_UNICAST ||
+        (head->nlmsg_flags & NLM_F_MULTI && route->rtm_dst_len))
+        return 0;
+    for (; RTA_OK(attr, len); attr = RTA_NEXT(attr, len)) {
+        if (attr->rta_type == RTA_OIF)
+            mark(devices, number_of(attr));
+        else if (attr->rta_type == RTA_MULTIPATH)
+            mark_hops(devices, attr);
+    }
+    return 0;
+}
+
+static int read_defaults(int fd, unsigned char family,
+                         struct msp_devices *devices)
+{
+    struct {
+        struct nlmsghdr head;
+        struct rtmsg route;
+    } request = {
+        .head = {.nlmsg_len = sizeof(request),
+                 .nlmsg_type = RTM_GETROUTE,
+                 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .route = {.rtm_family = family},
+    };
+
+    return ask(fd, &request.head, take_route, devices);
+}
+
+/* Where the kernel would send it. An unreachable one has no device. */
+static int read_route(int fd, const uint8_t addr[16],
+                      struct msp_devices *devices)
+{
+    bool is_v4 = memcmp(addr, mapped, sizeof(mapped)) == 0;
+    unsigned int bytes = is_v4 ? 4 : 16;
+
+    struct {
+        struct nlmsghdr head;
+        struct rtmsg route;
+        struct rtattr attr;
+        uint8_t addr[16];
+    } request = {
+        .head = {.nlmsg_len =
+                     NLMSG_LENGTH(sizeof(struct rtmsg)) + RTA_LENGTH(bytes),
+                 .nlmsg_type = RTM_GETROUTE,
+                 .nlmsg_flags = NLM_F_REQUEST},
+        .route = {.rtm_family = is_v4 ? AF_INET : AF_INET6,
+                  .rtm_dst_len = (unsigned char)(8 * bytes)},
+        .attr = {.rta_len = (unsigned short)RTA_LENGTH(bytes),
+                 .rta_type = RTA_DST},
+    };
+
+    int r;
+
+    memcpy(request.addr, addr + 16 - bytes, bytes);
+    r = ask(fd, &request.head, take_route, devices);
+    return r == -ENETUNREACH || r == -EHOSTUNREACH || r == -EINVAL ||
+                   r == -EACCES || r == -EPERM
+               ? 0
+               : r;
+}
+
+/*
+ * Devices that belong to an uplink are ways around it, but for those ports of
+ * a bridge behind which there are only our own containers and guests.
+ */
+static void mark_below(struct msp_devices *devices)
+{
+    bool has_more = true;
+
+    while (has_more) {
+        has_more = false;
+        for (size_t i = 0; i < devices->n; i++) {
+            struct msp_device *item = &devices->item[i];
+            const struct msp_device *master = find(devices, item->master);
+
+            if (!item->is_uplink && !item->is_inward && master &&
+                master->is_uplink) {
+                item->is_uplink = true;
+                has_more = true;
+            }
+        }
+    }
+}
+
+int msp_devices_read(const uint8_t (*addr)[16], size_t n,
+                     struct msp_devices *ret)
+{
+    struct {
+        struct nlmsghdr head;
+        struct ifinfomsg info;
+    } request = {
+        .head = {.nlmsg_len = sizeof(request),
+                 .nlmsg_type = RTM_GETLINK,
+                 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .info = {.ifi_family = AF_UNSPEC},
+    };
+
+    msp_autoclose int fd = open_netlink(0);
+    int r;
+
+    *ret = (struct msp_devices){0};
+    if (fd < 0)
+        return fd;
+    r = ask(fd, &request.head, take_device, ret);
+    if (r == 0)
+        r = read_defaults(fd, AF_INET, ret);
+    if (r == 0)
+        r = read_defaults(fd, AF_INET6, ret);
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = read_route(fd, addr[i], ret);
+    if (r == 0)
+        mark_below(ret);
+    return r;
+}
+
+void msp_devices_done(struct msp_devices *devices)
+{
+    free(devices->item);
+    *devices = (struct msp_devices){0};
+}
