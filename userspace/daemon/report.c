@@ -189,6 +189,20 @@ static void put_coexist(const struct msp_coexist *coexist, struct msp_rec *rec)
     }
 }
 
+static void put_lsm(const struct msp_lsm *lsm, struct msp_rec *rec)
+{
+    for (size_t i = 0; i < lsm->n; i++) {
+        const struct msp_lsm_item *item = &lsm->item[i];
+
+        msp_rec_str(rec, "_item", "lsm_programs");
+        msp_rec_str(rec, "name", item->prog->name);
+        msp_rec_str(rec, "state", msp_lsm_state_name(item->state));
+        if (item->error)
+            msp_rec_str(rec, "why", strerror(-item->error));
+        msp_rec_end(rec);
+    }
+}
+
 static void put_sweep(const struct msp_coexist_found *found,
                       struct msp_rec *rec)
 {
@@ -231,6 +245,7 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
                                                             : "loaded");
         msp_rec_end(rec);
     }
+    put_lsm(&mspd->lsm, rec);
     put_stats(mspd, rec);
     put_uplinks(&mspd->uplinks, rec);
     put_coexist(&mspd->coexist, rec);
@@ -312,6 +327,11 @@ static struct reasons find_reasons(const struct mspd *mspd,
         reasons.text[reasons.n++] =
             "a program of somebody else runs after ours (foreign): what it "
             "makes of an address is not judged";
+    if (mspd->lsm.canary == MSP_LSM_SILENT)
+        reasons.text[reasons.n++] = msp_lsm_why_silent(&mspd->lsm);
+    else if (mspd->lsm.use == MSP_LSM_REQUIRE && !msp_lsm_is_tier(&mspd->lsm))
+        reasons.text[reasons.n++] =
+            "an LSM program that is required is not attached (lsm)";
     return reasons;
 }
 
@@ -347,7 +367,9 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_str(rec, "version", MSP_VERSION);
     msp_rec_uint(rec, "agent_epoch", mspd->epoch);
     msp_rec_str(rec, "state", is_degraded ? "degraded" : "ok");
-    msp_rec_str(rec, "tier", "cgroup");
+    msp_rec_str(rec, "tier", msp_lsm_is_tier(&mspd->lsm) ? "lsm" : "cgroup");
+    msp_rec_str(rec, "lsm.use", msp_lsm_use_name(mspd->lsm.use));
+    msp_rec_str(rec, "lsm.canary", msp_lsm_canary_name(mspd->lsm.canary));
     msp_rec_bool(rec, "attached", mspd->is_attached);
     msp_rec_str(rec, "cgroup", mspd->cgroup.path);
     msp_rec_bool(rec, "partial", !mspd->cgroup.is_root);
