@@ -81,11 +81,12 @@ static const struct msp_verb verb_table[] = {
         .operands = "FILE|-",
         .n_operands = 1,
         .help = "compile a policy and put it in force",
-        .detail = "FILE is a policy document or an image written by mspc "
-                  "compile;\n- is standard input. A refused policy "
-                  "changes nothing. Files of exePath are\nlooked at and, for "
-                  "exeSha256, read first, for 5 seconds at most; status says "
-                  "what\ncame of those that took longer.",
+        .detail =
+            "FILE is a policy document or an image written by mspc "
+            "compile;\n- is standard input. A refused policy changes nothing. "
+            "Files of exePath are\nlooked at first, and read for "
+            "exeSha256, for 5 seconds at most; status says\nwhat came of "
+            "those that took longer.",
         .options = push_options,
         .run = msp_cmd_policy_push,
     },
@@ -122,7 +123,7 @@ static const struct msp_verb verb_table[] = {
         .operands = "",
         .help = "verdicts of the kernel, by kind of caller",
         .detail = "The same rows: bpftool map dump pinned "
-                  "/sys/fs/bpf/mspd/layout-2/maps/msp_audit",
+                  "/sys/fs/bpf/mspd/layout-3/maps/msp_audit",
         .options = no_options,
         .run = msp_cmd_audit,
     },
