@@ -27,7 +27,8 @@ void bench_enter(const char *cgroup);
 
 /* What mspd's program does with a connect. */
 enum expected {
-    EXPECT_REFUSED, /* passes it, nobody listens there */
+    EXPECT_REFUSED,     /* passes it, nobody listens there */
+    EXPECT_UNREACHABLE, /* passes it, no route leads there: nothing is sent */
     EXPECT_DENIED,
     EXPECT_ALLOWED, /* to the proxy, or to a listener */
 };
@@ -41,14 +42,23 @@ struct client {
     enum expected expected;
 };
 
+/* The calling process becomes the client; it connects so often. */
+void client_become(const struct client *client);
+void client_connect(const struct client *client);
+
 /* Runs it to its end; what it does is what the programs' times count. */
 void client_run(const struct client *client);
 
 /* --- programs.c: nanoseconds a run ------------------------------------------- */
 
 struct program_times {
-    double other, sameport, denied, allowed, verdict; /* net of an empty one */
-    double few, many, random; /* denied in 10, in 10,000, at random of those */
+    /* net of an empty one */
+    double other, sameport, denied, allowed, verdict;
+    double other_cold; /* with a whole connection between two runs */
+    /* denied: always the same container of 10, of 10,000 */
+    double few, many;
+    /* each time another one of those, and so another process */
+    double random_few, random_many;
 };
 
 void programs_measure(struct bench *bench, struct program_times *ret);

@@ -46,6 +46,8 @@ static bool is_expected(int r, enum expected expected)
     switch (expected) {
     case EXPECT_REFUSED:
         return r < 0 && errno == ECONNREFUSED;
+    case EXPECT_UNREACHABLE:
+        return r < 0 && errno == ENETUNREACH;
     case EXPECT_DENIED:
         return r < 0 && errno == EPERM;
     case EXPECT_ALLOWED:
@@ -54,7 +56,17 @@ static bool is_expected(int r, enum expected expected)
     return false;
 }
 
-static void connect_all(const struct client *client)
+void client_become(const struct client *client)
+{
+    if (client->cgroup)
+        bench_enter(client->cgroup);
+    if (setgroups(0, NULL) < 0 ||
+        setresgid(client->uid, client->uid, client->uid) < 0 ||
+        setresuid(client->uid, client->uid, client->uid) < 0)
+        bench_die("becoming a client");
+}
+
+void client_connect(const struct client *client)
 {
     const struct linger reset = {.l_onoff = 1};
 
@@ -78,13 +90,8 @@ void client_run(const struct client *client)
     if (pid < 0)
         bench_die("fork");
     if (pid == 0) {
-        if (client->cgroup)
-            bench_enter(client->cgroup);
-        if (setgroups(0, NULL) < 0 ||
-            setresgid(client->uid, client->uid, client->uid) < 0 ||
-            setresuid(client->uid, client->uid, client->uid) < 0)
-            bench_die("becoming a client");
-        connect_all(client);
+        client_become(client);
+        client_connect(client);
         _exit(0);
     }
     if (waitpid(pid, &status, 0) != pid || status)
@@ -159,11 +166,13 @@ static int report(const struct program_times *p, const struct socket_times *s,
     const struct bench_value values[] = {
         {"other_ns_over_empty", p->other},
         {"sameport_ns_over_empty", p->sameport},
+        {"other_cold_ns_over_empty", p->other_cold},
         {"verdict_ns", p->verdict},
         {"denied_ns", p->denied},
         {"allowed_ns", p->allowed},
         {"flatness", p->many / p->few},
-        {"flatness_random", p->random / p->few},
+        {"flatness_random", p->random_many / p->random_few},
+        {"random_over_same", p->random_many / p->many},
         {"tcp_points_over_empty", s->tcp_points},
         {"bulk_tcp_ratio", s->bulk_ratio},
         {"udp_ratio", s->udp_ratio},
