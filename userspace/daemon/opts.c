@@ -25,6 +25,8 @@ static const char help[] =
     "                      (those with a default route or one to an endpoint)\n"
     "  --bootstrap MODE    before the first policy: root (real root passes\n"
     "                      unsigned) or deny (root)\n"
+    "  --lsm USE           LSM programs: auto (what this host allows), off, or\n"
+    "                      require (all, or no start) (auto)\n"
     "  --log-level LEVEL   err, warn, info or debug (info)\n"
     "  --version, --help\n"
     "\n"
@@ -42,6 +44,7 @@ enum option_id {
     OPT_KEEPER_USER,
     OPT_UPLINK,
     OPT_BOOTSTRAP,
+    OPT_LSM,
     OPT_LOG_LEVEL,
     OPT_VERSION,
     OPT_HELP,
@@ -59,6 +62,7 @@ static const struct option longs[] = {
     {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
     {"uplink", required_argument, NULL, OPT_UPLINK},
     {"bootstrap", required_argument, NULL, OPT_BOOTSTRAP},
+    {"lsm", required_argument, NULL, OPT_LSM},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -80,6 +84,19 @@ static int set_bootstrap(struct msp_opts *opts, const char *value)
 
     opts->is_bootstrap_deny = i == 1;
     return i < 0 ? i : 0;
+}
+
+static int set_lsm(struct msp_opts *opts, const char *value)
+{
+    for (int i = 0; i < MSP_LSM_USE_COUNT; i++) {
+        enum msp_lsm_use use = (enum msp_lsm_use)i;
+
+        if (!msp_streq(value, msp_lsm_use_name(use)))
+            continue;
+        opts->lsm = use;
+        return 0;
+    }
+    return -EINVAL;
 }
 
 static int set_level(struct msp_opts *opts, const char *value)
@@ -150,6 +167,8 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         r = add_uplink(opts, optarg);
     } else if (id == OPT_BOOTSTRAP) {
         r = set_bootstrap(opts, optarg);
+    } else if (id == OPT_LSM) {
+        r = set_lsm(opts, optarg);
     } else if (id == OPT_LOG_LEVEL) {
         r = set_level(opts, optarg);
     } else if (id == OPT_HELP) {

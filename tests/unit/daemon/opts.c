@@ -4,7 +4,7 @@
 #include "harness/test.h"
 
 enum {
-    ARGS = 6
+    ARGS = 7
 };
 
 static int parse(const char *const *args, struct msp_opts *ret)
@@ -39,12 +39,14 @@ static void defaults_are_the_documented_ones(void **state)
     assert_string_equal(opts.keeper_user, "mspd-keeper");
     assert_false(opts.is_bootstrap_deny);
     assert_int_equal(opts.log_level, MSP_LOG_INFO);
+    assert_int_equal(opts.lsm, MSP_LSM_AUTO);
 }
 
 static void takes_values_in_both_spellings(void **state)
 {
-    static const char *const args[ARGS] = {"--cgroup=/c", "--bootstrap", "deny",
-                                           "--log-level", "err",         NULL};
+    static const char *const args[ARGS] = {
+        "--cgroup=/c", "--bootstrap",   "deny", "--log-level",
+        "err",         "--lsm=require", NULL};
     struct msp_opts opts;
 
     (void)state;
@@ -52,6 +54,7 @@ static void takes_values_in_both_spellings(void **state)
     assert_string_equal(opts.cgroup, "/c");
     assert_true(opts.is_bootstrap_deny);
     assert_int_equal(opts.log_level, MSP_LOG_ERR);
+    assert_int_equal(opts.lsm, MSP_LSM_REQUIRE);
 }
 
 static void refuses_what_it_does_not_know(void **state)
@@ -65,6 +68,8 @@ static void refuses_what_it_does_not_know(void **state)
         {"--bootstrap", "maybe"},
         {"--bootstrap", ""},
         {"--log-level", "2"},
+        {"--lsm", "on"},
+        {"--lsm="},
         {"--", "extra"},
     };
     struct msp_opts opts;
