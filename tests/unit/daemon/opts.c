@@ -4,7 +4,7 @@
 #include "harness/test.h"
 
 enum {
-    ARGS = 6
+    ARGS = 8
 };
 
 static int parse(const char *const *args, struct msp_opts *ret)
@@ -37,19 +37,22 @@ static void defaults_are_the_documented_ones(void **state)
     assert_string_equal(opts.log_dir, "/var/log/mspd");
     assert_string_equal(opts.proxy_user, "mspd-proxy");
     assert_string_equal(opts.keeper_user, "mspd-keeper");
+    assert_false(opts.is_fd_guard);
     assert_false(opts.is_bootstrap_deny);
     assert_int_equal(opts.log_level, MSP_LOG_INFO);
 }
 
 static void takes_values_in_both_spellings(void **state)
 {
-    static const char *const args[ARGS] = {"--cgroup=/c", "--bootstrap", "deny",
-                                           "--log-level", "err",         NULL};
+    static const char *const args[ARGS] = {
+        "--cgroup=/c", "--bootstrap", "deny", "--log-level",
+        "err",         "--fd-guard",  NULL};
     struct msp_opts opts;
 
     (void)state;
     assert_int_equal(parse(args, &opts), MSP_OPTS_RUN);
     assert_string_equal(opts.cgroup, "/c");
+    assert_true(opts.is_fd_guard);
     assert_true(opts.is_bootstrap_deny);
     assert_int_equal(opts.log_level, MSP_LOG_ERR);
 }
@@ -62,6 +65,7 @@ static void refuses_what_it_does_not_know(void **state)
         {"--cgroup="},
         {"extra"},
         {"-x"},
+        {"--fd-guard=yes"},
         {"--bootstrap", "maybe"},
         {"--bootstrap", ""},
         {"--log-level", "2"},
