@@ -75,6 +75,7 @@ static __always_inline bool cgroup_state(struct cgroup *cgroup, void *rows,
  * The row of one cgroup in one slot, if it has any. One that is there is
  * never replaced: its memory would be another cgroup's next, under the eyes
  * of a connect that has looked it up.
+ * @return 1: there is no room for it; 0
  */
 static __noinline int cgroup_row(struct cgroup *cgroup, __u32 slot)
 {
@@ -96,8 +97,7 @@ static __noinline int cgroup_row(struct cgroup *cgroup, __u32 slot)
     if (row)
         *(volatile __u32 *)row = key.state;
     else if (bpf_map_update_elem(rows, &id, &key.state, BPF_ANY))
-        /* fail closed: no pattern matches there or below */
-        event_stat(MSP_STAT_CGROUP_DROPPED);
+        return 1; /* fail closed: no pattern matches there or below */
     return 0;
 }
 
@@ -117,7 +117,8 @@ int msp_on_mkdir(__u64 *ctx)
     if (!cgroup_is_v2(cgroup))
         return 0;
     for (__u32 slot = 0; slot < MSP_SLOTS; slot++)
-        cgroup_row(cgroup, slot);
+        if (cgroup_row(cgroup, slot))
+            event_stat(MSP_STAT_CGROUP_DROPPED);
     return 0;
 }
 
@@ -141,17 +142,22 @@ int msp_on_rmdir(__u64 *ctx)
     return 0;
 }
 
-/* Parents before children: afterwards every row is what it should be. */
+/*
+ * Parents before children: afterwards every row is what it should be. Writes
+ * a byte for each row that has no room.
+ */
 SEC("iter/cgroup")
 
 int msp_it_cgroup(struct bpf_iter__cgroup *ctx)
 {
     struct cgroup *cgroup = ctx->cgroup;
+    const char mark = '-';
 
     if (!cgroup)
         return 0;
     for (__u32 slot = 0; slot < MSP_SLOTS; slot++)
-        cgroup_row(cgroup, slot);
+        if (cgroup_row(cgroup, slot))
+            bpf_seq_write(ctx->meta->seq, &mark, sizeof(mark));
     return 0;
 }
 

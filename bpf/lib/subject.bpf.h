@@ -13,6 +13,12 @@
 #include "lib/record.bpf.h"
 
 /*
+ * Address of the inode of pid 1's root directory: subvolumes of btrfs share
+ * the device and number of theirs. Stays in the kernel; 0 before msp_find_root.
+ */
+extern __u64 msp_root_inode;
+
+/*
  * In a container: not in the init pid namespace, or with another root
  * directory than pid 1. Mounts are never compared: a host service with a
  * private mount namespace has pid 1's root.
@@ -28,7 +34,9 @@ static __always_inline bool subject_in_container(struct task_struct *task,
     if (task->thread_pid->level > 0)
         return true;
     root = task->fs->root.dentry->d_inode;
-    return root->i_ino != meta->root_ino || root->i_sb->s_dev != meta->root_dev;
+    /* fail closed: all three, since an address may be used again */
+    return (__u64)root != msp_root_inode || root->i_ino != meta->root_ino ||
+           root->i_sb->s_dev != meta->root_dev;
 }
 
 static __always_inline bool subject_is_root(struct task_struct *task)
@@ -223,7 +231,12 @@ static __noinline int subject_and_cgroup(struct msp_idset *ids, __u64 cgroup_id,
         subject_and(ids, subject_wild(wild, MSP_DIM_CGROUP));
         return 0;
     }
-    index = *ref;
+    index = *(volatile __u32 *)ref;
+    /* fail closed: of a cgroup that goes, its row's memory may be another's */
+    if (bpf_map_lookup_elem(rows, &cgroup_id) != ref) {
+        subject_clear(ids);
+        return 0;
+    }
     state = bpf_map_lookup_elem(states, &index);
     if (state) {
         index = state->set;

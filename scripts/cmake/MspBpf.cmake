@@ -27,7 +27,7 @@ function(msp_bpf_skeleton NAME)
     set(objs)
     foreach(src IN LISTS ARG_SOURCES)
         get_filename_component(stem ${src} NAME)
-        set(obj ${CMAKE_CURRENT_BINARY_DIR}/${stem}.o)
+        set(obj ${CMAKE_CURRENT_BINARY_DIR}/${NAME}.${stem}.o)
         add_custom_command(OUTPUT ${obj}
             COMMAND ${MSP_CLANG} -std=gnu17 -O2 -g -target bpf -mcpu=v3
                     -Wall -Wextra -Werror -Wno-unused-parameter

@@ -319,6 +319,7 @@ static void a_full_table_gives_no_row(void **state)
 {
     struct trace_fixture *t = *state;
     struct slot slot = make_slot(t, 0, 4); /* root, own and two more */
+    struct msp_loader *loader = slot_fixture_loader(trace_fixture_slot(t));
     uint64_t dropped = count_dropped(t);
     uint64_t id[4];
     char path[16];
@@ -337,10 +338,19 @@ static void a_full_table_gives_no_row(void **state)
     trace_rmdir(t, "/0");
     id[0] = trace_mkdir(t, "/0");
     assert_int_equal(state_of(&slot, id[0]), 2); /* room again */
-    for (int i = 0; i < 4; i++) {
-        (void)snprintf(path, sizeof(path), "/%d", i);
-        trace_rmdir(t, path);
-    }
+    assert_ok(msp_iter_cgroups_left(loader));
+    assert_int_equal(loader->cgroups_left, 2); /* but not for the other two */
+    assert_int_equal(state_of(&slot, id[2]), NONE);
+    trace_rmdir(t, "/0");
+    assert_ok(msp_iter_cgroups_left(loader));
+    assert_int_equal(loader->cgroups_left, 1);
+    assert_int_equal(state_of(&slot, id[2]), 2);
+    trace_rmdir(t, "/1");
+    assert_ok(msp_iter_cgroups_left(loader));
+    assert_int_equal(loader->cgroups_left, 0);
+    assert_int_equal(state_of(&slot, id[3]), 2);
+    trace_rmdir(t, "/2");
+    trace_rmdir(t, "/3");
     close_slot(&slot);
 }
 

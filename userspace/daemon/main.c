@@ -20,11 +20,13 @@
 #include "loader/attach.h"
 #include "loader/events.h"
 #include "loader/fdguard.h"
+#include "loader/iter.h"
 #include "loader/probe.h"
 #include "loader/upgrade.h"
 
 enum {
-    FILES_WANTED = 262144
+    FILES_WANTED = 262144,
+    CGROUPS_BEATS = 5 /* heartbeats between two tries: they walk all cgroups */
 };
 
 struct service_user {
@@ -59,6 +61,18 @@ static int failed(const char *what, int r, const char *why)
 
 /* --- running ------------------------------------------------------------ */
 
+/* The kernel has stopped calling LSM programs, or calls them again. */
+static void watch_lsm(struct mspd *mspd)
+{
+    if (!msp_lsm_check(&mspd->lsm))
+        return;
+    if (mspd->lsm.canary == MSP_LSM_CALLED)
+        msp_log(MSP_LOG_WARN, "lsm.called", "why", "again", NULL);
+    else
+        msp_log(MSP_LOG_ERR, "lsm.silent", "why",
+                msp_lsm_why_silent(&mspd->lsm), NULL);
+}
+
 static void on_heartbeat(void *data)
 {
     struct mspd *mspd = data;
@@ -67,6 +81,11 @@ static void on_heartbeat(void *data)
     /* a namespace whose row found no room is tried again */
     if (mspd->is_proxy_ready)
         (void)msp_listeners_publish(&mspd->listeners, true);
+    watch_lsm(mspd);
+    /* and so is a cgroup's */
+    if (++mspd->n_beats % CGROUPS_BEATS == 0 &&
+        msp_iter_cgroups_left(&mspd->loader) < 0)
+        msp_log(MSP_LOG_WARN, "cgroups.rows", "why", mspd->loader.why, NULL);
     (void)msp_timer_set(&mspd->heartbeat, MSP_HEARTBEAT_MS);
 }
 
@@ -122,12 +141,32 @@ static void on_signal(void *data, int signo)
 
 /* --- start -------------------------------------------------------------- */
 
+static void log_lsm(const struct msp_lsm *lsm)
+{
+    for (size_t i = 0; i < lsm->n; i++) {
+        const struct msp_lsm_item *item = &lsm->item[i];
+
+        if (item->error)
+            msp_log(MSP_LOG_INFO, "lsm.refused", "program", item->prog->name,
+                    "state", msp_lsm_state_name(item->state), "error",
+                    strerror(-item->error), NULL);
+    }
+    msp_log(lsm->canary == MSP_LSM_SILENT ? MSP_LOG_ERR : MSP_LOG_INFO,
+            "start.tier", "tier", msp_lsm_is_tier(lsm) ? "lsm" : "cgroup",
+            NULL);
+}
+
 int mspd_attach(struct mspd *mspd)
 {
     int r;
 
     if (mspd->is_attached)
         return 0;
+    /* before the others: where it is required and refused nothing changes */
+    r = msp_lsm_attach(&mspd->loader, &mspd->lsm);
+    if (r < 0)
+        return failed("start.lsm", r, mspd->loader.why);
+    log_lsm(&mspd->lsm);
     /* before: no connection of ours comes about without it */
     r = msp_fd_guard_set(&mspd->loader, mspd->opts.is_fd_guard);
     if (r == 0)
@@ -199,6 +238,9 @@ static int start_bpf(struct mspd *mspd, const struct service_user *proxy,
         return failed("start.probe", -EOPNOTSUPP, missing);
     r = msp_loader_open(&mspd->loader, mspd->opts.pin_dir, proxy->uid,
                         keeper->uid);
+    if (r == 0)
+        r = msp_lsm_open(&mspd->loader, mspd->opts.lsm, MSP_LSM_BASE,
+                         &mspd->lsm);
     if (r == 0)
         r = msp_events_open(&mspd->loader, on_event, mspd);
     if (r < 0)
@@ -332,6 +374,7 @@ static void stop(struct mspd *mspd, int code)
     msp_listeners_done(&mspd->listeners);
     msp_connlog_done(&mspd->log);
     msp_cgpaths_done(&mspd->cgpaths);
+    msp_lsm_done(&mspd->lsm);
     msp_loader_done(&mspd->loader);
     if (mspd->key) {
         explicit_bzero(mspd->key, sizeof(*mspd->key));

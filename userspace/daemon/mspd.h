@@ -19,6 +19,7 @@
 #include "daemon/uplinks.h"
 #include "daemon/watch.h"
 #include "loader/load.h"
+#include "loader/lsm.h"
 
 /* The signing key on its way to the proxy; one locked page, wiped at the end.
  */
@@ -33,6 +34,7 @@ struct mspd {
     struct msp_cgroup cgroup;
     struct msp_loop *loop;
     struct msp_loader loader;
+    struct msp_lsm lsm;
     struct msp_netns_client netns;
     struct msp_child keeper;
     struct msp_child proxy;
@@ -46,6 +48,7 @@ struct mspd {
     struct msp_watch watch;
     struct msp_uplinks uplinks;
     struct msp_timer heartbeat;
+    uint64_t n_beats;
     struct msp_timer drain;
 
     struct msp_key_box *key; /* locked memory */

@@ -27,6 +27,8 @@ static const char help[] =
     "                      who is handed the socket cannot write to it\n"
     "  --bootstrap MODE    before the first policy: root (real root passes\n"
     "                      unsigned) or deny (root)\n"
+    "  --lsm USE           LSM programs: auto (what this host allows), off, or\n"
+    "                      require (all, or no start) (auto)\n"
     "  --log-level LEVEL   err, warn, info or debug (info)\n"
     "  --version, --help\n"
     "\n"
@@ -45,6 +47,7 @@ enum option_id {
     OPT_UPLINK,
     OPT_FD_GUARD,
     OPT_BOOTSTRAP,
+    OPT_LSM,
     OPT_LOG_LEVEL,
     OPT_VERSION,
     OPT_HELP,
@@ -63,6 +66,7 @@ static const struct option longs[] = {
     {"uplink", required_argument, NULL, OPT_UPLINK},
     {"fd-guard", no_argument, NULL, OPT_FD_GUARD},
     {"bootstrap", required_argument, NULL, OPT_BOOTSTRAP},
+    {"lsm", required_argument, NULL, OPT_LSM},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -84,6 +88,19 @@ static int set_bootstrap(struct msp_opts *opts, const char *value)
 
     opts->is_bootstrap_deny = i == 1;
     return i < 0 ? i : 0;
+}
+
+static int set_lsm(struct msp_opts *opts, const char *value)
+{
+    for (int i = 0; i < MSP_LSM_USE_COUNT; i++) {
+        enum msp_lsm_use use = (enum msp_lsm_use)i;
+
+        if (!msp_streq(value, msp_lsm_use_name(use)))
+            continue;
+        opts->lsm = use;
+        return 0;
+    }
+    return -EINVAL;
 }
 
 static int set_level(struct msp_opts *opts, const char *value)
@@ -156,6 +173,8 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         opts->is_fd_guard = true;
     } else if (id == OPT_BOOTSTRAP) {
         r = set_bootstrap(opts, optarg);
+    } else if (id == OPT_LSM) {
+        r = set_lsm(opts, optarg);
     } else if (id == OPT_LOG_LEVEL) {
         r = set_level(opts, optarg);
     } else if (id == OPT_HELP) {

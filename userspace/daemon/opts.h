@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "daemon/uplinks.h"
+#include "loader/lsm.h"
 
 struct msp_opts {
     const char *cgroup; /* NULL: the root of the cgroup2 mount */
@@ -22,6 +23,7 @@ struct msp_opts {
     size_t n_uplinks;                         /* 0: found by routes */
     bool is_fd_guard;
     bool is_bootstrap_deny;
+    enum msp_lsm_use lsm;
     enum msp_log_level log_level;
 };
 

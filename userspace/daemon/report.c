@@ -151,12 +151,27 @@ static void put_uplinks(const struct msp_uplinks *uplinks, struct msp_rec *rec)
     }
 }
 
+static void put_lsm(const struct msp_lsm *lsm, struct msp_rec *rec)
+{
+    for (size_t i = 0; i < lsm->n; i++) {
+        const struct msp_lsm_item *item = &lsm->item[i];
+
+        msp_rec_str(rec, "_item", "lsm_programs");
+        msp_rec_str(rec, "name", item->prog->name);
+        msp_rec_str(rec, "state", msp_lsm_state_name(item->state));
+        if (item->error)
+            msp_rec_str(rec, "why", strerror(-item->error));
+        msp_rec_end(rec);
+    }
+}
+
 static void put_files(const struct mspd *mspd, struct msp_rec *rec)
 {
     int64_t n = msp_exec_each(&mspd->loader, NULL, NULL);
 
     if (n >= 0)
         msp_rec_uint(rec, "exec.records", (uint64_t)n);
+    msp_rec_uint(rec, "cgroups.without_row", mspd->loader.cgroups_left);
     msp_rec_uint(rec, "files.current", msp_exes_current(&mspd->policy.exes));
     msp_rec_uint(rec, "files.retired", msp_exes_retired(&mspd->policy.exes));
     msp_rec_uint(rec, "files.unwatched",
@@ -194,6 +209,7 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
                     is_prog_attached(mspd, i) ? "attached" : "loaded");
         msp_rec_end(rec);
     }
+    put_lsm(&mspd->lsm, rec);
     put_stats(mspd, rec);
     put_uplinks(&mspd->uplinks, rec);
     for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
@@ -223,7 +239,7 @@ static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live,
 
 /* Why the state is "degraded"; none = it is not. */
 struct reasons {
-    const char *text[8]; /* one for each question find_reasons() asks */
+    const char *text[16]; /* at least one for each question below */
     size_t n;
 };
 
@@ -256,12 +272,21 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (mspd->policy.is_unstored)
         reasons.text[reasons.n++] =
             "the policy is not on disk: the next boot has an older one";
+    if (mspd->loader.cgroups_left)
+        reasons.text[reasons.n++] =
+            "too many cgroups (cgroups.without_row): no identity that names a "
+            "cgroup or unit matches in those";
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons.text[reasons.n++] =
             "a device packets leave by has no guard (uplinks)";
     if (msp_streq(fd_guard_state(mspd), "removed"))
         reasons.text[reasons.n++] =
             "the fd guard was taken off: start mspd anew";
+    if (mspd->lsm.canary == MSP_LSM_SILENT)
+        reasons.text[reasons.n++] = msp_lsm_why_silent(&mspd->lsm);
+    else if (mspd->lsm.use == MSP_LSM_REQUIRE && !msp_lsm_is_tier(&mspd->lsm))
+        reasons.text[reasons.n++] =
+            "an LSM program that is required is not attached (lsm)";
     return reasons;
 }
 
@@ -297,7 +322,9 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_str(rec, "version", MSP_VERSION);
     msp_rec_uint(rec, "agent_epoch", mspd->epoch);
     msp_rec_str(rec, "state", is_degraded ? "degraded" : "ok");
-    msp_rec_str(rec, "tier", "cgroup");
+    msp_rec_str(rec, "tier", msp_lsm_is_tier(&mspd->lsm) ? "lsm" : "cgroup");
+    msp_rec_str(rec, "lsm.use", msp_lsm_use_name(mspd->lsm.use));
+    msp_rec_str(rec, "lsm.canary", msp_lsm_canary_name(mspd->lsm.canary));
     msp_rec_bool(rec, "attached", mspd->is_attached);
     msp_rec_str(rec, "cgroup", mspd->cgroup.path);
     msp_rec_bool(rec, "partial", !mspd->cgroup.is_root);

@@ -12,6 +12,7 @@
 
 #include <msp/cleanup.h>
 
+#include "loader/events.h"
 #include "msp.skel.h"
 
 enum {
@@ -38,19 +39,22 @@ static int start(struct msp_loader *loader, const struct bpf_program *prog,
     return fd;
 }
 
-/* One that writes nothing; a read goes on as long as it can. */
-static int run_silent(struct msp_loader *loader, const struct bpf_program *prog,
-                      union bpf_iter_link_info *info)
+/* Runs one for what it does. @param ret_n number of bytes it wrote */
+static int run(struct msp_loader *loader, const struct bpf_program *prog,
+               union bpf_iter_link_info *info, uint64_t *ret_n)
 {
     msp_autoclose int fd = start(loader, prog, info);
-    char nothing[16];
+    char bytes[512];
     ssize_t n;
 
+    *ret_n = 0;
     if (fd < 0)
         return fd;
-    do
-        n = read(fd, nothing, sizeof(nothing));
-    while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+    do {
+        n = read(fd, bytes, sizeof(bytes));
+        if (n > 0)
+            *ret_n += (uint64_t)n;
+    } while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
     return n < 0 ? msp_loader_fail(loader, -errno, "running %s",
                                    bpf_program__name(prog))
                  : 0;
@@ -58,7 +62,9 @@ static int run_silent(struct msp_loader *loader, const struct bpf_program *prog,
 
 int msp_iter_tasks(struct msp_loader *loader)
 {
-    return run_silent(loader, loader->skel->progs.msp_it_task, NULL);
+    uint64_t nothing;
+
+    return run(loader, loader->skel->progs.msp_it_task, NULL, &nothing);
 }
 
 int msp_iter_cgroups(struct msp_loader *loader)
@@ -66,7 +72,20 @@ int msp_iter_cgroups(struct msp_loader *loader)
     union bpf_iter_link_info info = {
         .cgroup = {.order = BPF_CGROUP_ITER_DESCENDANTS_PRE}};
 
-    return run_silent(loader, loader->skel->progs.msp_it_cgroup, &info);
+    (void)msp_events_stat(loader, MSP_STAT_CGROUP_DROPPED,
+                          &loader->cgroups_dropped);
+    return run(loader, loader->skel->progs.msp_it_cgroup, &info,
+               &loader->cgroups_left);
+}
+
+int msp_iter_cgroups_left(struct msp_loader *loader)
+{
+    uint64_t dropped = loader->cgroups_dropped;
+
+    (void)msp_events_stat(loader, MSP_STAT_CGROUP_DROPPED, &dropped);
+    if (dropped == loader->cgroups_dropped && !loader->cgroups_left)
+        return 0;
+    return msp_iter_cgroups(loader);
 }
 
 int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,

@@ -23,9 +23,16 @@ int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,
 
 /*
  * Computes the rows of all cgroups in every slot that has tables. No cgroup
- * comes or goes meanwhile. @return 0; negative errno, `why` set
+ * comes or goes meanwhile. Sets loader->cgroups_left.
+ * @return 0; negative errno, `why` set
  */
 int msp_iter_cgroups(struct msp_loader *loader);
+
+/*
+ * The same, if a cgroup was left without its row since: there may be room
+ * now. @return 0; negative errno, `why` set
+ */
+int msp_iter_cgroups_left(struct msp_loader *loader);
 
 /*
  * Path of a cgroup below the v2 root, "/" for the root itself.

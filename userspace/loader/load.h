@@ -62,7 +62,9 @@ struct msp_loader {
     uint64_t old_epoch;    /* agent_epoch found */
     int link_fd[MSP_PROG_LINKS];
     struct ring_buffer *ring;
-    char why[MSP_WHY_BYTES]; /* text of the last failure, for the log */
+    uint64_t cgroups_left;    /* rows without room when last computed */
+    uint64_t cgroups_dropped; /* MSP_STAT_CGROUP_DROPPED at that time */
+    char why[MSP_WHY_BYTES];  /* text of the last failure, for the log */
 };
 
 /* Names as pinned; NULL-terminated. */

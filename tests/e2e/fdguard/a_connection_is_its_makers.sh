@@ -34,6 +34,12 @@ every() {
     check_eq "$1: same user of another root" "$(pass scm root write)" "$2"
 }
 
+# steps STEPS...: the status; EOF: closed, before the request or after it
+steps() {
+    run_as "$MAKER" vm mspclient steps "$@" request=/metadata/versions |
+        steps_result | sed 's/EPIPE/EOF/'
+}
+
 state() {
     ctl --json status | jq -r .fd_guard
 }
@@ -128,11 +134,9 @@ check_eq "off: a ring of the maker's, and a write beside it" \
 check_eq "off: written to before it is made" "$(early)" 200
 check_eq "off: after a write that had to wait" "$(blocked)" ok
 check_eq "off: a send without copy" "$(pass inherit uid uring-zc)" 200
-check_eq "off: MPTCP" "$(run_as "$MAKER" vm mspclient steps socket=mptcp \
-    "connect=$TO" request=/metadata/versions | steps_result)" 200
+check_eq "off: MPTCP" "$(steps socket=mptcp "connect=$TO")" 200
 for try in first second; do
-    check_eq "off: data in the SYN, $try" "$(run_as "$MAKER" vm mspclient \
-        steps "fastopen=$TO" request=/metadata/versions | steps_result)" 200
+    check_eq "off: data in the SYN, $try" "$(steps "fastopen=$TO")" 200
 done
 check_eq "off: nothing is guarded" "$(guarded)" 0
 
@@ -166,10 +170,8 @@ check_eq "on: a send without copy has no such guard" \
     "EOPNOTSUPP EOPNOTSUPP"
 before=$(stat_of fd-unguarded)
 check_eq "on: written to before it is made" "$(early)" eof
-check_eq "on: MPTCP" "$(run_as "$MAKER" vm mspclient steps socket=mptcp \
-    "connect=$TO" request=/metadata/versions | steps_result)" EOF
-check_eq "on: data in the SYN" "$(run_as "$MAKER" vm mspclient steps \
-    "fastopen=$TO" request=/metadata/versions | steps_result)" EOF
+check_eq "on: MPTCP" "$(steps socket=mptcp "connect=$TO")" EOF
+check_eq "on: data in the SYN" "$(steps "fastopen=$TO")" EOF
 check_eq "on: each of these is counted" \
     "$(($(stat_of fd-unguarded) - before))" 3
 # one socket has many entries only while the map has no program

@@ -96,7 +96,9 @@ static void write_and_print(int fd, const char *way)
 {
     int r = fdpass_write(fd, way);
 
-    if (r)
+    if (r == EPIPE || r == ECONNRESET)
+        (void)printf("eof\n"); /* closed before it was written */
+    else if (r)
         (void)printf("%s\n", msp_client_errno(r));
     else
         print_answer(fd);
@@ -385,7 +387,8 @@ static int verb_fill(char **argv)
 int main(int argc, char **argv)
 {
     /* what waits for ever ends with its parent, the test */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+        signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return 1;
     if (argc == 6 && strcmp(argv[1], "pass") == 0)
         return verb_pass(argv + 2);

@@ -40,13 +40,14 @@ static void defaults_are_the_documented_ones(void **state)
     assert_false(opts.is_fd_guard);
     assert_false(opts.is_bootstrap_deny);
     assert_int_equal(opts.log_level, MSP_LOG_INFO);
+    assert_int_equal(opts.lsm, MSP_LSM_AUTO);
 }
 
 static void takes_values_in_both_spellings(void **state)
 {
     static const char *const args[ARGS] = {
-        "--cgroup=/c", "--bootstrap", "deny", "--log-level",
-        "err",         "--fd-guard",  NULL};
+        "--cgroup=/c", "--bootstrap",   "deny",       "--log-level",
+        "err",         "--lsm=require", "--fd-guard", NULL};
     struct msp_opts opts;
 
     (void)state;
@@ -55,6 +56,7 @@ static void takes_values_in_both_spellings(void **state)
     assert_true(opts.is_fd_guard);
     assert_true(opts.is_bootstrap_deny);
     assert_int_equal(opts.log_level, MSP_LOG_ERR);
+    assert_int_equal(opts.lsm, MSP_LSM_REQUIRE);
 }
 
 static void refuses_what_it_does_not_know(void **state)
@@ -69,6 +71,8 @@ static void refuses_what_it_does_not_know(void **state)
         {"--bootstrap", "maybe"},
         {"--bootstrap", ""},
         {"--log-level", "2"},
+        {"--lsm", "on"},
+        {"--lsm="},
         {"--", "extra"},
     };
     struct msp_opts opts;

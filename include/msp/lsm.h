@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The contract between the LSM programs and mspd. Everything else they read
+ * is in abi.h, in maps they share with the other programs.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#include <msp/abi.h>
+
+/*
+ * The only entry of msp_lsm; mmap-ed by mspd. The canary: mspd makes a thread,
+ * and both of its programs must have counted it. Others' threads do not count.
+ */
+struct msp_lsm_state {
+    __u32 tgid; /* of mspd, init pid namespace */
+    __u32 pad;
+    __u64 n_lsm;     /* threads that lsm/task_alloc saw */
+    __u64 n_tracing; /* threads that tp_btf/sched_process_fork saw */
+};
+
+MSP_ASSERT_SIZE(msp_lsm_state, 24);

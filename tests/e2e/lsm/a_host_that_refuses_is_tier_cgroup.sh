@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# A host that refuses LSM programs: mspd enforces without them, status names the
+# tier, each program and why it is not there. With --lsm=require it does not
+# start, nothing is attached, and the log names the first program refused.
+. "$(dirname "$0")/../../harness/sandbox.sh"
+
+USER=2001:3001
+URL=http://$IMDS/metadata/versions
+
+status() {
+    ctl --json status | jq -r "$1"
+}
+
+attached() {
+    bpftool -j cgroup show "$SB_CG" | jq -s 'flatten | length'
+}
+
+lsm_pins() {
+    find "$SB_DIR"/bpf -name 'msp_l_*' | wc -l
+}
+
+sandbox_up
+sandbox_start_sim
+
+(exec_in "$SB_CG/agent" timeout 60 nsenter --net="$SB_DIR/ns/vm" -- \
+    "$SB_DIR/bin/mspd" --cgroup "$SB_CG" --pin-dir "$SB_DIR/bpf/mspd" \
+    --run-dir "$SB_DIR/run" --state-dir "$SB_DIR/state" --log-dir \
+    "$SB_DIR/log" --libexec-dir "$SB_DIR/bin" --lsm require \
+    2>"$SB_DIR/said.log")
+r=$?
+((r != 124 && r != 0)) || skip "a refusal of LSM programs"
+check_eq "--lsm=require: exit code" "$r" 5
+check "it names the program and the error" grep -q \
+    'start.bpf.*msp_l_alloc is not loaded: .*not permitted' "$SB_DIR/said.log"
+check_eq "nothing is attached" "$(attached)" 0
+check_eq "no LSM program is pinned" "$(lsm_pins)" 0
+
+sandbox_start_mspd --lsm auto
+push_policy "$(policy "$(item enforce deny)")"
+check_eq "auto: the tier" "$(status .tier)" cgroup
+check_eq "and what was asked for" "$(status .lsm.use)" auto
+check_eq "no program is there" \
+    "$(status '[.lsm_programs[] | select(.state == "attached")] | length')" 0
+check "every one of them is named" test "$(status '.lsm_programs | length')" -ge 2
+check_eq "those of this tier have an errno's text" \
+    "$(status '[.lsm_programs[] | select(.state != "off") | .why] | unique | join(",")')" \
+    "Operation not permitted"
+check_eq "that is no reason to be degraded" "$(status '.reasons | length')" 0
+check_eq "a denied caller is denied" "$(http_code "$USER" vm "$URL")" EPERM
+check_eq "no LSM program is pinned" "$(lsm_pins)" 0
+check "the text names the tier" grep -Eq '^tier +cgroup$' <(ctl status)
+
+sandbox_stop_mspd
+sandbox_start_mspd --lsm off
+check_eq "off: the tier" "$(status .tier)" cgroup
+check_eq "nothing was tried" \
+    "$(status '[.lsm_programs[] | select(.state != "off" or .why)] | length')" 0
+sandbox_done
