@@ -7,6 +7,7 @@
  */
 #include <msp/decide.h>
 
+#include "lib/container.bpf.h"
 #include "lib/datagram.bpf.h"
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
@@ -65,31 +66,20 @@ static __noinline int connect_lookup(struct attempt *a)
     return target_endpoint(a->slot, a->addr, a->port, &a->endpoint, &a->ep);
 }
 
-/* A caller for the records of a path that has no mark. */
 static __noinline void connect_refusal(const struct attempt *a,
                                        enum msp_reason reason, __u32 endpoint)
 {
-    struct task_struct *task = bpf_get_current_task_btf();
-    struct msp_mark mark = {};
-    struct msp_outcome o = {
+    struct msp_refusal r = {
         .generation = a->generation,
+        .netns_cookie = bpf_get_netns_cookie(a->ctx),
         .slot = a->slot,
         .endpoint = endpoint,
-        .stage = MSP_STAGE_CONNECT,
-        .verdict = MSP_VERDICT_DENY,
         .reason = reason,
-        .identity = MSP_NO_IDENTITY,
-        .privilege = MSP_NO_IDENTITY,
+        .port = a->port,
     };
 
-    mark.cgroup_id = bpf_get_current_cgroup_id();
-    mark.netns_cookie = bpf_get_netns_cookie(a->ctx);
-    mark.uid = task->cred->euid.val;
-    mark.pid = task->tgid;
-    mark.port = a->port;
-    __builtin_memcpy(mark.addr, a->addr, 16);
-    event_audit(&mark, &o, NULL);
-    event_ring(&mark, &o);
+    __builtin_memcpy(r.addr, a->addr, 16);
+    event_refusal(&r);
 }
 
 /* The agent's own listener is reached by redirection only. */
@@ -150,7 +140,16 @@ static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
     o->cgroup_id = mark->cgroup_id;
     o->port = mark->port;
     o->isn = 0;
+    o->guard = MSP_GUARD_NONE;
     __builtin_memcpy(o->addr, mark->addr, 16);
+    if (kind != MSP_OWNER_REDIRECT || !(a->meta->flags & MSP_META_FD_GUARD))
+        return 0;
+    if (container_fill(&o->container)) {
+        /* fail closed: nobody could be told from its owner */
+        bpf_sk_storage_delete(&msp_sk_owner, a->sk);
+        return -1;
+    }
+    o->guard = MSP_GUARD_WANTED;
     return 0;
 }
 

@@ -100,8 +100,17 @@ struct mm_struct {
     struct file *exe_file;
 } MSP_CORE;
 
+struct pid_namespace {
+    struct task_struct *child_reaper;
+} MSP_CORE;
+
+struct upid {
+    struct pid_namespace *ns;
+} MSP_CORE;
+
 struct pid {
     unsigned int level;
+    struct upid numbers[];
 } MSP_CORE;
 
 typedef struct {
@@ -156,10 +165,20 @@ struct task_struct {
     char comm[16];
 } MSP_CORE;
 
+struct sock {
+    int sk_write_pending;
+} MSP_CORE;
+
+struct tcp_fastopen_request {
+    struct msghdr *data;
+} MSP_CORE;
+
 struct tcp_sock {
     __u32 write_seq;
     __u32 rcv_nxt;
     __u8 repair : 1;
+    struct request_sock *fastopen_rsk;
+    struct tcp_fastopen_request *fastopen_req;
 } MSP_CORE;
 
 #define PF_KTHREAD 0x00200000

@@ -31,6 +31,17 @@ struct msp_outcome {
     __u32 pad;
 };
 
+/* A refusal by a path that has no mark; the caller is the current task. */
+struct msp_refusal {
+    __u64 generation;
+    __u64 netns_cookie;
+    __u32 slot;
+    __u32 endpoint;
+    enum msp_reason reason;
+    __u32 port; /* host order */
+    __u8 addr[16];
+};
+
 /* Zeros to insert where a new row does not fit on the stack. */
 static __always_inline void *event_zeros(void)
 {
@@ -239,4 +250,30 @@ static __always_inline void event_ring(const struct msp_mark *mark,
     event_exe_name(&e->exe_name, mark);
     event_endpoint_name(e->endpoint_name, o->slot, o->endpoint);
     bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+/* Record, counter and ring record of a refusal. */
+static __always_inline void event_refusal(const struct msp_refusal *r)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct msp_mark mark = {};
+    struct msp_outcome o = {
+        .generation = r->generation,
+        .slot = r->slot,
+        .endpoint = r->endpoint,
+        .stage = MSP_STAGE_CONNECT,
+        .verdict = MSP_VERDICT_DENY,
+        .reason = r->reason,
+        .identity = MSP_NO_IDENTITY,
+        .privilege = MSP_NO_IDENTITY,
+    };
+
+    mark.cgroup_id = bpf_get_current_cgroup_id();
+    mark.netns_cookie = r->netns_cookie;
+    mark.uid = task->cred->euid.val;
+    mark.pid = task->tgid;
+    mark.port = r->port;
+    __builtin_memcpy(mark.addr, r->addr, 16);
+    event_audit(&mark, &o, NULL);
+    event_ring(&mark, &o);
 }

@@ -75,6 +75,17 @@ struct {
     __type(value, struct msp_pending);
 } msp_pending __weak SEC(".maps");
 
+/*
+ * Connections under the fd guard, which is attached to this map. An entry goes
+ * with its socket.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_SOCKHASH);
+    __uint(max_entries, MSP_FD_SOCKS_MAX);
+    __type(key, __u64); /* socket cookie */
+    __type(value, __u64);
+} msp_fd_socks __weak SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);

@@ -78,6 +78,7 @@ enum msp_reason {
     MSP_REASON_UPSTREAM_ONLY,     /* agent's upstream socket, no endpoint */
     MSP_REASON_BOUND_DEVICE,      /* socket bound to a device: no way to lo */
     MSP_REASON_DATAGRAM,          /* UDP or UDPLITE, which no endpoint speaks */
+    MSP_REASON_PASSED_SOCKET,     /* fd guard: another's connection */
     MSP_REASON_COUNT,
 };
 
@@ -153,6 +154,8 @@ enum msp_stat {
     MSP_STAT_EXEC_DROPPED,   /* exec or fork without a record: no executable */
     MSP_STAT_CGROUP_DROPPED, /* cgroup without a row: no cgroup identity */
     MSP_STAT_AUDIT_INSERTED, /* rows of msp_audit ever made */
+    MSP_STAT_FD_DENIED,      /* somebody wrote to another's connection */
+    MSP_STAT_FD_UNGUARDED,   /* a connection the fd guard could not have */
     MSP_STAT_COUNT,
 };
 
@@ -264,11 +267,28 @@ MSP_ASSERT_SIZE(msp_flow_key, 48);
 
 struct msp_handoff {
     struct msp_mark mark;
-    __u32 isn; /* initial sequence number of the client's SYN */
-    __u32 pad;
+    __u32 isn;        /* initial sequence number of the client's SYN */
+    __u32 is_guarded; /* the fd guard wants the client's socket */
 };
 
 MSP_ASSERT_SIZE(msp_handoff, 200);
+
+/* Where a process lives: what tells one container from another. */
+struct msp_container {
+    __u64 init_ns; /* CLOCK_BOOTTIME, start of its pid namespace's init */
+    __u64 root_ino;
+    __u32 root_dev; /* kernel encoding */
+    __u32 pad;
+};
+
+MSP_ASSERT_SIZE(msp_container, 24);
+
+/* What the fd guard has of a socket. */
+enum msp_guard {
+    MSP_GUARD_NONE = 0,
+    MSP_GUARD_WANTED, /* `container` is known */
+    MSP_GUARD_HAS,    /* it is in msp_fd_socks, and counted */
+};
 
 /* Outlives the mark: who made this socket's connection and to where. */
 struct msp_owner {
@@ -279,11 +299,12 @@ struct msp_owner {
     __u64 cgroup_id;
     __u8 addr[16]; /* destination asked for */
     __u16 port;    /* host order */
-    __u16 pad;
-    __u32 isn; /* of the SYN that carried the mark */
+    __u16 guard;   /* enum msp_guard */
+    __u32 isn;     /* of the SYN that carried the mark */
+    struct msp_container container;
 };
 
-MSP_ASSERT_SIZE(msp_owner, 48);
+MSP_ASSERT_SIZE(msp_owner, 72);
 
 /* One network namespace with a listener of the agent. Key: netns cookie. */
 struct msp_netns {
@@ -313,6 +334,9 @@ struct msp_slot_meta {
 
 MSP_ASSERT_SIZE(msp_slot_meta, 48);
 
+/* flags of msp_meta */
+#define MSP_META_FD_GUARD 0x1u /* connections are their makers' alone */
+
 /*
  * The only entry of msp_meta; mmap-ed by mspd, which stores each word
  * atomically. A reader takes `live` once and after its last table look-up
@@ -332,7 +356,7 @@ struct msp_meta {
      */
     __u64 scope_cgroup;
     __u32 scope_level;
-    __u32 pad;
+    __u32 flags; /* MSP_META_* */
     struct msp_slot_meta slot[MSP_SLOTS];
 };
 
