@@ -41,6 +41,30 @@ struct cred {
     struct group_info *group_info;
 } MSP_CORE;
 
+struct sock {
+    kuid_t sk_uid;
+    int sk_write_pending;
+    void *sk_bpf_storage;
+} MSP_CORE;
+
+struct bpf_sock_addr_kern {
+    struct sock *sk;
+} MSP_CORE;
+
+/* Only to ask whether the kernel has the function (6.2). */
+enum special_kfunc_type {
+    KF_bpf_cast_to_kern_ctx = 1,
+};
+
+/* The verifier makes a move of it. @param ctx of the program */
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
+
+static __always_inline bool core_has_cast(void)
+{
+    return bpf_core_enum_value_exists(enum special_kfunc_type,
+                                      KF_bpf_cast_to_kern_ctx);
+}
+
 struct super_block {
     __u32 s_dev;
     unsigned long s_magic;
@@ -163,10 +187,6 @@ struct task_struct {
     struct fs_struct *fs;
     const struct cred *cred;
     char comm[16];
-} MSP_CORE;
-
-struct sock {
-    int sk_write_pending;
 } MSP_CORE;
 
 struct tcp_fastopen_request {

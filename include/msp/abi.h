@@ -324,15 +324,23 @@ MSP_ASSERT_SIZE(msp_netns, 16);
 #define MSP_SLOT_EXE_DIM        0x8u  /* some identity demands a file, */
 #define MSP_SLOT_PROCESS_DIM    0x10u /* a base name, */
 #define MSP_SLOT_CGROUP_DIM     0x20u /* a cgroup */
+#define MSP_SLOT_FEW            0x40u /* `few` has all endpoints' addresses */
+
+/*
+ * Most policies are about few single IPv4 addresses. Who connects elsewhere
+ * compares those and looks at no table.
+ */
+#define MSP_FEW 6
 
 struct msp_slot_meta {
     __u64 generation; /* 0 = being refilled: deny */
     __u32 identity_epoch;
-    __u32 flags;
-    __u8 digest[32]; /* SHA-256 of the image */
+    __u32 flags;           /* MSP_SLOT_* */
+    __u32 few_be[MSP_FEW]; /* IPv4, with MSP_SLOT_FEW; 0 = no more */
+    __u8 digest[32];       /* SHA-256 of the image */
 };
 
-MSP_ASSERT_SIZE(msp_slot_meta, 48);
+MSP_ASSERT_SIZE(msp_slot_meta, 72);
 
 /* flags of msp_meta */
 #define MSP_META_FD_GUARD 0x1u /* connections are their makers' alone */
@@ -360,7 +368,7 @@ struct msp_meta {
     struct msp_slot_meta slot[MSP_SLOTS];
 };
 
-MSP_ASSERT_SIZE(msp_meta, 248);
+MSP_ASSERT_SIZE(msp_meta, 344);
 /* in every layout: an mspd of another one ends the earlier proxy by it */
 MSP_ASSERT_OFFSET(msp_meta, agent_epoch, 24);
 
@@ -630,6 +638,9 @@ struct msp_audit {
     __u32 pid;
     __u32 uid;   /* the real one, also under MSP_AUDIT_UID_OTHER */
     __u32 flags; /* MSP_MARK_* */
+    /* the names below are those of these, in `generation` */
+    __u32 identity_no; /* or MSP_NO_IDENTITY */
+    __u32 privilege_no;
     struct msp_exe exe;
     struct msp_name exe_name; /* base name at exec, "-" for none known */
     char endpoint[MSP_ENDPOINT_NAME_BYTES];
@@ -638,7 +649,7 @@ struct msp_audit {
     char path[MSP_AUDIT_PATH_BYTES]; /* of the last request */
 };
 
-MSP_ASSERT_SIZE(msp_audit, 424);
+MSP_ASSERT_SIZE(msp_audit, 432);
 
 /* Which uids of a cgroup have rows of their own. Key: cgroup id. */
 struct msp_audit_uids {
