@@ -43,6 +43,7 @@ struct cred {
 
 struct sock {
     kuid_t sk_uid;
+    int sk_write_pending;
     void *sk_bpf_storage;
 } MSP_CORE;
 
@@ -186,10 +187,6 @@ struct task_struct {
     struct fs_struct *fs;
     const struct cred *cred;
     char comm[16];
-} MSP_CORE;
-
-struct sock {
-    int sk_write_pending;
 } MSP_CORE;
 
 struct tcp_fastopen_request {
