@@ -27,6 +27,7 @@ PLACES = {
     "veth": ("c1", "work"),         # a container routed over a veth
     "bridge": ("b1", "work"),       # a container behind a bridge
     "macvlan": ("m1", "work"),      # a container with a macvlan of the uplink
+    "ipvlan": ("i1", "work"),       # a container with an ipvlan of an uplink
     "nested": ("c1", "outside"),    # a guest: the host sees its frames only
     "tabled": ("c2", "outside"),    # one for which there is a routing table
     "given": ("n1", "work"),        # a container that was given a device
