@@ -8,7 +8,7 @@
 
 /* --- pins and formats --------------------------------------------------- */
 #ifndef MSP_LAYOUT   /* a test builds another one */
-#define MSP_LAYOUT 2 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#define MSP_LAYOUT 3 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
 #define MSP_IMAGE_VERSION 2
 #define MSP_CTL_VERSION   1

@@ -631,9 +631,12 @@ static void *replace_rows(void *data)
     struct writer *w = data;
     struct msp_exe_row ours = {.set = nobody}, theirs = {.set = one};
     struct msp_exe other = w->s->record.exe;
+    uint64_t stamp = 0;
 
     other.ino++;
     while (!atomic_load(&w->stop)) {
+        ours.stamp = ++stamp;
+        theirs.stamp = ++stamp;
         (void)bpf_map_update_elem(w->s->exe, &w->s->record.exe, &ours, BPF_ANY);
         (void)bpf_map_update_elem(w->s->exe, &other, &theirs, BPF_ANY);
     }
