@@ -16,8 +16,7 @@ from place import become, check, libc, tcp
 from uring import Ring
 
 OWNER = 2001  # whom the policy allows
-SCTP, DCCP, UDPLITE, SMC = 132, 33, 136, 43
-SOCK_DCCP = 6
+SCTP, UDPLITE, SMC = 132, 136, 43
 KEPT = []  # sockets that must stay open until they are judged
 
 
@@ -91,13 +90,10 @@ def unspec(run):
     return run.ask(sock)
 
 
-def stream(run, protocol):
-    """A connected socket of another protocol than TCP; nobody answers."""
-    kinds = {"sctp": (socket.SOCK_STREAM, SCTP), "dccp": (SOCK_DCCP, DCCP)}
+def sctp(run):
+    """A connection by SCTP; nobody answers."""
     become(run.uid)
-    sock = socket.socket(socket.AF_INET, *kinds[protocol])
-    if protocol == "dccp":
-        sock.setsockopt(269, 2, struct.pack("!I", 42))  # DCCP_SOCKOPT_SERVICE
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, SCTP)
     sock.setblocking(False)
     return run.told(lambda: sock.connect(endpoint(run)) or "connected")
 
@@ -106,8 +102,11 @@ def smc(run, family):
     """SMC, which falls back to TCP where there is no hardware for it."""
     become(run.uid)
     kind = (SMC, 0) if family == "smc" else (socket.AF_INET, 256)
-    return run.reach(socket.socket(kind[0], socket.SOCK_STREAM, kind[1]),
-                     endpoint(run))
+    sock = socket.socket(kind[0], socket.SOCK_STREAM, kind[1])
+    name = struct.pack("=H", socket.AF_INET) + struct.pack("!H", 80)
+    name += socket.inet_aton(run.world.imds) + bytes(8)
+    check(libc.connect(sock.fileno(), name, len(name)))
+    return run.ask(sock)
 
 
 # --- datagrams --------------------------------------------------------------------
