@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Every row of rows.txt: first without mspd, then with it.
 
-usage: matrix.py WORLD SKIPS ROWS [PATTERN]
+usage: matrix.py WORLD SKIPS ROWS TIER [PATTERN]
 
 WORLD is a JSON file of what `run` has built. Reads commands from stdin, one a
 line, and answers each on stdout: "off", "on PORT" (of the listener), "end".
@@ -26,18 +26,22 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../../harness/client")]
 import attacks  # noqa: E402
 from place import Child, PLACES, World  # noqa: E402
 
-UIDS = {"root": 0, "user": 2002, "owner": 2001}
+UIDS = {"root": 0, "boxed": 0, "user": 2002, "owner": 2001}
 LAYERS = ("connect", "sendmsg", "egress", "uplink", "sk_msg", "lsm")
+# Reasons of the audit by which a layer is known; others at connect are its.
+REASONS = {"datagram": "sendmsg", "socket-kind": "lsm",
+           "past-the-guard": "lsm", "raw-in-container": "lsm"}
 
 
 class Row:
     """A line of rows.txt."""
 
-    def __init__(self, line):
+    def __init__(self, line, tier="cgroup"):
         fields = [field.strip() for field in line.split("|")]
         if len(fields) != 6:
             raise ValueError(f"want 6 fields: {line}")
         self.group, self.name, where, what, self.seen, self.wanted = fields
+        self.wanted = self.wanted.split(" / ")[-1 if tier == "lsm" else 0]
         self.slug = re.sub("[^a-z0-9]+", "-", self.name.lower()).strip("-")
         self.place, self.user = where.split()
         self.uid = UIDS[self.user]
@@ -51,9 +55,9 @@ class Row:
         self.seconds = 0.5  # it waits with enforcement on, mostly in vain
 
 
-def read_rows(path, pattern="*"):
+def read_rows(path, tier, pattern="*"):
     with open(path, encoding="utf-8") as f:
-        rows = [Row(line) for line in f
+        rows = [Row(line, tier) for line in f
                 if line.strip() and not line.startswith("#")]
     names = [row.name for row in rows]
     if len(set(names)) != len(names):
@@ -127,13 +131,10 @@ class Oracles:
         counts["egress"] = stats["egress-denied"]
         counts["uplink"] = stats["uplink-denied"]
         counts["sk_msg"] = stats.get("fd-guard-denied", 0)
-        counts["lsm"] = sum(value for name, value in stats.items()
-                            if name.startswith("lsm-"))
         for audit in self.ctl("audit")["audit"]:
             if audit["verdict"] == "deny" and audit["stage"] == "connect":
-                layer = "sendmsg" if audit["reason"] == "datagram" \
-                    else "connect"
-                counts[layer] += audit["count"]
+                counts[REASONS.get(audit["reason"],
+                                   "connect")] += audit["count"]
         return counts
 
 
@@ -274,7 +275,7 @@ class Matrix:
 def main():
     with open(sys.argv[1], encoding="utf-8") as f:
         world = World(json.load(f))
-    rows = read_rows(sys.argv[3], *sys.argv[4:5])
+    rows = read_rows(*sys.argv[3:6])
     matrix = Matrix(world, rows,
                     read_skips(sys.argv[2], os.uname().release))
     for line in sys.stdin:

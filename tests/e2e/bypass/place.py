@@ -156,6 +156,8 @@ class Child:
         try:
             world.enter_cgroup(cgroup)
             world.enter_netns(netns)
+            if row.user == "boxed":  # root in a container
+                os.chroot(world.dir + "/tmp")
             run = Run(world, row, client_id, is_off,
                       (to_child[0], from_child[1]))
             run.say(run.told(lambda: row.attack(run, *row.words)))
