@@ -130,7 +130,7 @@ class Oracles:
         counts = dict.fromkeys(LAYERS, 0)
         counts["egress"] = stats["egress-denied"]
         counts["uplink"] = stats["uplink-denied"]
-        counts["sk_msg"] = stats.get("fd-guard-denied", 0)
+        counts["sk_msg"] = stats["fd-denied"]
         for audit in self.ctl("audit")["audit"]:
             if audit["verdict"] == "deny" and audit["stage"] == "connect":
                 counts[REASONS.get(audit["reason"],
@@ -154,10 +154,12 @@ class Matrix:
         row.verdict = "FAILED"
         self.bad.append(f"{row.name}: {why}")
 
-    def is_reached(self, row, client_id, lines):
+    def is_reached(self, row, client_id, result, lines):
         """Whether what the row is after got to the host."""
         if row.seen == "request":
             return self.oracles.journal(client_id)[:1] != []
+        if row.seen == "sniffed":
+            return result == "sniffed"
         wanted = re.compile(row.seen.replace("IMDS", self.world.imds))
         return any(wanted.fullmatch(line) for line in lines)
 
@@ -166,7 +168,7 @@ class Matrix:
         end = time.monotonic() + 5 * self.world.slow
         while row.attack is attacks.announced and time.monotonic() < end:
             lines = self.oracles.wire(mark)
-            if self.is_reached(row, client_id, lines) or has_moved():
+            if self.is_reached(row, client_id, "", lines) or has_moved():
                 break
             time.sleep(0.1)
         return self.oracles.wire(mark)
@@ -182,7 +184,7 @@ class Matrix:
                 row.child = child
             else:
                 child.end()
-            reached = self.is_reached(row, client_id, lines)
+            reached = self.is_reached(row, client_id, row.off, lines)
             if row.slug in self.skips:
                 row.verdict = "skipped"
                 if reached:
@@ -223,7 +225,7 @@ class Matrix:
         self.judge(row, client_id, lines, moved())
 
     def judge(self, row, client_id, lines, layers):
-        reached = self.is_reached(row, client_id, lines)
+        reached = self.is_reached(row, client_id, row.on, lines)
         row.layer = "+".join(layers) or "none"
         imds = [line for line in lines
                 if line.startswith(self.world.imds + " ")]
