@@ -208,6 +208,14 @@ struct msp_file_fact {
 
 MSP_ASSERT_SIZE(msp_file_fact, 48);
 
+/* What the iterator over programs says of one with socket addresses. */
+struct msp_prog_fact {
+    __u32 id;
+    char name[16]; /* ends in NUL */
+};
+
+MSP_ASSERT_SIZE(msp_prog_fact, 20);
+
 /* flags of msp_mark */
 #define MSP_MARK_ROOT        0x01u /* real root */
 #define MSP_MARK_CONTAINER   0x02u /* in a container */

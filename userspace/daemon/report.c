@@ -149,6 +149,46 @@ static void put_uplinks(const struct msp_uplinks *uplinks, struct msp_rec *rec)
     }
 }
 
+/* Programs of others, where they stand to ours and who stops what they do. */
+static void put_foreign(const struct msp_coexist_row *row, struct msp_rec *rec)
+{
+    const struct msp_foreign *foreign = &row->foreign;
+    char order[32];
+
+    (void)snprintf(order, sizeof(order), "%u of %u, %s ours", foreign->position,
+                   foreign->n_run, foreign->is_after ? "after" : "before");
+    msp_rec_str(rec, "_item", "foreign");
+    msp_rec_str(rec, "cgroup", row->cgroup);
+    msp_rec_str(rec, "hook", msp_prog_names[foreign->hook] + strlen("msp_"));
+    msp_rec_uint(rec, "id", foreign->id);
+    msp_rec_str(rec, "name", row->name[0] ? row->name : "-");
+    msp_rec_str(rec, "flags", msp_foreign_flags_name(foreign->flags));
+    msp_rec_str(rec, "place", msp_foreign_place_name(foreign->place));
+    msp_rec_str(rec, "runs", foreign->position ? order : "never");
+    msp_rec_bool(rec, "judged", !foreign->is_after);
+    msp_rec_str(rec, "covered",
+                foreign->is_after ? msp_foreign_cover(foreign->hook)
+                                  : "what it makes of an address is judged");
+    msp_rec_end(rec);
+}
+
+static void put_coexist(const struct msp_coexist *coexist, struct msp_rec *rec)
+{
+    for (size_t i = 0; i < coexist->found.n; i++) {
+        const struct msp_coexist_row *row = &coexist->found.row[i];
+
+        if (row->foreign.id) {
+            put_foreign(row, rec);
+            continue;
+        }
+        msp_rec_str(rec, "_item", "gaps");
+        msp_rec_str(rec, "cgroup", row->cgroup);
+        msp_rec_str(rec, "program", msp_prog_names[row->foreign.hook]);
+        msp_rec_str(rec, "why", "it does not run there");
+        msp_rec_end(rec);
+    }
+}
+
 static void put_lsm(const struct msp_lsm *lsm, struct msp_rec *rec)
 {
     for (size_t i = 0; i < lsm->n; i++) {
@@ -163,6 +203,17 @@ static void put_lsm(const struct msp_lsm *lsm, struct msp_rec *rec)
     }
 }
 
+static void put_sweep(const struct msp_coexist_found *found,
+                      struct msp_rec *rec)
+{
+    if (!found->began_ms)
+        return;
+    msp_rec_uint(rec, "sweep.cgroups", found->n_cgroups);
+    msp_rec_uint(rec, "sweep.unread", found->n_unread);
+    msp_rec_uint(rec, "sweep.age_ms", msp_io_now_ms() - found->began_ms);
+    msp_rec_uint(rec, "sweep.not_shown", found->n_more);
+}
+
 static void put_files(const struct mspd *mspd, struct msp_rec *rec)
 {
     int64_t n = msp_exec_each(&mspd->loader, NULL, NULL);
@@ -174,6 +225,7 @@ static void put_files(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "files.retired", msp_exes_retired(&mspd->policy.exes));
     msp_rec_uint(rec, "files.unwatched",
                  msp_exes_unwatched(&mspd->policy.exes));
+    msp_rec_str(rec, "files.blind", msp_exes_blind(&mspd->policy.exes));
 }
 
 static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
@@ -196,6 +248,7 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
     put_lsm(&mspd->lsm, rec);
     put_stats(mspd, rec);
     put_uplinks(&mspd->uplinks, rec);
+    put_coexist(&mspd->coexist, rec);
     for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
         msp_rec_str(rec, "_item", "not_covered");
         msp_rec_str(rec, "text", limits[i]);
@@ -256,6 +309,10 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (mspd->policy.is_unstored)
         reasons.text[reasons.n++] =
             "the policy is not on disk: the next boot has an older one";
+    if (msp_exes_blind(&mspd->policy.exes)[0])
+        reasons.text[reasons.n++] =
+            "other files at the paths of executables are noticed late "
+            "(files.blind)";
     if (mspd->loader.cgroups_left)
         reasons.text[reasons.n++] =
             "too many cgroups (cgroups.without_row): no identity that names a "
@@ -263,6 +320,13 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons.text[reasons.n++] =
             "a device packets leave by has no guard (uplinks)";
+    if (!msp_coexist_is_whole(&mspd->coexist))
+        reasons.text[reasons.n++] =
+            "a program of ours does not run in a cgroup (gaps)";
+    if (msp_coexist_is_bypassed(&mspd->coexist))
+        reasons.text[reasons.n++] =
+            "a program of somebody else runs after ours (foreign): what it "
+            "makes of an address is not judged";
     if (mspd->lsm.canary == MSP_LSM_SILENT)
         reasons.text[reasons.n++] = msp_lsm_why_silent(&mspd->lsm);
     else if (mspd->lsm.use == MSP_LSM_REQUIRE && !msp_lsm_is_tier(&mspd->lsm))
@@ -332,6 +396,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "log.failed", mspd->log.n_failed);
     put_audit_size(mspd, rec);
     put_files(mspd, rec);
+    put_sweep(&mspd->coexist.found, rec);
     msp_rec_end(rec);
     for (size_t i = 0; i < reasons.n; i++) {
         msp_rec_str(rec, "_item", "reasons");

@@ -67,3 +67,22 @@ new() {
     shift 2
     check_eq "$claim" "$(answer "$@")" "$wanted"
 }
+
+# Milliseconds until a new process of APP is answered 200; "never" after 3 s.
+# Its own start and connect are in it.
+until_served() {
+    local begin=${EPOCHREALTIME/[.,]/} now
+    while now=${EPOCHREALTIME/[.,]/} && ((now - begin < 3000000)); do
+        is_answered 200 "$APP" ask && break
+    done
+    now=${EPOCHREALTIME/[.,]/}
+    ((now - begin < 3000000)) && printf '%d' $(((now - begin) / 1000)) ||
+        printf never
+}
+
+noticed() {
+    local ms
+    ms=$(until_served)
+    note "$1: $ms ms"
+    check "$1 within a second" test "$ms" != never -a "$ms" -lt 1000
+}
