@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <msp/cleanup.h>
 #include <msp/limits.h>
@@ -16,9 +17,9 @@
 #include "loader/iter.h"
 
 enum {
-    SLICE_MS = 2,   /* of each */
-    SLICES_MS = 20, /* one slice */
-    AT_ONCE_MS = 20 /* for who asks */
+    SLICE_US = 2000,   /* of CPU time each, */
+    SLICES_MS = 20,    /* so far apart; */
+    AT_ONCE_US = 20000 /* for who asks */
 };
 
 /* --- what was found ----------------------------------------------------- */
@@ -193,12 +194,21 @@ static void begin(struct msp_coexist *coexist)
     (void)push(coexist, strdup("/"));
 }
 
-/* @return whether the sweep is over */
-static bool go_on(struct msp_coexist *coexist, uint64_t for_ms)
+/* CPU time of this thread: what others take is not ours to save. */
+static uint64_t cpu_us(void)
 {
-    uint64_t end = msp_io_now_ms() + for_ms;
+    struct timespec now;
 
-    while (coexist->n_todo && msp_io_now_ms() < end)
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* @return whether the sweep is over */
+static bool go_on(struct msp_coexist *coexist, uint64_t for_us)
+{
+    uint64_t end = cpu_us() + for_us;
+
+    while (coexist->n_todo && cpu_us() < end)
         look_at_last(coexist);
     if (coexist->n_todo)
         return false;
@@ -211,18 +221,18 @@ static bool go_on(struct msp_coexist *coexist, uint64_t for_ms)
     return true;
 }
 
-static void work(struct msp_coexist *coexist, uint64_t for_ms)
+static void work(struct msp_coexist *coexist, uint64_t for_us)
 {
     if (!coexist->is_sweeping)
         begin(coexist);
-    (void)msp_timer_set(&coexist->timer, go_on(coexist, for_ms)
+    (void)msp_timer_set(&coexist->timer, go_on(coexist, for_us)
                                              ? MSP_COEXIST_SWEEP_MS
                                              : SLICES_MS);
 }
 
 static void on_time(void *data)
 {
-    work(data, SLICE_MS);
+    work(data, SLICE_US);
 }
 
 /* --- the outside -------------------------------------------------------- */
@@ -233,13 +243,13 @@ void msp_coexist_start(struct msp_coexist *coexist, struct msp_loop *loop,
     *coexist = (struct msp_coexist){
         .loader = loader, .loop = loop, .cgroup_fd = cgroup_fd};
     msp_timer_init(loop, &coexist->timer, on_time, coexist);
-    work(coexist, AT_ONCE_MS);
+    work(coexist, AT_ONCE_US);
 }
 
 void msp_coexist_refresh(struct msp_coexist *coexist)
 {
     if (coexist->loop)
-        work(coexist, AT_ONCE_MS);
+        work(coexist, AT_ONCE_US);
 }
 
 void msp_coexist_done(struct msp_coexist *coexist)
