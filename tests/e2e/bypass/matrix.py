@@ -130,7 +130,7 @@ class Oracles:
         counts = dict.fromkeys(LAYERS, 0)
         counts["egress"] = stats["egress-denied"]
         counts["uplink"] = stats["uplink-denied"]
-        counts["sk_msg"] = stats["fd-denied"]
+        counts["sk_msg"] = stats.get("fd-denied", 0)
         for audit in self.ctl("audit")["audit"]:
             if audit["verdict"] == "deny" and audit["stage"] == "connect":
                 counts[REASONS.get(audit["reason"],
