@@ -19,6 +19,7 @@
 #include "daemon/privs.h"
 #include "loader/attach.h"
 #include "loader/events.h"
+#include "loader/fdguard.h"
 #include "loader/iter.h"
 #include "loader/probe.h"
 #include "loader/upgrade.h"
@@ -166,7 +167,10 @@ int mspd_attach(struct mspd *mspd)
     if (r < 0)
         return failed("start.lsm", r, mspd->loader.why);
     log_lsm(&mspd->lsm);
-    r = msp_attach(&mspd->loader, mspd->cgroup.fd);
+    /* before: no connection of ours comes about without it */
+    r = msp_fd_guard_set(&mspd->loader, mspd->opts.is_fd_guard);
+    if (r == 0)
+        r = msp_attach(&mspd->loader, mspd->cgroup.fd);
     if (r < 0)
         return failed("start.attach", r, mspd->loader.why);
     /* not before: ours drops what another layout's proxy sends */

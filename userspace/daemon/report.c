@@ -13,6 +13,7 @@
 #include "daemon/privs.h"
 #include "loader/events.h"
 #include "loader/exelive.h"
+#include "loader/fdguard.h"
 #include "loader/live.h"
 #include "loader/probe.h"
 
@@ -21,6 +22,7 @@ static const char *const limits[] = {
     "root of the init namespaces with CAP_BPF can remove the programs",
     "who may trace a process, or preload a library into it, has its executable's rights",
     "containers that share a network namespace and have CAP_NET_RAW can read each other's clear text",
+    "reading from a connection that was handed on; without --fd-guard writing to it as well",
     "what leaves by a device without a guard (see uplinks): packet sockets, forwarded traffic, nested VMs",
     "a network card or virtual function given to a guest is not covered",
     "gVisor and Kata guests are not covered",
@@ -228,6 +230,21 @@ static void put_files(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_str(rec, "files.blind", msp_exes_blind(&mspd->policy.exes));
 }
 
+/* "off", "on", or that it should be on and is not attached */
+static const char *fd_guard_state(const struct mspd *mspd)
+{
+    if (!mspd->opts.is_fd_guard)
+        return "off";
+    return msp_fd_guard_check(&mspd->loader) > 0 ? "on" : "removed";
+}
+
+static bool is_prog_attached(const struct mspd *mspd, int prog)
+{
+    if (prog == MSP_PROG_FD_GUARD)
+        return msp_streq(fd_guard_state(mspd), "on");
+    return prog < MSP_PROG_LINKS && mspd->is_attached;
+}
+
 static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
 {
     put_child(rec, &mspd->netns.child, false);
@@ -241,8 +258,7 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_str(rec, "_item", "programs");
         msp_rec_str(rec, "name", msp_prog_names[i]);
         msp_rec_str(rec, "state",
-                    i < MSP_PROG_LINKS && mspd->is_attached ? "attached"
-                                                            : "loaded");
+                    is_prog_attached(mspd, i) ? "attached" : "loaded");
         msp_rec_end(rec);
     }
     put_lsm(&mspd->lsm, rec);
@@ -320,6 +336,9 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons.text[reasons.n++] =
             "a device packets leave by has no guard (uplinks)";
+    if (msp_streq(fd_guard_state(mspd), "removed"))
+        reasons.text[reasons.n++] =
+            "the fd guard was taken off: start mspd anew";
     if (!msp_coexist_is_whole(&mspd->coexist))
         reasons.text[reasons.n++] =
             "a program of ours does not run in a cgroup (gaps)";
@@ -382,6 +401,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     put_policy(rec, &live, mspd->policy.is_unstored);
     msp_rec_str(rec, "bootstrap",
                 mspd->opts.is_bootstrap_deny ? "deny" : "root");
+    msp_rec_str(rec, "fd_guard", fd_guard_state(mspd));
     msp_rec_uint(rec, "heartbeat.age_ms", heartbeat_age_ms(mspd));
     msp_rec_str(rec, "proxy.state",
                 child_state(&mspd->proxy, mspd->is_proxy_ready));
