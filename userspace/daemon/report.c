@@ -160,6 +160,7 @@ static void put_uplinks(const struct msp_uplinks *uplinks, struct msp_rec *rec)
         msp_rec_uint(rec, "ifindex", row->ifindex);
         msp_rec_str(rec, "guard", msp_uplink_kind_name(row->kind));
         msp_rec_uint(rec, "restored", row->n_restored);
+        msp_rec_bool(rec, "behind", row->is_behind);
         if (row->error)
             msp_rec_str(rec, "why", strerror(-row->error));
         msp_rec_end(rec);
@@ -356,6 +357,10 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons.text[reasons.n++] =
             "a device packets leave by has no guard (uplinks)";
+    if (msp_uplinks_are_behind(&mspd->uplinks))
+        reasons.text[reasons.n++] =
+            "a program of somebody else runs before the guard of a device "
+            "(uplinks): what it lets go is not judged";
     if (msp_streq(fd_guard_state(mspd), "removed"))
         reasons.text[reasons.n++] =
             "the fd guard was taken off: start mspd anew";
