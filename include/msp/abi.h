@@ -79,6 +79,7 @@ enum msp_reason {
     MSP_REASON_BOUND_DEVICE,      /* socket bound to a device: no way to lo */
     MSP_REASON_DATAGRAM,          /* UDP or UDPLITE, which no endpoint speaks */
     MSP_REASON_PASSED_SOCKET,     /* fd guard: another's connection */
+    MSP_REASON_NO_EXEC_RECORD,    /* denied, not known what it executed */
     MSP_REASON_COUNT,
 };
 

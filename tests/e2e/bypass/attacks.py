@@ -244,17 +244,51 @@ def past_qdisc(run, device, to):
     return run.told(lambda: sock.send(data) and "sent")
 
 
-def tx_ring(run, device, to):
-    """PACKET_TX_RING: what is sent is in shared memory, not in the call."""
-    data = ether(run, device, to, f"source={source(run)}")
+def ring_of(device):
+    """A socket whose frames are in memory it shares with the kernel."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     sock.setsockopt(263, 13, struct.pack("=4I", 4096, 1, 2048, 2))
     sock.bind((device, 0x0800))
-    ring = mmap.mmap(sock.fileno(), 4096, mmap.MAP_SHARED)
+    return sock, mmap.mmap(sock.fileno(), 4096, mmap.MAP_SHARED)
+
+
+def ring_send(sock, ring, data, flags=0):
     ring[32:32 + len(data)] = data  # behind struct tpacket_hdr
     struct.pack_into("=QI", ring, 0, 1, len(data))  # TP_STATUS_SEND_REQUEST
-    return run.told(lambda: check(libc.send(sock.fileno(), None, 0, 0)) >= 0
-                    and "sent")
+    return check(libc.send(sock.fileno(), None, 0, flags)) >= 0 and "sent"
+
+
+def tx_ring(run, device, to):
+    """PACKET_TX_RING: what is sent is in shared memory, not in the call."""
+    data = ether(run, device, to, f"source={source(run)}")
+    sock, ring = ring_of(device)
+    return run.told(lambda: ring_send(sock, ring, data))
+
+
+def changed_ring(run, device, to):
+    """The same, for somebody else until it is judged: it waits in a queue."""
+    late = ether(run, device, to, f"source={source(run)}")
+    early = bytearray(late)
+    early[14 + 16:14 + 20] = socket.inet_aton("10.97.0.1")
+    subprocess.run(["tc", "qdisc", "replace", "dev", device, "root", "tbf",
+                    "rate", "8kbit", "burst", "1600", "latency", "10s"],
+                   check=True)
+    sock, ring = ring_of(device)
+    plain = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    plain.bind((device, 0))
+    filler = bytes(12) + b"\x88\xb5" + bytes(1480)  # of no protocol
+    try:
+        plain.send(filler)  # all that may go at once
+        plain.send(filler)  # a second and a half,
+        plain.send(filler)  # and another
+        result = run.told(lambda: ring_send(sock, ring, early,
+                                            socket.MSG_DONTWAIT))
+        ring[32:32 + len(late)] = late
+        time.sleep(5)
+        return result
+    finally:
+        subprocess.run(["tc", "qdisc", "del", "dev", device, "root"],
+                       check=True)
 
 
 def xdp(run, device, to):
