@@ -95,7 +95,7 @@ restarted() {
 # The program of a link by a rival's: bpf_link_update without an expectation.
 exchanged() {
     local pin=$LINKS/msp_connect4
-    bpftool prog loadall "$MSP_BUILD/bin/tests/foreign.bpf.o" \
+    bpftool prog loadall "$MSP_BUILD/bin/tests/foreign.bpf" \
         "$SB_DIR/bpf/foreign" || die "cannot load the programs of others"
     link_update "$pin" "$SB_DIR/bpf/foreign/vip_connect4" ||
         die "cannot exchange the program"
