@@ -78,6 +78,9 @@ enum msp_reason {
     MSP_REASON_UPSTREAM_ONLY,     /* agent's upstream socket, no endpoint */
     MSP_REASON_BOUND_DEVICE,      /* socket bound to a device: no way to lo */
     MSP_REASON_DATAGRAM,          /* UDP or UDPLITE, which no endpoint speaks */
+    MSP_REASON_SOCKET_KIND,       /* raw, SCTP and others no endpoint speaks */
+    MSP_REASON_PAST_GUARD,        /* frames that no guard would see */
+    MSP_REASON_RAW_IN_CONTAINER,  /* --deny-raw-in-containers */
     MSP_REASON_COUNT,
 };
 

@@ -23,6 +23,7 @@ struct msp_opts {
     size_t n_uplinks;                         /* 0: found by routes */
     bool is_bootstrap_deny;
     enum msp_lsm_use lsm;
+    bool is_raw_denied; /* in containers */
     enum msp_log_level log_level;
 };
 

@@ -265,6 +265,10 @@ static struct reasons find_reasons(const struct mspd *mspd,
             "a device packets leave by has no guard (uplinks)";
     if (mspd->lsm.canary == MSP_LSM_SILENT)
         reasons.text[reasons.n++] = msp_lsm_why_silent(&mspd->lsm);
+    else if (msp_lsm_lacks(&mspd->lsm, MSP_LSM_DENY_RAW) ||
+             (mspd->opts.is_raw_denied && mspd->lsm.use == MSP_LSM_OFF))
+        reasons.text[reasons.n++] =
+            "--deny-raw-in-containers needs LSM programs, which are not there";
     else if (mspd->lsm.use == MSP_LSM_REQUIRE && !msp_lsm_is_tier(&mspd->lsm))
         reasons.text[reasons.n++] =
             "an LSM program that is required is not attached (lsm)";

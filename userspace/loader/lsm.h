@@ -8,8 +8,9 @@
  * Their links can neither be updated nor detached: a new one is pinned beside
  * the old one, which says the same, and renamed over it.
  *
- * A new object of such programs: a row in lsmprogs.c. Its programs must not
- * write globals, since each may be loaded by itself.
+ * A new object of such programs: a row in lsmprogs.c. Each program may be
+ * loaded by itself, so what they write is in maps; the only global they have
+ * is that of the main object, msp_root_inode.
  */
 #pragma once
 
@@ -85,7 +86,7 @@ struct msp_lsm {
     uint32_t features; /* of enum msp_lsm_feature */
     struct msp_lsm_item item[MSP_LSM_PROGS_MAX];
     size_t n;
-    struct msp_lsm_state *page; /* of the canary, mapped; NULL */
+    struct msp_lsm_state *page; /* mapped; NULL */
     enum msp_lsm_canary canary;
     bool is_tracing_called; /* when the canary was last looked at */
 };
