@@ -13,9 +13,9 @@
 #include <msp/lsm.h>
 
 #include "lib/event.bpf.h"
+#include "lib/host.bpf.h"
 #include "lib/lsm.bpf.h"
 #include "lib/scope.bpf.h"
-#include "lib/subject.bpf.h"
 #include "lib/target.bpf.h"
 
 #define EPERM 1

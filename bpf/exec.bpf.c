@@ -9,9 +9,9 @@
  * attached to. iter/task runs once, at the very first load, for those that
  * were there before; it believes only real root outside containers.
  */
+#include "lib/host.bpf.h"
 #include "lib/record.bpf.h"
 #include "lib/scope.bpf.h"
-#include "lib/subject.bpf.h"
 
 #define EXEC_EEXIST 17
 
@@ -41,6 +41,7 @@ int msp_on_exec(__u64 *ctx)
     if (task->ptrace)
         r.flags = MSP_EXEC_TRACED;
     record_fill(&r, bprm->file);
+    record_hash(task->tgid, &r);
     record_put(task->tgid, &r);
     return 0;
 }
@@ -77,8 +78,10 @@ int msp_on_exit(__u64 *ctx)
     struct task_struct *task = (void *)ctx[0];
     __u32 tgid = task->tgid;
 
-    if (!task->signal->live.counter)
+    if (!task->signal->live.counter) {
         bpf_map_delete_elem(&msp_exec, &tgid);
+        bpf_map_delete_elem(&msp_exec_hash, &tgid);
+    }
     return 0;
 }
 

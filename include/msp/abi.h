@@ -177,9 +177,17 @@ struct msp_exe {
 
 MSP_ASSERT_SIZE(msp_exe, 16);
 
+struct msp_sha256 {
+    __u8 byte[32];
+};
+
+MSP_ASSERT_SIZE(msp_sha256, 32);
+
 /* flags of msp_exec */
 #define MSP_EXEC_TRACED 0x1u /* traced at exec or at fork: not believed */
 #define MSP_EXEC_FOUND  0x2u /* found running at the first load, not seen */
+#define MSP_EXEC_HASHED 0x4u /* sha256 is of the contents at exec */
+#define MSP_EXEC_NOHASH 0x8u /* was to be hashed at exec, in vain */
 
 /*
  * What a process is, taken down at exec and copied at fork. Key: tgid.
@@ -194,9 +202,24 @@ struct msp_exec {
     __u32 flags; /* MSP_EXEC_* */
     struct msp_exe exe;
     char name[MSP_NAME_BYTES]; /* base name, NUL-padded; empty: too long */
+    struct msp_sha256 sha256;  /* with MSP_EXEC_HASHED */
 };
 
-MSP_ASSERT_SIZE(msp_exec, 120);
+MSP_ASSERT_SIZE(msp_exec, 152);
+
+/*
+ * Contents of an executable on their way from the hook that read them to the
+ * record of the same exec. Key: tgid.
+ */
+struct msp_exec_hash {
+    __u64 start_ns; /* as in msp_exec */
+    __u64 exec_id;
+    __u32 flags; /* MSP_EXEC_HASHED or MSP_EXEC_NOHASH */
+    __u32 pad;
+    struct msp_sha256 sha256;
+};
+
+MSP_ASSERT_SIZE(msp_exec_hash, 56);
 
 /* What the iterator over mspd's own descriptors says of one of them. */
 struct msp_file_fact {
@@ -461,13 +484,15 @@ MSP_ASSERT_SIZE(msp_name, 64);
 struct msp_exe_row {
     struct msp_idset set;    /* identities that demand this file */
     struct msp_idset hashed; /* and with the contents it had at ctime */
+    /* and with contents that are in msp_sha; no wildcard bits */
+    struct msp_idset demands;
     __s64 ctime_sec;
     __u32 ctime_nsec;
     __u32 path;       /* index of MSP_SEC_EXES in the slot's image */
     __u64 retired_ns; /* CLOCK_BOOTTIME; 0 = current */
 };
 
-MSP_ASSERT_SIZE(msp_exe_row, 280);
+MSP_ASSERT_SIZE(msp_exe_row, 408);
 
 /*
  * Cgroup patterns are one automaton over path segments. A cgroup's state is

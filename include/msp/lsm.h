@@ -20,6 +20,11 @@ struct msp_lsm_state {
     __u64 netns_cookie; /* of the network namespace of mspd */
     __u64 n_lsm;        /* threads that lsm/task_alloc saw */
     __u64 n_tracing;    /* threads that tp_btf/sched_process_fork saw */
+    __u64 n_hashed;     /* executables whose contents were read at exec, */
+    __u64 n_not_hashed; /* and those where that failed */
+    __s64 algorithm;    /* last answer of the kernel: MSP_LSM_SHA256, -errno */
 };
 
-MSP_ASSERT_SIZE(msp_lsm_state, 32);
+MSP_ASSERT_SIZE(msp_lsm_state, 56);
+
+#define MSP_LSM_SHA256 4 /* enum hash_algo of the kernel */

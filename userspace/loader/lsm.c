@@ -412,6 +412,17 @@ bool msp_lsm_check(struct msp_lsm *lsm)
     return before != lsm->canary;
 }
 
+const char *msp_lsm_hash_name(const struct msp_lsm *lsm)
+{
+    if (!lsm->page || lsm->canary != MSP_LSM_CALLED)
+        return "none";
+    if (__atomic_load_n(&lsm->page->n_hashed, __ATOMIC_ACQUIRE))
+        return "sha256";
+    return __atomic_load_n(&lsm->page->n_not_hashed, __ATOMIC_ACQUIRE)
+               ? "failed"
+               : "not tried";
+}
+
 static bool is_ftrace_off(void)
 {
     msp_autofclose FILE *f = fopen("/proc/sys/kernel/ftrace_enabled", "re");

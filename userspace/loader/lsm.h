@@ -120,6 +120,12 @@ bool msp_lsm_is_tier(const struct msp_lsm *lsm);
 /* A program of a feature is asked for and not attached. */
 bool msp_lsm_lacks(const struct msp_lsm *lsm, enum msp_lsm_feature feature);
 
+/*
+ * Whether the kernel reads executables at exec: "none" (nobody asks it to),
+ * "not tried", "sha256", "failed" (it never could; mspd reads them).
+ */
+const char *msp_lsm_hash_name(const struct msp_lsm *lsm);
+
 /* What to do about MSP_LSM_SILENT, as far as it can be found out. */
 const char *msp_lsm_why_silent(const struct msp_lsm *lsm);
 
