@@ -2,8 +2,8 @@
 /*
  * lsm, at exec: executables that the policy names run with AT_SECURE, so that
  * nobody preloads a library into them, and those whose contents it demands are
- * read by the kernel once they can no longer be written. In the file's own
- * time: what was written without its ctime telling is seen here. The record of
+ * read by the kernel once they can no longer be written: nobody has to wait
+ * until mspd has read them, and no ctime has to stay what it was. The record of
  * the exec takes the digest; without one the file counts as mspd read it.
  */
 #include <msp/decide.h>

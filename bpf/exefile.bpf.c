@@ -20,12 +20,15 @@ SEC("iter/task_file")
 
 int msp_it_file(struct bpf_iter__task_file *ctx)
 {
+    struct task_struct *task = ctx->task;
     struct file *file = ctx->file;
     struct msp_file_fact fact = {};
     struct inode *inode;
 
-    if (!file)
+    if (!file || !task)
         return 0;
+    if (task->pid != task->tgid)
+        return 0; /* 6.1 tells what threads share again for each */
     inode = file->f_inode;
     record_file(inode, &fact.exe);
     core_ctime(inode, &fact.ctime_sec, &fact.ctime_nsec);

@@ -108,10 +108,19 @@ struct subject_exe {
     bool is_current; /* else the file was replaced before the exec */
 };
 
+static __always_inline __u64 subject_stamp(const struct msp_exe_row *row)
+{
+    return *(const volatile __u64 *)&row->stamp;
+}
+
 /*
+ * Reads a row that may be replaced meanwhile, and its memory given to another
+ * file's and back again. A row that is found has been written whole, so the
+ * stamp before the first of two times that it is found, and after the second,
+ * is the same only if nothing was written between them.
  * @param contents identities that demand what the kernel read at exec; NULL
  *        nobody does. If it was not asked to, the file counts as mspd read it.
- * @return whether the row was still the record's when all of it was read
+ * @return whether that is so
  */
 static __always_inline bool subject_read_exe(struct subject_exe *to,
                                              const struct msp_exec *r,
@@ -120,27 +129,33 @@ static __always_inline bool subject_read_exe(struct subject_exe *to,
                                              const struct msp_idset *contents)
 {
     bool is_read = r->flags & (MSP_EXEC_HASHED | MSP_EXEC_NOHASH);
-    bool is_same =
-        row->ctime_sec == r->ctime_sec && row->ctime_nsec == r->ctime_nsec;
+    __u64 stamp = subject_stamp(row);
+    const struct msp_idset *more;
+    bool is_same;
 
+    if (bpf_map_lookup_elem(rows, &r->exe) != row)
+        return false;
+    is_same =
+        row->ctime_sec == r->ctime_sec && row->ctime_nsec == r->ctime_nsec;
     to->is_current = !row->retired_ns || r->exec_ns <= row->retired_ns;
     MSP_EACH_WORD(w)
         to->set.word[w] = row->set.word[w];
-    if (is_read && contents)
-        MSP_EACH_WORD(w)
-            to->set.word[w] |= row->demands.word[w] & contents->word[w];
     /* fail closed: contents that could not be read are nobody's */
-    if (!is_read && is_same)
+    more = is_read ? &row->demands : is_same ? &row->hashed : NULL;
+    if (!is_read)
+        contents = more;
+    if (more && contents)
         MSP_EACH_WORD(w)
-            to->set.word[w] |= row->hashed.word[w];
-    return bpf_map_lookup_elem(rows, &r->exe) == row;
+            to->set.word[w] |= more->word[w] & contents->word[w];
+    return bpf_map_lookup_elem(rows, &r->exe) == row &&
+           subject_stamp(row) == stamp;
 }
 
 /*
  * Keeps those identities that the caller's executable satisfies. A file that
  * was replaced counts for those who ran it before; demands on its contents
- * hold as long as it was not changed. mspd replaces rows as files change, and
- * the memory of a replaced one is another file's next. */
+ * hold as long as it was not changed. mspd replaces rows as files change.
+ */
 static __noinline int subject_and_exe(struct msp_idset *ids,
                                       const struct msp_exec *r,
                                       const __u32 *slot, void *wild)

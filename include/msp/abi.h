@@ -480,6 +480,9 @@ MSP_ASSERT_SIZE(msp_name, 64);
  * One file of the slot. Key: struct msp_exe. Wildcard bits are in both sets.
  * A file that is no longer what its path names is kept for the processes that
  * already ran it: a record counts only if exec_ns <= retired_ns.
+ * Rows of a live slot are replaced under the eyes of connects, and the memory
+ * of a replaced one is another file's next: each is written with another stamp,
+ * by mspd.
  */
 struct msp_exe_row {
     struct msp_idset set;    /* identities that demand this file */
@@ -490,9 +493,10 @@ struct msp_exe_row {
     __u32 ctime_nsec;
     __u32 path;       /* index of MSP_SEC_EXES in the slot's image */
     __u64 retired_ns; /* CLOCK_BOOTTIME; 0 = current */
+    __u64 stamp; /* never the same twice; 0: put in before the slot lived */
 };
 
-MSP_ASSERT_SIZE(msp_exe_row, 408);
+MSP_ASSERT_SIZE(msp_exe_row, 416);
 
 /*
  * Cgroup patterns are one automaton over path segments. A cgroup's state is

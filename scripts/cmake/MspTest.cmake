@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # A suite is a ctest label; a test's name is its path with dots. 77 = skipped.
+#
+# A test of the suites bpf and e2e counts for two, so that `ctest --parallel 2`
+# runs each of them alone, the VMs and the rest in pairs.
+function(msp_test_weight NAME LABEL)
+    if(LABEL MATCHES "^(bpf|e2e)$")
+        set_tests_properties(${NAME} PROPERTIES PROCESSORS 2)
+    endif()
+endfunction()
 
 # msp_unit_test(NAME path.with.dots SOURCES ... LIBS ...): a cmocka program.
 function(msp_unit_test NAME)
@@ -17,6 +25,7 @@ function(msp_unit_test NAME)
     string(REGEX MATCH "^[a-z]+" label ${NAME})
     set_tests_properties(${NAME} PROPERTIES LABELS ${label}
                          SKIP_RETURN_CODE 77 TIMEOUT 60)
+    msp_test_weight(${NAME} ${label})
 endfunction()
 
 # msp_script_test(NAME path.with.dots COMMAND ... [TIMEOUT s] [SERIAL])
@@ -30,6 +39,7 @@ function(msp_script_test NAME)
     set_tests_properties(${NAME} PROPERTIES LABELS ${label}
         SKIP_RETURN_CODE 77 TIMEOUT ${ARG_TIMEOUT}
         ENVIRONMENT "MSP_BUILD=${PROJECT_BINARY_DIR};MSP_SOURCE=${PROJECT_SOURCE_DIR}")
+    msp_test_weight(${NAME} ${label})
     if(ARG_SERIAL)
         set_tests_properties(${NAME} PROPERTIES RUN_SERIAL TRUE)
     endif()

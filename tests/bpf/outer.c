@@ -91,6 +91,29 @@ static size_t n_set(const struct maps *maps)
     return n;
 }
 
+/*
+ * Whether a thread of ours may still do something. One that was joined is in
+ * /proc for a moment more, ending.
+ */
+static bool is_at_work(const char *tid)
+{
+    const unsigned int ending = 4; /* PF_EXITING */
+    unsigned int flags = ending;
+    char path[300], line[512] = "";
+    const char *rest;
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%s/stat", tid);
+    f = fopen(path, "re");
+    if (f) {
+        rest = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+        if (rest)
+            (void)sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags);
+        (void)fclose(f);
+    }
+    return !(flags & ending);
+}
+
 static size_t n_threads(void)
 {
     DIR *dir = opendir("/proc/self/task");
@@ -98,7 +121,7 @@ static size_t n_threads(void)
 
     assert_non_null(dir);
     for (struct dirent *entry; (entry = readdir(dir));)
-        n += entry->d_name[0] != '.';
+        n += entry->d_name[0] != '.' && is_at_work(entry->d_name);
     (void)closedir(dir);
     return n;
 }

@@ -93,13 +93,14 @@ check_eq() {
     fi
 }
 
-# Polls a command until it succeeds. until_true SECONDS COMMAND...
+# Polls a command until it succeeds. until_true SECONDS COMMAND...; MSP_SLOW
+# says how many times slower than usual this machine is.
 until_true() {
-    local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+    local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000 * ${MSP_SLOW:-1}))
     shift
     until "$@" >/dev/null 2>&1; do
         ((${EPOCHREALTIME/[.,]/} < end)) || return 1
-        sleep 0.02
+        sleep "0.0$((2 * ${MSP_SLOW:-1}))"
     done
 }
 
@@ -402,13 +403,13 @@ exec_in() {
 # sandbox_start_mspd [mspd options]; waits for READY=1. SB_KEY names the key
 # file, empty for none.
 sandbox_start_mspd() {
-    local line='' sock=$SB_DIR/run/notify.sock fd key=(--static-key)
+    local line='' part r sock=$SB_DIR/run/notify.sock fd key=(--static-key)
     key+=("${SB_KEY-$SB_DIR/vm.key}")
     [[ ${key[1]} ]] || key=()
     rm -f "$sock" "$SB_DIR/run/control.sock"
     # in a cgroup of ours, so that it ends with the test however that ends
     exec {fd}< <(exec_in "$SB_HOST_CG" "$SB_DIR/bin/mspclient" notify \
-        "$sock" 30000)
+        "$sock" $((30000 * ${MSP_SLOW:-1})))
     read -r -t 10 -u "$fd" line || die "no notification socket"
     (NOTIFY_SOCKET=$sock exec_in "$SB_CG/agent" nsenter --net="$SB_DIR/ns/vm" -- \
         "$SB_DIR/bin/mspd" --cgroup "$SB_CG" \
@@ -418,11 +419,17 @@ sandbox_start_mspd() {
         --log-level info "$@" >>"$SB_DIR/mspd.log" 2>&1) &
     SB_MSPD=$!
     SB_PIDS+=("$SB_MSPD")
-    until read -r -t 0 -u "$fd"; do
+    line=
+    # No sleep: on a slow machine to start one costs more than it waits. A read
+    # whose time is over, status 142, may have got a part of the line.
+    until
+        read -r -t 0.2 -u "$fd" part
+        r=$?
+        line+=$part
+        ((r <= 128))
+    do
         kill -0 "$SB_MSPD" 2>/dev/null || die "mspd ended before it was ready"
-        sleep 0.01
     done
-    read -r -t 10 -u "$fd" line
     exec {fd}<&-
     [[ $line == ready ]] || die "mspd was not ready: ${line:-no answer}"
 }

@@ -13,11 +13,14 @@
 struct msp_device {
     uint32_t ifindex;
     uint32_t master; /* ifindex of the device it belongs to, 0 = none */
+    uint32_t lower;  /* ifindex of the one it stands on (VLAN, macvlan, tunnel)
+                        if that is here, 0 = none */
     char name[IFNAMSIZ];
     bool has_ethernet; /* frames begin with an Ethernet header */
     bool is_loopback;
     bool is_inward; /* one end of a veth pair, or a tun or tap */
-    bool is_uplink; /* a default route or a route to an endpoint, or below */
+    bool is_uplink; /* a route that covers an endpoint, of any table, or below
+                       or part of such a device */
 };
 
 struct msp_devices {

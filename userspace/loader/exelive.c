@@ -7,6 +7,7 @@
 
 #include <msp/cleanup.h>
 
+#include "base/io.h"
 #include "loader/tables.h"
 
 enum {
@@ -61,6 +62,7 @@ int msp_exe_live_read(const struct msp_loader *loader, struct msp_exe_rows *ret)
         }
         if (bpf_map_lookup_elem(fd, &entry->key, &entry->row) < 0)
             return -errno;
+        entry->row.stamp = 0;
         before = &entry->key;
         rows.n++;
     }
@@ -69,28 +71,38 @@ int msp_exe_live_read(const struct msp_loader *loader, struct msp_exe_rows *ret)
     return 0;
 }
 
+struct writer {
+    int fd;
+    uint64_t stamp; /* of the row written last */
+};
+
 static int put(void *data, const struct msp_exe_entry *entry)
 {
-    const int *fd = data;
+    struct writer *writer = data;
+    struct msp_exe_row row = entry->row;
 
-    return bpf_map_update_elem(*fd, &entry->key, &entry->row, BPF_ANY) < 0
+    row.stamp = ++writer->stamp;
+    return bpf_map_update_elem(writer->fd, &entry->key, &row, BPF_ANY) < 0
                ? -errno
                : 0;
 }
 
 static int drop(void *data, const struct msp_exe *key)
 {
-    const int *fd = data;
+    const struct writer *writer = data;
 
-    return bpf_map_delete_elem(*fd, key) < 0 && errno != ENOENT ? -errno : 0;
+    return bpf_map_delete_elem(writer->fd, key) < 0 && errno != ENOENT ? -errno
+                                                                       : 0;
 }
 
+/* Stamps go up from now: a row takes longer to write than a nanosecond. */
 int msp_exe_live_write(struct msp_loader *loader,
                        const struct msp_exe_rows *before,
                        const struct msp_exe_rows *now)
 {
     msp_autoclose int fd = open_rows(loader);
-    int r = fd < 0 ? fd : msp_exe_rows_diff(before, now, put, drop, &fd);
+    struct writer writer = {.fd = fd, .stamp = msp_io_now_ns()};
+    int r = fd < 0 ? fd : msp_exe_rows_diff(before, now, put, drop, &writer);
 
     return r < 0 ? msp_loader_fail(loader, r, "writing msp_exe") : 0;
 }

@@ -4,7 +4,8 @@
 # rule for somebody else} x {imds, wireserver} x {root, user}: the client's
 # result, the host's journal and the audit record, against a table written from
 # the rules ("Who passes" in include/README.md) and not from the code. The disabled cells show that every request
-# denied elsewhere succeeds when nothing is enforced.
+# denied elsewhere succeeds when nothing is enforced. MSP_MATRIX_EVERY=N tries
+# each Nth cell only.
 . "$(dirname "$0")/../../harness/sandbox.sh"
 
 ROOT=0:0
@@ -64,11 +65,26 @@ journal_of() {
 }
 
 tools=(curl python mspclient)
+every=${MSP_MATRIX_EVERY:-1}
 cell=0
+tried=0
+pushed=
+
+# Pushed once for all cells of a mode, default and rule that are tried.
+push_once() {
+    [[ $pushed != "$*" ]] || return 0
+    pushed=$*
+    push_policy "$(policy \
+        "$(item "$1" "$2" "$(rules_for /metadata/instance "$3")")" \
+        "$(item "$1" "$2" "$(rules_for /machine "$3")")")"
+}
 
 one_cell() {
     local mode=$1 default=$2 rule=$3 endpoint=$4 who=$5
-    local id=cell-$((++cell)) addr target ids got tool=${tools[cell % 3]}
+    local id=cell-$((++cell)) addr target ids got tool=${tools[tried % 3]}
+    ((cell % every == 0)) || return 0
+    tried=$((tried + 1))
+    push_once "$mode" "$default" "$rule"
     if [[ $endpoint == imds ]]; then
         addr=$IMDS:80 target='/metadata/instance?api-version=2021-02-01'
     else
@@ -92,9 +108,6 @@ for mode in disabled audit enforce; do
     sim_mode imds=$host wireserver=$host
     for default in allow deny; do
         for rule in none mine other; do
-            push_policy "$(policy \
-                "$(item $mode $default "$(rules_for /metadata/instance $rule)")" \
-                "$(item $mode $default "$(rules_for /machine $rule)")")"
             for endpoint in imds wireserver; do
                 for who in root user; do
                     one_cell $mode $default $rule $endpoint $who
@@ -103,5 +116,5 @@ for mode in disabled audit enforce; do
         done
     done
 done
-check_eq "every cell was tried" "$cell" 72
+check_eq "every cell was tried" "$cell $tried" "72 $((72 / every))"
 sandbox_done

@@ -4,6 +4,7 @@
 
   packets.py send TO PORT [syn|ack|data|fin|rst] [options=HEX] [frag]
                   [source=ADDR] [sport=PORT] [via=ADDR] [udp] [icmp]
+                  [proto=N]
       one hand-made IPv4 packet from a raw socket; "sent" or an errno name
   packets.py frame DEVICE MAC TO PORT [tag=N] [called=TYPE] [words of send]
       the same in an Ethernet frame from a packet socket, tagged N times,
@@ -12,10 +13,13 @@
       an IPv6 SYN likewise
   packets.py watch DEVICE FILE
       writes "TO PORT FLAGS BYTES" for each TCP packet, "TO 0 frag N" for a
-      fragment and "TO PORT udp N" for UDP that comes in on DEVICE; begins
-      with "watching"; a source route is shown by its last stop
+      fragment and "TO PORT udp N" for UDP that comes in on DEVICE ("" for
+      all of them); SCTP, DCCP and UDPLITE likewise; begins with "watching"; a
+      source route is shown by its last stop
   packets.py serve ADDR PORT [BYTES]
       one connection: reads a line, answers with BYTES bytes, closes
+  packets.py answer ADDR PORT tcp|mptcp
+      takes connections for ever; answers what each says with one byte
   packets.py probe FROM FROM_PORT TO PORT
       one connection: a line out, all that comes back in; prints its length
 """
@@ -34,6 +38,8 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
+# Protocols whose ports are where UDP's are.
+PORTS = {17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
 FLAGS = {"syn": 0x02, "ack": 0x10, "data": 0x18, "fin": 0x11, "rst": 0x04}
 
 
@@ -53,8 +59,11 @@ def packet(to, port, *words):
     source = socket.inet_aton(named.get("source", "10.97.0.2"))
     sport = int(named.get("sport", 45000))
     options = bytes.fromhex(named.get("options", ""))
-    proto = 17 if "udp" in words else 1 if "icmp" in words else 6
-    if proto == 17:
+    proto = 17 if "udp" in words else 1 if "icmp" in words else \
+        int(named.get("proto", 6))
+    if proto in PORTS and proto != 17:
+        body = struct.pack("!HHII", sport, int(port), 0, 0)
+    elif proto == 17:
         body = struct.pack("!HHHH", sport, int(port), 12, 0) + b"ping"
     elif proto == 1:
         body = struct.pack("!BBHHH", 8, 0, 0, 1, 1)
@@ -132,8 +141,10 @@ def describe(packet):
     l4 = packet[ihl:]
     if packet[9] == 6 and frag:
         return f"{to} 0 frag {length - ihl}"
-    if packet[9] == 17:
-        return f"{to} {struct.unpack('!H', l4[2:4])[0]} udp {length - ihl - 8}"
+    if packet[9] in PORTS:
+        head = 8 if packet[9] in (17, 136) else 0
+        return (f"{to} {struct.unpack('!H', l4[2:4])[0]} {PORTS[packet[9]]} "
+                f"{length - ihl - head}")
     if packet[9] == 1:
         return f"{to} 0 icmp {length - ihl}"
     if packet[9] != 6:
@@ -146,12 +157,17 @@ def describe(packet):
 
 def watch(device, path):
     s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-    s.bind((device, 0))
+    if device:
+        s.bind((device, 0))
     with open(path, "a", encoding="ascii", buffering=1) as out:
         out.write("watching\n")
         while True:
             packet, address = s.recvfrom(65536)
             line = None
+            # the kernel has taken off the first tag only
+            while packet[2:4] in (b"\x81\0", b"\x88\xa8", b"\x08\0") and \
+                    packet[0] >> 4 == 0:
+                packet = packet[4:]
             if address[2] != socket.PACKET_OUTGOING:
                 line = describe(packet)
             if line:
@@ -170,6 +186,24 @@ def serve(address, port, count="100000"):
             connection.shutdown(socket.SHUT_WR)
             rest = connection.recv(1)
             print(f"read {len(line)} end {len(rest)}", flush=True)
+
+
+def answer(address, port, kind):
+    kept = []
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM,
+                       262 if kind == "mptcp" else 0) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((address, int(port)))
+        s.listen(16)
+        while True:
+            connection, _ = s.accept()
+            connection.settimeout(5)
+            kept.append(connection)
+            try:
+                if connection.recv(4096):
+                    connection.sendall(b"x")
+            except OSError:
+                pass
 
 
 def probe(source, sport, to, port):
@@ -192,8 +226,8 @@ def probe(source, sport, to, port):
 
 def main():
     verb, *rest = sys.argv[1:]
-    verbs = {"send": send, "frame": frame, "send6": send6, "watch": watch, "serve": serve,
-             "probe": probe}
+    verbs = {"send": send, "frame": frame, "send6": send6, "watch": watch,
+             "serve": serve, "answer": answer, "probe": probe}
     result = verbs[verb](*rest)
     if result:
         print(result)

@@ -10,7 +10,7 @@
  *   listen
  *   device=NAME          SO_BINDTODEVICE; "" unbinds
  *   options=HEX          IP_OPTIONS
- *   until=FILE           waits until it exists
+ *   until=FILE           waits until it exists, 30 s times MSP_SLOW
  *   timeout=MS           of requests and `finish` from here on, instead of 5 s
  *   nonblock             connects return at once from here on
  *   connect=ADDR:PORT
@@ -162,9 +162,17 @@ static int step_options(const struct walk *w, const char *hex)
                : 0;
 }
 
+/* How many times slower than usual this machine is, by MSP_SLOW. */
+static uint64_t slowness(void)
+{
+    const char *slow = getenv("MSP_SLOW");
+
+    return slow && atoi(slow) > 0 ? (uint64_t)atoi(slow) : 1;
+}
+
 static int step_until(const char *path)
 {
-    uint64_t end = msp_client_now_ns() + 30000000000ull;
+    uint64_t end = msp_client_now_ns() + 30000000000ull * slowness();
     struct timespec pause = {.tv_nsec = 5000000};
 
     while (access(path, F_OK) < 0) {
