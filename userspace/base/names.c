@@ -43,6 +43,7 @@ static const char *const reasons[] = {
     [MSP_REASON_SOCKET_KIND] = "socket-kind",
     [MSP_REASON_PAST_GUARD] = "past-the-guard",
     [MSP_REASON_RAW_IN_CONTAINER] = "raw-in-container",
+    [MSP_REASON_PASSED_SOCKET] = "passed-socket",
 };
 _Static_assert(ARRAY_SIZE(reasons) == MSP_REASON_COUNT, "reasons");
 
@@ -90,6 +91,8 @@ static const char *const stats[] = {
     [MSP_STAT_EXEC_DROPPED] = "exec-dropped",
     [MSP_STAT_CGROUP_DROPPED] = "cgroup-dropped",
     [MSP_STAT_AUDIT_INSERTED] = "audit-inserted",
+    [MSP_STAT_FD_DENIED] = "fd-denied",
+    [MSP_STAT_FD_UNGUARDED] = "fd-unguarded",
 };
 _Static_assert(ARRAY_SIZE(stats) == MSP_STAT_COUNT, "stats");
 

@@ -82,8 +82,8 @@ static void add_identities(const struct build *build,
             continue;
         }
         set_bit(&row->demands, i);
-        if (is_hash_of_row && memcmp(identity->sha256, found->sha256,
-                                          sizeof(found->sha256)) == 0)
+        if (is_hash_of_row &&
+            memcmp(identity->sha256, found->sha256, sizeof(found->sha256)) == 0)
             set_bit(&row->hashed, i);
     }
 }
