@@ -41,10 +41,47 @@ struct cred {
     struct group_info *group_info;
 } MSP_CORE;
 
+struct net {
+    __u64 net_cookie;
+} MSP_CORE;
+
+struct nsproxy {
+    struct net *net_ns;
+} MSP_CORE;
+
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+    __u8 bytes[16];
+};
+
+struct sock_common {
+    __be32 skc_daddr;
+    __be16 skc_dport;
+    unsigned short skc_family;
+    possible_net_t skc_net;
+    struct in6_addr skc_v6_daddr;
+} MSP_CORE;
+
 struct sock {
+    struct sock_common __sk_common;
     kuid_t sk_uid;
     int sk_write_pending;
     void *sk_bpf_storage;
+    __u8 sk_kern_sock : 1;
+    __u16 sk_type;
+    __u16 sk_protocol;
+} MSP_CORE;
+
+struct socket {
+    struct sock *sk;
+} MSP_CORE;
+
+struct msghdr {
+    void *msg_name;
+    int msg_namelen;
 } MSP_CORE;
 
 struct bpf_sock_addr_kern {
@@ -185,6 +222,7 @@ struct task_struct {
     struct pid *thread_pid;
     struct mm_struct *mm;
     struct fs_struct *fs;
+    struct nsproxy *nsproxy;
     const struct cred *cred;
     char comm[16];
 } MSP_CORE;

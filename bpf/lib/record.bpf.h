@@ -28,6 +28,21 @@ static __always_inline void record_fill(struct msp_exec *r, struct file *file)
                                   dentry->d_name.name);
 }
 
+/* What the LSM hook of this very exec has read, if there is one. */
+static __always_inline void record_hash(__u32 tgid, struct msp_exec *r)
+{
+    const struct msp_exec_hash *hash =
+        bpf_map_lookup_elem(&msp_exec_hash, &tgid);
+
+    if (!hash)
+        return;
+    if (hash->start_ns == r->start_ns && hash->exec_id == r->exec_id) {
+        r->sha256 = hash->sha256;
+        r->flags |= hash->flags;
+    }
+    bpf_map_delete_elem(&msp_exec_hash, &tgid);
+}
+
 static __always_inline void record_put(__u32 tgid, const struct msp_exec *r)
 {
     if (!bpf_map_update_elem(&msp_exec, &tgid, r, BPF_ANY))

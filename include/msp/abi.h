@@ -78,6 +78,9 @@ enum msp_reason {
     MSP_REASON_UPSTREAM_ONLY,     /* agent's upstream socket, no endpoint */
     MSP_REASON_BOUND_DEVICE,      /* socket bound to a device: no way to lo */
     MSP_REASON_DATAGRAM,          /* UDP or UDPLITE, which no endpoint speaks */
+    MSP_REASON_SOCKET_KIND,       /* raw, SCTP and others no endpoint speaks */
+    MSP_REASON_PAST_GUARD,        /* frames that no guard would see */
+    MSP_REASON_RAW_IN_CONTAINER,  /* --deny-raw-in-containers */
     MSP_REASON_PASSED_SOCKET,     /* fd guard: another's connection */
     MSP_REASON_NO_EXEC_RECORD,    /* denied, not known what it executed */
     MSP_REASON_COUNT,
@@ -178,9 +181,17 @@ struct msp_exe {
 
 MSP_ASSERT_SIZE(msp_exe, 16);
 
+struct msp_sha256 {
+    __u8 byte[32];
+};
+
+MSP_ASSERT_SIZE(msp_sha256, 32);
+
 /* flags of msp_exec */
 #define MSP_EXEC_TRACED 0x1u /* traced at exec or at fork: not believed */
 #define MSP_EXEC_FOUND  0x2u /* found running at the first load, not seen */
+#define MSP_EXEC_HASHED 0x4u /* sha256 is of the contents at exec */
+#define MSP_EXEC_NOHASH 0x8u /* was to be hashed at exec, in vain */
 
 /*
  * What a process is, taken down at exec and copied at fork. Key: tgid.
@@ -195,9 +206,24 @@ struct msp_exec {
     __u32 flags; /* MSP_EXEC_* */
     struct msp_exe exe;
     char name[MSP_NAME_BYTES]; /* base name, NUL-padded; empty: too long */
+    struct msp_sha256 sha256;  /* with MSP_EXEC_HASHED */
 };
 
-MSP_ASSERT_SIZE(msp_exec, 120);
+MSP_ASSERT_SIZE(msp_exec, 152);
+
+/*
+ * Contents of an executable on their way from the hook that read them to the
+ * record of the same exec. Key: tgid.
+ */
+struct msp_exec_hash {
+    __u64 start_ns; /* as in msp_exec */
+    __u64 exec_id;
+    __u32 flags; /* MSP_EXEC_HASHED or MSP_EXEC_NOHASH */
+    __u32 pad;
+    struct msp_sha256 sha256;
+};
+
+MSP_ASSERT_SIZE(msp_exec_hash, 56);
 
 /* What the iterator over mspd's own descriptors says of one of them. */
 struct msp_file_fact {
@@ -502,6 +528,8 @@ MSP_ASSERT_SIZE(msp_name, 64);
 struct msp_exe_row {
     struct msp_idset set;    /* identities that demand this file */
     struct msp_idset hashed; /* and with the contents it had at ctime */
+    /* and with contents that are in msp_sha; no wildcard bits */
+    struct msp_idset demands;
     __s64 ctime_sec;
     __u32 ctime_nsec;
     __u32 path;       /* index of MSP_SEC_EXES in the slot's image */
@@ -509,7 +537,7 @@ struct msp_exe_row {
     __u64 stamp; /* never the same twice; 0: put in before the slot lived */
 };
 
-MSP_ASSERT_SIZE(msp_exe_row, 288);
+MSP_ASSERT_SIZE(msp_exe_row, 416);
 
 /*
  * Cgroup patterns are one automaton over path segments. A cgroup's state is

@@ -70,6 +70,7 @@
 #define MSP_AUDIT_PATH_BYTES   128     /* with the NUL */
 #define MSP_EXEC_MIN           32768   /* exec records; the host's limit of */
 #define MSP_EXEC_MAX           1048576 /* processes, but within these two */
+#define MSP_EXEC_HASHES_MAX    8192    /* contents on their way to records */
 #define MSP_EXE_ROWS_MAX       4096    /* current and retired files */
 #define MSP_EXE_RETIRED_MAX    16      /* retired files of one path */
 #define MSP_CGROUPS_MAX        32768   /* cgroups some pattern may match */

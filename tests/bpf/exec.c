@@ -133,6 +133,12 @@ static int act(const char *what)
 
         return say('!') || read(STDIN_FILENO, &go, 1) != 1 || act_fork(false);
     }
+    if (msp_streq(what, "late-exec")) {
+        char go;
+
+        (void)(say('!') || read(STDIN_FILENO, &go, 1) != 1 || exec_self(NULL));
+        return 1;
+    }
     if (msp_streq(what, "pidns-fork"))
         return act_pidns();
     if (msp_streq(what, "wait"))
@@ -374,6 +380,43 @@ static void an_exec_by_a_thread_counts_for_the_process(void **state)
     assert_false(has_record(fx, actor.pid));
 }
 
+/* Executes once more. @param later than which exec it is announced for */
+static struct msp_exec exec_with_hash(struct trace_fixture *fx, uint64_t later)
+{
+    int fd = msp_loader_map_fd(slot_fixture_loader(trace_fixture_slot(fx)),
+                               "msp_exec_hash");
+    struct actor actor = start(fx, self_fd, "late-exec", 0);
+    struct msp_exec record = record_of(fx, actor.pid);
+    struct msp_exec_hash hash = {.start_ns = record.start_ns,
+                                 .exec_id = record.exec_id + later,
+                                 .flags = MSP_EXEC_HASHED,
+                                 .sha256 = {.byte = {7, 8, 9}}};
+    char word;
+
+    assert_ok(bpf_map_update_elem(fd, &actor.pid, &hash, BPF_ANY));
+    assert_int_equal(write(actor.in, "x", 1), 1);
+    assert_int_equal(read(actor.out, &word, 1), 1);
+    record = record_of(fx, actor.pid);
+    /* whatever became of it */
+    assert_int_equal(bpf_map_lookup_elem(fd, &actor.pid, &hash), -ENOENT);
+    end(&actor);
+    return record;
+}
+
+static void contents_are_taken_from_the_same_exec(void **state)
+{
+    struct trace_fixture *fx = *state;
+    struct msp_exec record;
+
+    trace_fixture_attach(fx);
+    record = exec_with_hash(fx, 1);
+    assert_int_equal(record.flags, MSP_EXEC_HASHED);
+    assert_int_equal(record.sha256.byte[2], 9);
+    record = exec_with_hash(fx, 2);
+    assert_int_equal(record.flags, 0);
+    assert_int_equal(record.sha256.byte[0], 0);
+}
+
 static void one_traced_from_birth_is_flagged(void **state)
 {
     struct trace_fixture *fx = *state;
@@ -589,6 +632,7 @@ int main(int argc, char **argv)
         TRACE_TEST(processes_of_others_leave_none),
         TRACE_TEST(a_child_is_what_its_parent_was),
         TRACE_TEST(an_exec_by_a_thread_counts_for_the_process),
+        TRACE_TEST(contents_are_taken_from_the_same_exec),
         TRACE_TEST(one_traced_from_birth_is_flagged),
         TRACE_TEST(a_traced_parents_child_is_flagged),
         TRACE_TEST(a_process_lives_as_long_as_a_thread_of_it),

@@ -5,7 +5,6 @@
  * written by hand. Nobody listens there, so every connect is denied before a
  * packet is made; the reason says whether the caller had a right.
  */
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,10 +12,8 @@
 #include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #include <bpf/bpf.h>
@@ -51,40 +48,11 @@ static const struct msp_idset nobody = {.word = {0}};
 
 /* --- the caller: one connect for each byte it reads ---------------------- */
 
-static void ask(unsigned int times)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(80)};
-
-    to.sin_addr.s_addr = inet_addr("169.254.169.254");
-    for (unsigned int i = 0; i < times; i++) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        (void)connect(fd, (struct sockaddr *)&to, sizeof(to));
-        (void)close(fd);
-    }
-}
-
-/* Interrupts on this CPU all the time, so that any two steps can be far apart. */
-static int shake(void)
-{
-    struct itimerspec often = {.it_interval.tv_nsec = 8000,
-                               .it_value.tv_nsec = 8000};
-    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-    cpu_set_t cpus;
-
-    CPU_ZERO(&cpus);
-    CPU_SET(0, &cpus);
-    (void)sched_setaffinity(0, sizeof(cpus), &cpus);
-    if (fd < 0 || timerfd_settime(fd, 0, &often, NULL) < 0)
-        return -1;
-    return fd;
-}
-
 static void ask_often(void)
 {
-    int fd = shake();
+    int fd = trace_shake();
 
-    ask(BURST);
+    trace_ask(BURST);
     if (fd >= 0)
         (void)close(fd);
 }
@@ -98,7 +66,7 @@ static void *ask_from_thread(void *data)
     if (write(STDOUT_FILENO, &tid, sizeof(tid)) != sizeof(tid) ||
         read(STDIN_FILENO, &c, 1) != 1)
         return NULL;
-    ask(1);
+    trace_ask(1);
     (void)!write(STDOUT_FILENO, "!", 1);
     return NULL;
 }
@@ -121,7 +89,7 @@ static int act(void)
         if (c == 'b')
             ask_often();
         else
-            ask(1);
+            trace_ask(1);
         if (write(STDOUT_FILENO, &c, 1) != 1)
             return 1;
     }
@@ -135,7 +103,7 @@ struct subject {
     struct msp_loader *loader; /* of trace */
     uint32_t slot;
     int connect_fd; /* the link */
-    int exe, process, cgroup, states, sets;
+    int exe, sha, process, cgroup, states, sets;
     uint64_t cgroup_id;
     pid_t pid; /* the caller */
     int in, out;
@@ -170,7 +138,8 @@ static int table(struct subject *s, const char *outer, const char *template,
 
 static void close_tables(struct subject *s)
 {
-    int *const fds[] = {&s->exe, &s->process, &s->cgroup, &s->states, &s->sets};
+    int *const fds[] = {&s->exe,    &s->sha,    &s->process,
+                        &s->cgroup, &s->states, &s->sets};
 
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
         if (*fds[i] >= 0)
@@ -190,6 +159,7 @@ static void fill_tables(struct subject *s)
         assert_ok(bpf_map_update_elem(wild, &dim, &one, BPF_ANY));
     (void)close(wild);
     s->exe = table(s, "msp_exe", "msp_t_exe", 16);
+    s->sha = table(s, "msp_sha", "msp_t_sha", 16);
     s->process = table(s, "msp_process", "msp_t_process", 16);
     s->cgroup = table(s, "msp_cgroup", "msp_t_cgroup", 16);
     s->states = table(s, "msp_cg_states", "msp_t_cg_state", 2);
@@ -267,7 +237,7 @@ static int setup(void **state)
     int dir;
 
     assert_non_null(s);
-    s->exe = s->process = s->cgroup = s->states = s->sets = -1;
+    s->exe = s->sha = s->process = s->cgroup = s->states = s->sets = -1;
     assert_ok(trace_fixture_setup(&trace));
     s->trace = trace;
     s->loader = slot_fixture_loader(trace_fixture_slot(s->trace));
@@ -441,6 +411,40 @@ static void contents_count_as_they_were_at_exec(void **state)
     row.set = one;
     put_exe(s, &row);
     assert_true(has_right(s));
+}
+
+/* Where the kernel read the file at exec, that counts and no ctime. */
+static void contents_read_at_exec_count_alone(void **state)
+{
+    static const struct {
+        uint32_t flags; /* of the record */
+        uint8_t last;   /* byte of what was read; 0 is demanded */
+        bool is_demanded, is_right;
+    } rows[] = {
+        {MSP_EXEC_HASHED, 0, true, true},
+        {MSP_EXEC_HASHED, 1, true, false},
+        {MSP_EXEC_HASHED, 0, false, false}, /* of another file */
+        {MSP_EXEC_NOHASH, 0, true, false},
+    };
+    struct msp_sha256 demanded = {.byte = {1, 2}};
+    struct subject *s = *state;
+
+    set_flags(s, MSP_SLOT_EXE_DIM);
+    assert_ok(bpf_map_update_elem(s->sha, &demanded, &one, BPF_ANY));
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct msp_exec record = s->record;
+        struct msp_exe_row row = {.hashed = one,
+                                  .demands = rows[i].is_demanded ? one : nobody,
+                                  .ctime_sec = record.ctime_sec + (i == 0),
+                                  .ctime_nsec = record.ctime_nsec};
+
+        record.flags = rows[i].flags;
+        record.sha256 = demanded;
+        record.sha256.byte[31] = rows[i].last;
+        put_record(s, &record);
+        put_exe(s, &row);
+        assert_int_equal(has_right(s), rows[i].is_right);
+    }
 }
 
 static void only_its_own_record_is_believed(void **state)
@@ -675,6 +679,7 @@ int main(int argc, char **argv)
         CASE(a_file_counts_by_its_row),
         CASE(a_replaced_file_counts_for_those_who_ran_it),
         CASE(contents_count_as_they_were_at_exec),
+        CASE(contents_read_at_exec_count_alone),
         CASE(only_its_own_record_is_believed),
         CASE(one_in_a_tracers_hands_is_not_believed),
         CASE(a_traced_thread_or_leader_is_not_believed),

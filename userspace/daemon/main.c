@@ -241,7 +241,8 @@ static int start_bpf(struct mspd *mspd, const struct service_user *proxy,
     r = msp_loader_open(&mspd->loader, mspd->opts.pin_dir, proxy->uid,
                         keeper->uid);
     if (r == 0)
-        r = msp_lsm_open(&mspd->loader, mspd->opts.lsm, MSP_LSM_BASE,
+        r = msp_lsm_open(&mspd->loader, mspd->opts.lsm,
+                         mspd->opts.is_raw_denied ? MSP_LSM_DENY_RAW : 0,
                          &mspd->lsm);
     if (r == 0)
         r = msp_events_open(&mspd->loader, on_event, mspd);

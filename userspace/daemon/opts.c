@@ -29,6 +29,8 @@ static const char help[] =
     "                      unsigned) or deny (root)\n"
     "  --lsm USE           LSM programs: auto (what this host allows), off, or\n"
     "                      require (all, or no start) (auto)\n"
+    "  --deny-raw-in-containers\n"
+    "                      no raw and packet sockets there; needs LSM programs\n"
     "  --log-level LEVEL   err, warn, info or debug (info)\n"
     "  --version, --help\n"
     "\n"
@@ -48,6 +50,7 @@ enum option_id {
     OPT_FD_GUARD,
     OPT_BOOTSTRAP,
     OPT_LSM,
+    OPT_DENY_RAW,
     OPT_LOG_LEVEL,
     OPT_VERSION,
     OPT_HELP,
@@ -67,6 +70,7 @@ static const struct option longs[] = {
     {"fd-guard", no_argument, NULL, OPT_FD_GUARD},
     {"bootstrap", required_argument, NULL, OPT_BOOTSTRAP},
     {"lsm", required_argument, NULL, OPT_LSM},
+    {"deny-raw-in-containers", no_argument, NULL, OPT_DENY_RAW},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -175,6 +179,8 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         r = set_bootstrap(opts, optarg);
     } else if (id == OPT_LSM) {
         r = set_lsm(opts, optarg);
+    } else if (id == OPT_DENY_RAW) {
+        opts->is_raw_denied = true;
     } else if (id == OPT_LOG_LEVEL) {
         r = set_level(opts, optarg);
     } else if (id == OPT_HELP) {

@@ -24,6 +24,7 @@ struct msp_opts {
     bool is_fd_guard;
     bool is_bootstrap_deny;
     enum msp_lsm_use lsm;
+    bool is_raw_denied; /* in containers */
     enum msp_log_level log_level;
 };
 
