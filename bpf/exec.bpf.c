@@ -30,12 +30,8 @@ static __always_inline struct msp_meta *exec_meta(void)
     return bpf_map_lookup_elem(&msp_meta, &zero);
 }
 
-static __always_inline bool exec_in_scope(void)
+static __always_inline bool exec_in_scope(const struct msp_meta *meta)
 {
-    struct msp_meta *meta = exec_meta();
-
-    if (!meta)
-        return false;
     return !meta->scope_cgroup || bpf_get_current_ancestor_cgroup_id(
                                       meta->scope_level) == meta->scope_cgroup;
 }
@@ -47,15 +43,16 @@ int msp_on_exec(__u64 *ctx)
 {
     struct task_struct *task = (void *)ctx[0];
     struct linux_binprm *bprm = (void *)ctx[2];
+    struct msp_meta *meta = exec_meta();
     struct msp_exec r = {};
 
-    if (!exec_in_scope())
+    if (!meta || !exec_in_scope(meta))
         return 0;
     r.start_ns = task->start_boottime;
     r.exec_id = task->self_exec_id;
     if (task->ptrace)
         r.flags = MSP_EXEC_TRACED;
-    record_fill(&r, bprm->file);
+    record_fill(&r, bprm->file, meta);
     record_put(task->tgid, &r);
     return 0;
 }
@@ -141,7 +138,7 @@ int msp_it_task(struct bpf_iter__task *ctx)
     record.flags = MSP_EXEC_FOUND;
     if (task->ptrace)
         record.flags |= MSP_EXEC_TRACED;
-    record_fill(&record, file);
+    record_fill(&record, file, meta);
     tgid = task->tgid;
     /* an exec that came in between has been seen, and stands */
     r = bpf_map_update_elem(&msp_exec, &tgid, &record, BPF_NOEXIST);

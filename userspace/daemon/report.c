@@ -19,7 +19,7 @@
 /* What tier "cgroup" of this version does not cover; README says the same. */
 static const char *const limits[] = {
     "root of the init namespaces with CAP_BPF can remove the programs",
-    "who may trace a process, or preload a library into it, has its executable's rights",
+    "who may trace a process, preload a library into it, or answer its system calls (seccomp), has its executable's rights",
     "containers that share a network namespace and have CAP_NET_RAW can read each other's clear text",
     "what leaves by a device without a guard (see uplinks): packet sockets, forwarded traffic, nested VMs",
     "a network card or virtual function given to a guest is not covered",

@@ -36,6 +36,7 @@ struct exes_bench {
     bool writes;        /* files are written while they are read */
     size_t n_hashed;
     uint64_t magic; /* of every file; 0 = ext4 */
+    uint32_t time_gran;
     struct msp_exe running;
     int n_changed;
     int n_prepared;
