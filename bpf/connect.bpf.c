@@ -7,6 +7,7 @@
  */
 #include <msp/decide.h>
 
+#include "lib/container.bpf.h"
 #include "lib/datagram.bpf.h"
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
@@ -28,12 +29,13 @@ struct attempt {
     struct bpf_sock *sk;
     const struct msp_meta *meta;
     __u64 generation;
+    struct msp_endpoint *ep; /* its row, once it is found, */
+    __u32 endpoint;          /* and its index */
     __u32 slot;
-    __u32 port;
-    __u32 endpoint;          /* once it is found, */
-    __u32 to_port;           /* with CONNECT_REDIRECT */
-    struct msp_endpoint *ep; /* its row */
     __u8 addr[16];
+    __u16 port;
+    __u16 to_port;   /* with CONNECT_REDIRECT */
+    bool is_scratch; /* the mark is not the socket's yet */
 };
 
 /* Forgets what an earlier connect left on this socket. */
@@ -65,31 +67,20 @@ static __noinline int connect_lookup(struct attempt *a)
     return target_endpoint(a->slot, a->addr, a->port, &a->endpoint, &a->ep);
 }
 
-/* A caller for the records of a path that has no mark. */
 static __noinline void connect_refusal(const struct attempt *a,
                                        enum msp_reason reason, __u32 endpoint)
 {
-    struct task_struct *task = bpf_get_current_task_btf();
-    struct msp_mark mark = {};
-    struct msp_outcome o = {
+    struct msp_refusal r = {
         .generation = a->generation,
+        .netns_cookie = bpf_get_netns_cookie(a->ctx),
         .slot = a->slot,
         .endpoint = endpoint,
-        .stage = MSP_STAGE_CONNECT,
-        .verdict = MSP_VERDICT_DENY,
         .reason = reason,
-        .identity = MSP_NO_IDENTITY,
-        .privilege = MSP_NO_IDENTITY,
+        .port = a->port,
     };
 
-    mark.cgroup_id = bpf_get_current_cgroup_id();
-    mark.netns_cookie = bpf_get_netns_cookie(a->ctx);
-    mark.uid = task->cred->euid.val;
-    mark.pid = task->tgid;
-    mark.port = a->port;
-    __builtin_memcpy(mark.addr, a->addr, 16);
-    event_audit(&mark, &o, NULL);
-    event_ring(&mark, &o);
+    __builtin_memcpy(r.addr, a->addr, 16);
+    event_refusal(&r);
 }
 
 /* The agent's own listener is reached by redirection only. */
@@ -150,7 +141,16 @@ static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
     o->cgroup_id = mark->cgroup_id;
     o->port = mark->port;
     o->isn = 0;
+    o->guard = MSP_GUARD_NONE;
     __builtin_memcpy(o->addr, mark->addr, 16);
+    if (kind != MSP_OWNER_REDIRECT || !(a->meta->flags & MSP_META_FD_GUARD))
+        return 0;
+    if (container_fill(&o->container)) {
+        /* fail closed: nobody could be told from its owner */
+        bpf_sk_storage_delete(&msp_sk_owner, a->sk);
+        return -1;
+    }
+    o->guard = MSP_GUARD_WANTED;
     return 0;
 }
 
@@ -214,6 +214,31 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     return msp_decide_connect(&f);
 }
 
+/* Gives the socket its mark. @return 0; -1 it has none */
+static __always_inline int connect_mark(struct attempt *a,
+                                        struct msp_mark *mark)
+{
+    struct msp_mark *own = mark;
+
+    if (a->is_scratch)
+        own = bpf_sk_storage_get(&msp_sk_verdict, a->sk, mark,
+                                 BPF_SK_STORAGE_GET_F_CREATE);
+    if (!own) {
+        event_stat(MSP_STAT_STORAGE_FAILED);
+        return -1;
+    }
+    if (own != mark)
+        *own = *mark; /* in case there was one */
+    return 0;
+}
+
+/* The mark did not become the socket's, or no longer is. */
+static __always_inline void connect_unmark(struct attempt *a)
+{
+    if (!a->is_scratch)
+        bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
+}
+
 /*
  * Carries out a denial; the mark is gone or empty afterwards.
  * @return as the hook
@@ -227,38 +252,25 @@ static __always_inline int connect_deny(struct attempt *a,
         subject_clear(&mark->ids);
         mark->flags |= MSP_MARK_EMPTY;
         mark->flags &= ~(MSP_MARK_ROOT | MSP_MARK_BOOTSTRAP);
-        if (!connect_own(a, mark, MSP_OWNER_REDIRECT)) {
+        if (!connect_own(a, mark, MSP_OWNER_REDIRECT) &&
+            !connect_mark(a, mark)) {
             a->to_port = port;
             return CONNECT_REDIRECT; /* to the proxy, which says 403 */
         }
     }
-    bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
+    connect_unmark(a);
     if (ep->on_deny == MSP_ON_DENY_REFUSE || ep->on_deny == MSP_ON_DENY_HTTP)
         bpf_set_retval(-ECONNREFUSED);
     return CONNECT_DENY;
 }
 
-/*
- * The target is an endpoint: classify, decide, mark. The mark is built in the
- * socket's own storage, which the socket lock keeps for us alone: no per-CPU
- * scratch (connect is preemptible), no 192 bytes of stack.
- */
-static __noinline int connect_endpoint(struct attempt *a,
-                                       struct msp_endpoint *ep)
+static __always_inline int
+connect_judge(struct attempt *a, struct msp_endpoint *ep, struct msp_mark *mark)
 {
     const struct msp_slot_meta *sm = &a->meta->slot[a->slot & (MSP_SLOTS - 1)];
     struct msp_decision d;
-    struct msp_mark *mark;
     __u32 port = 0;
 
-    mark = bpf_sk_storage_get(&msp_sk_verdict, a->sk, NULL,
-                              BPF_SK_STORAGE_GET_F_CREATE);
-    if (!mark) {
-        /* fail closed: a connection without a mark would be closed anyway */
-        event_stat(MSP_STAT_STORAGE_FAILED);
-        connect_refusal(a, MSP_REASON_HELPER_FAILED, a->endpoint);
-        return CONNECT_DENY;
-    }
     __builtin_memset(mark, 0, sizeof(*mark));
     mark->endpoint = a->endpoint;
     mark->identity_epoch = sm->identity_epoch;
@@ -274,7 +286,7 @@ static __noinline int connect_endpoint(struct attempt *a,
     }
     /* fail closed: without an owner the mark could outlive its connect */
     if (d.verdict == MSP_VERDICT_ALLOW &&
-        connect_own(a, mark, MSP_OWNER_REDIRECT))
+        (connect_own(a, mark, MSP_OWNER_REDIRECT) || connect_mark(a, mark)))
         d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_HELPER_FAILED);
     connect_record(a, mark, ep, d.verdict, d.reason);
     switch (d.verdict) {
@@ -289,17 +301,142 @@ static __noinline int connect_endpoint(struct attempt *a,
          */
         if (ep->mode == MSP_MODE_ENFORCE)
             (void)connect_own(a, mark, MSP_OWNER_DIRECT);
-        bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
+        connect_unmark(a);
         return CONNECT_PASS;
     default:
         return connect_deny(a, mark, ep, port);
     }
 }
 
+/* @return one that is ours until connect_give_back(); NULL all are in use */
+static __always_inline struct msp_scratch *connect_borrow(void)
+{
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct msp_scratch *scratch;
+
+    for (__u32 i = 0; i < MSP_SCRATCH_TRIES; i++) {
+        __u32 index = (cpu + i * MSP_SCRATCH_STEP) % MSP_SCRATCHES;
+
+        scratch = bpf_map_lookup_elem(&msp_scratch, &index);
+        if (scratch && !__sync_val_compare_and_swap(&scratch->busy, 0, 1))
+            return scratch;
+    }
+    return NULL;
+}
+
+static __always_inline void connect_give_back(struct msp_scratch *scratch)
+{
+    __sync_val_compare_and_swap(&scratch->busy, 1, 0);
+}
+
+/*
+ * The target is an endpoint: classify, decide, mark. The mark is built in
+ * scratch memory that nobody else has meanwhile: 192 bytes of stack are too
+ * many on 6.1, and connect may be preempted, so what a CPU has is not its own.
+ * To make a socket's storage for a caller who is denied would cost as much as
+ * the verdict; it is for the allowed, and where no scratch is free.
+ */
+static __noinline int connect_endpoint(struct attempt *a,
+                                       struct msp_endpoint *ep)
+{
+    struct msp_scratch *scratch = connect_borrow();
+    struct msp_mark *mark;
+    int r;
+
+    if (scratch) {
+        a->is_scratch = true;
+        r = connect_judge(a, ep, &scratch->mark);
+        connect_give_back(scratch);
+        return r;
+    }
+    mark = bpf_sk_storage_get(&msp_sk_verdict, a->sk, NULL,
+                              BPF_SK_STORAGE_GET_F_CREATE);
+    if (!mark) {
+        /* fail closed: a connection without a mark would be closed anyway */
+        event_stat(MSP_STAT_STORAGE_FAILED);
+        connect_refusal(a, MSP_REASON_HELPER_FAILED, a->endpoint);
+        return CONNECT_DENY;
+    }
+    a->is_scratch = false;
+    return connect_judge(a, ep, mark);
+}
+
+static __always_inline bool connect_is_service_uid(const struct msp_meta *meta,
+                                                   __u32 uid)
+{
+    return uid && (uid == meta->proxy_uid || uid == meta->keeper_uid);
+}
+
+static __always_inline bool connect_is_service(const struct msp_meta *meta)
+{
+    /* a load: the helper, which maps ids, takes longer than all the rest */
+    return connect_is_service_uid(meta,
+                                  bpf_get_current_task_btf()->cred->uid.val);
+}
+
+/*
+ * Whether a socket carries nothing of ours and was not made by the agent,
+ * whose sockets are its users'; without a call. What the agent was handed by
+ * mspd-netns, the listeners, carries its mark.
+ */
+static __always_inline bool connect_is_plain(struct bpf_sock_addr *ctx,
+                                             const struct msp_meta *meta)
+{
+    struct bpf_sock_addr_kern *kern;
+    struct sock *sk;
+
+    if (!core_has_cast())
+        return false; /* before 6.2 */
+    kern = bpf_cast_to_kern_ctx(ctx);
+    sk = kern->sk;
+    return !sk->sk_bpf_storage && !connect_is_service_uid(meta, sk->sk_uid.val);
+}
+
+/*
+ * Whether no endpoint of the slot can be there: by the few addresses that all
+ * of them have, else by the port.
+ * @param addr4_be 0: an IPv6 address that is no mapped one
+ */
+static __always_inline bool connect_is_elsewhere(const struct msp_slot_meta *sm,
+                                                 __u32 slot, __u32 addr4_be,
+                                                 __u32 port)
+{
+    if (!(sm->flags & MSP_SLOT_FEW))
+        return !target_has_port(slot, port);
+    for (int i = 0; i < MSP_FEW; i++)
+        if (addr4_be && addr4_be == sm->few_be[i])
+            return false;
+    return true;
+}
+
+/*
+ * Whether a connection is plainly nobody's business. This is all that other
+ * TCP connects of the host run: no call, and registers only.
+ */
+static __always_inline bool connect_is_other(struct bpf_sock_addr *ctx,
+                                             __u32 addr4_be, __u32 port)
+{
+    const struct msp_slot_meta *sm;
+    struct msp_meta *meta;
+    __u32 zero = 0, slot;
+    __u64 generation;
+
+    meta = bpf_map_lookup_elem(&msp_meta, &zero);
+    if (!meta)
+        return false;
+    slot = meta->live & (MSP_SLOTS - 1);
+    sm = &meta->slot[slot];
+    generation = *(volatile const __u64 *)&sm->generation;
+    return generation && !target_is_listener_port(port) &&
+           connect_is_elsewhere(sm, slot, addr4_be, port) &&
+           connect_is_plain(ctx, meta) &&
+           *(const volatile __u64 *)&sm->generation == generation;
+}
+
 /* The hook, for a target whose address and port are in `a`. */
 static __always_inline int connect_any(struct attempt *a)
 {
-    __u32 zero = 0, uid;
+    __u32 zero = 0;
     int r;
 
     a->meta = bpf_map_lookup_elem(&msp_meta, &zero);
@@ -308,9 +445,7 @@ static __always_inline int connect_any(struct attempt *a)
     a->slot = a->meta->live & (MSP_SLOTS - 1);
     a->generation = *(volatile const __u64 *)&a->meta->slot[a->slot].generation;
     connect_forget(a->sk);
-
-    uid = bpf_get_current_uid_gid();
-    if (uid && (uid == a->meta->proxy_uid || uid == a->meta->keeper_uid)) {
+    if (connect_is_service(a->meta)) {
         r = connect_service(a);
         if (r >= 0)
             return r;
@@ -346,16 +481,33 @@ static __noinline int connect_datagram4(struct bpf_sock_addr *ctx)
     return datagram_judge(&d);
 }
 
+/* The context takes one word at a time, at offsets that clang knows. */
+static __always_inline void connect_addr6(struct bpf_sock_addr *ctx,
+                                          __u8 addr[16])
+{
+    __u32 *word = (__u32 *)addr;
+
+    word[0] = *(volatile __u32 *)&ctx->user_ip6[0];
+    word[1] = *(volatile __u32 *)&ctx->user_ip6[1];
+    word[2] = *(volatile __u32 *)&ctx->user_ip6[2];
+    word[3] = *(volatile __u32 *)&ctx->user_ip6[3];
+}
+
+/* @return the IPv4 address that is meant, network byte order; 0 none */
+static __always_inline __u32 connect_mapped4(struct bpf_sock_addr *ctx)
+{
+    if (*(volatile __u32 *)&ctx->user_ip6[0] ||
+        *(volatile __u32 *)&ctx->user_ip6[1] ||
+        *(volatile __u32 *)&ctx->user_ip6[2] != MAPPED_WORD)
+        return 0;
+    return *(volatile __u32 *)&ctx->user_ip6[3];
+}
+
 static __noinline int connect_datagram6(struct bpf_sock_addr *ctx)
 {
     struct datagram d = {.ctx = ctx, .port = bpf_ntohs(ctx->user_port)};
-    __u32 word[4];
 
-    word[0] = ctx->user_ip6[0];
-    word[1] = ctx->user_ip6[1];
-    word[2] = ctx->user_ip6[2];
-    word[3] = ctx->user_ip6[3];
-    __builtin_memcpy(d.addr, word, 16);
+    connect_addr6(ctx, d.addr);
     return datagram_judge(&d);
 }
 
@@ -363,13 +515,16 @@ SEC("cgroup/connect4")
 
 int msp_connect4(struct bpf_sock_addr *ctx)
 {
-    struct attempt a = {.ctx = ctx};
+    struct attempt a;
     int r;
 
     if (ctx->protocol == PROTO_UDP)
         return connect_datagram4(ctx);
     if (ctx->type != MSP_SOCK_STREAM)
         return CONNECT_PASS;
+    if (connect_is_other(ctx, ctx->user_ip4, bpf_ntohs(ctx->user_port)))
+        return CONNECT_PASS;
+    a = (struct attempt){.ctx = ctx};
     a.sk = ctx->sk;
     a.port = bpf_ntohs(ctx->user_port);
     target_map_v4(a.addr, ctx->user_ip4);
@@ -389,21 +544,19 @@ SEC("cgroup/connect6")
 
 int msp_connect6(struct bpf_sock_addr *ctx)
 {
-    struct attempt a = {.ctx = ctx};
-    __u32 word[4];
+    struct attempt a;
     int r;
 
     if (ctx->protocol == PROTO_UDP)
         return connect_datagram6(ctx);
     if (ctx->type != MSP_SOCK_STREAM)
         return CONNECT_PASS;
+    if (connect_is_other(ctx, connect_mapped4(ctx), bpf_ntohs(ctx->user_port)))
+        return CONNECT_PASS;
+    a = (struct attempt){.ctx = ctx};
     a.sk = ctx->sk;
     a.port = bpf_ntohs(ctx->user_port);
-    word[0] = ctx->user_ip6[0];
-    word[1] = ctx->user_ip6[1];
-    word[2] = ctx->user_ip6[2];
-    word[3] = ctx->user_ip6[3];
-    __builtin_memcpy(a.addr, word, 16);
+    connect_addr6(ctx, a.addr);
     r = connect_any(&a);
     if (r != CONNECT_REDIRECT)
         return r;

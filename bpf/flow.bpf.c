@@ -9,6 +9,10 @@
  * network namespace when the server is on loopback, where tuples repeat. An
  * IPv6 socket that was redirected speaks IPv4 by its mapped address.
  *
+ * ACTIVE_ESTABLISHED, before the client's ACK leaves and so before anybody
+ * accepts, puts the client's socket under the fd guard if that is wanted. One
+ * that cannot be put there loses its mark.
+ *
  * Connections that an endpoint's own address and port opened to this host
  * (health probes) are noted, so that the egress guard lets the answers out.
  */
@@ -165,6 +169,7 @@ static __noinline int flow_publish(struct bpf_sock_ops *ops)
      */
     if (tp && owner && !BPF_CORE_READ_BITFIELD(tp, repair)) {
         entry.isn = tp->write_seq;
+        entry.is_guarded = owner->guard == MSP_GUARD_WANTED;
         owner->isn = entry.isn;
         if (flow_insert(ops, &key, &entry)) {
             event_stat(MSP_STAT_MARK_PUBLISHED);
@@ -173,6 +178,17 @@ static __noinline int flow_publish(struct bpf_sock_ops *ops)
     }
     event_stat(MSP_STAT_MARK_PUBLISH_FAILED);
     return 0;
+}
+
+/*
+ * Whether this is accepted with data of the SYN, before the client's socket
+ * could be put under the fd guard.
+ */
+static __always_inline bool flow_is_early(struct bpf_sock *sk)
+{
+    struct tcp_sock *tp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+
+    return !tp || tp->fastopen_rsk;
 }
 
 /* A connection was accepted on a listener port. */
@@ -194,6 +210,13 @@ static __noinline int flow_take(struct bpf_sock_ops *ops)
     /* fail closed: left by another connection of the same tuple */
     if (entry->isn != ops->rcv_nxt - 1) {
         event_stat(MSP_STAT_MARK_ISN_STALE);
+        return 0;
+    }
+    if (entry->is_guarded && flow_is_early(sk) &&
+        target_is_enforced(entry->mark.addr, entry->mark.port)) {
+        /* fail closed: nobody would watch who writes to it */
+        event_stat(MSP_STAT_FD_UNGUARDED);
+        flow_remove(&key);
         return 0;
     }
     mark = bpf_sk_storage_get(&msp_sk_verdict, sk, NULL,
@@ -222,6 +245,63 @@ static __noinline int flow_take(struct bpf_sock_ops *ops)
     return 0;
 }
 
+/*
+ * Whether somebody waits in a write for the connection to be made, past the
+ * guard: fast open's own one is its maker's.
+ */
+static __always_inline bool flow_has_writer(struct bpf_sock *sk)
+{
+    struct tcp_sock *tp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+    int own = 0;
+
+    if (!tp)
+        return true; /* fail closed: cannot be told */
+    if (tp->fastopen_req && tp->fastopen_req->data)
+        own = 1;
+    return ((struct sock *)tp)->sk_write_pending > own;
+}
+
+/* Puts a socket under the guard. @return false: it cannot be */
+static __always_inline bool flow_give(struct bpf_sock_ops *ops,
+                                      struct bpf_sock *sk)
+{
+    __u64 netns = bpf_get_netns_cookie(ops);
+    __u64 cookie = bpf_get_socket_cookie(ops);
+
+    if (flow_has_writer(sk) || !flow_count(netns))
+        return false;
+    if (!bpf_sock_hash_update(ops, &msp_fd_socks, &cookie, BPF_NOEXIST))
+        return true;
+    /* full, or a socket of a kind that has no such guard: MPTCP */
+    flow_uncount(netns);
+    return false;
+}
+
+/* The listener has answered; our ACK is not on its way yet. */
+static __noinline int flow_guard(struct bpf_sock_ops *ops)
+{
+    struct bpf_sock *sk = ops->sk;
+    struct msp_owner *owner;
+    struct msp_flow_key key;
+
+    if (!sk)
+        return 0;
+    owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
+    if (!owner || owner->guard != MSP_GUARD_WANTED)
+        return 0;
+    if (flow_give(ops, sk)) {
+        owner->guard = MSP_GUARD_HAS;
+        return 0;
+    }
+    event_stat(MSP_STAT_FD_UNGUARDED);
+    if (target_is_enforced(owner->addr, owner->port)) {
+        /* fail closed: the proxy sees no mark */
+        flow_key(ops, true, &key);
+        flow_remove(&key);
+    }
+    return 0;
+}
+
 /* A client socket is gone; so is what it published, if nobody took it. */
 static __noinline int flow_drop(struct bpf_sock_ops *ops)
 {
@@ -233,6 +313,10 @@ static __noinline int flow_drop(struct bpf_sock_ops *ops)
     if (!sk)
         return 0;
     owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
+    if (owner && owner->guard == MSP_GUARD_HAS) {
+        owner->guard = MSP_GUARD_NONE;
+        flow_uncount(bpf_get_netns_cookie(ops));
+    }
     flow_key(ops, true, &key);
     entry = bpf_map_lookup_elem(&msp_handoff, &key);
     if (entry && owner && entry->isn == owner->isn)
@@ -285,6 +369,11 @@ int msp_sockops(struct bpf_sock_ops *ops)
         if (target_is_listener_port(bpf_ntohl(ops->remote_port)) &&
             flow_is_v4(ops))
             return flow_publish(ops);
+        return 0;
+    case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+        if (target_is_listener_port(bpf_ntohl(ops->remote_port)) &&
+            flow_is_v4(ops))
+            return flow_guard(ops);
         return 0;
     case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
         /* other servers may have a port of that range, on other addresses */

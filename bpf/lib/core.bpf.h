@@ -41,6 +41,30 @@ struct cred {
     struct group_info *group_info;
 } MSP_CORE;
 
+struct sock {
+    kuid_t sk_uid;
+    int sk_write_pending;
+    void *sk_bpf_storage;
+} MSP_CORE;
+
+struct bpf_sock_addr_kern {
+    struct sock *sk;
+} MSP_CORE;
+
+/* Only to ask whether the kernel has the function (6.2). */
+enum special_kfunc_type {
+    KF_bpf_cast_to_kern_ctx = 1,
+};
+
+/* The verifier makes a move of it. @param ctx of the program */
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
+
+static __always_inline bool core_has_cast(void)
+{
+    return bpf_core_enum_value_exists(enum special_kfunc_type,
+                                      KF_bpf_cast_to_kern_ctx);
+}
+
 struct super_block {
     __u32 s_dev;
     unsigned long s_magic;
@@ -103,8 +127,17 @@ struct mm_struct {
     struct file *exe_file;
 } MSP_CORE;
 
+struct pid_namespace {
+    struct task_struct *child_reaper;
+} MSP_CORE;
+
+struct upid {
+    struct pid_namespace *ns;
+} MSP_CORE;
+
 struct pid {
     unsigned int level;
+    struct upid numbers[];
 } MSP_CORE;
 
 typedef struct {
@@ -159,10 +192,16 @@ struct task_struct {
     char comm[16];
 } MSP_CORE;
 
+struct tcp_fastopen_request {
+    struct msghdr *data;
+} MSP_CORE;
+
 struct tcp_sock {
     __u32 write_seq;
     __u32 rcv_nxt;
     __u8 repair : 1;
+    struct request_sock *fastopen_rsk;
+    struct tcp_fastopen_request *fastopen_req;
 } MSP_CORE;
 
 #define PF_KTHREAD 0x00200000

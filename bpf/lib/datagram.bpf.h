@@ -18,31 +18,20 @@ struct datagram {
     __u8 addr[16];
 };
 
-/* A record of the refusal; there is no mark to take the caller from. */
-static __noinline int datagram_record(const struct datagram *d, __u32 endpoint)
+/* Noted once for both hooks of a family. */
+static __noinline void datagram_record(const struct datagram *d, __u32 endpoint)
 {
-    struct task_struct *task = bpf_get_current_task_btf();
-    struct msp_mark mark = {};
-    struct msp_outcome o = {
+    struct msp_refusal r = {
         .generation = d->generation,
+        .netns_cookie = bpf_get_netns_cookie(d->ctx),
         .slot = d->slot,
         .endpoint = endpoint,
-        .stage = MSP_STAGE_CONNECT,
-        .verdict = MSP_VERDICT_DENY,
         .reason = MSP_REASON_DATAGRAM,
-        .identity = MSP_NO_IDENTITY,
-        .privilege = MSP_NO_IDENTITY,
+        .port = d->port,
     };
 
-    mark.cgroup_id = bpf_get_current_cgroup_id();
-    mark.netns_cookie = bpf_get_netns_cookie(d->ctx);
-    mark.uid = task->cred->euid.val;
-    mark.pid = task->tgid;
-    mark.port = d->port;
-    __builtin_memcpy(mark.addr, d->addr, 16);
-    event_audit(&mark, &o, NULL);
-    event_ring(&mark, &o);
-    return 0;
+    __builtin_memcpy(r.addr, d->addr, 16);
+    event_refusal(&r);
 }
 
 /* @return as the hooks: 1 it may go, 0 not */

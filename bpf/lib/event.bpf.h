@@ -31,6 +31,17 @@ struct msp_outcome {
     __u32 pad;
 };
 
+/* A refusal by a path that has no mark; the caller is the current task. */
+struct msp_refusal {
+    __u64 generation;
+    __u64 netns_cookie;
+    __u32 slot;
+    __u32 endpoint;
+    enum msp_reason reason;
+    __u32 port; /* host order */
+    __u8 addr[16];
+};
+
 /* Zeros to insert where a new row does not fit on the stack. */
 static __always_inline void *event_zeros(void)
 {
@@ -165,6 +176,21 @@ event_audit_row(const struct msp_audit_key *key)
     return bpf_map_lookup_elem(&msp_audit, key);
 }
 
+/* Writes the names of an outcome, unless they are in the row already. */
+static __always_inline void event_names(struct msp_audit *row,
+                                        const struct msp_outcome *o)
+{
+    if (row->generation == o->generation && row->identity_no == o->identity &&
+        row->privilege_no == o->privilege)
+        return;
+    row->generation = o->generation;
+    row->identity_no = o->identity;
+    row->privilege_no = o->privilege;
+    event_endpoint_name(row->endpoint, o->slot, o->endpoint);
+    event_name(&row->identity, &msp_id_names, o->slot, o->identity);
+    event_name(&row->privilege, &msp_pr_names, o->slot, o->privilege);
+}
+
 /*
  * Counts the outcome and writes its audit record.
  * @param path [MSP_AUDIT_PATH_BYTES] or NULL
@@ -175,7 +201,7 @@ static __always_inline void event_audit(const struct msp_mark *mark,
 {
     struct msp_audit_key key = {
         .cgroup_id = mark->cgroup_id,
-        .uid = event_audit_uid(mark->cgroup_id, mark->uid),
+        .uid = mark->uid,
         .endpoint = o->endpoint,
         .stage = o->stage,
         .verdict = o->verdict,
@@ -185,7 +211,11 @@ static __always_inline void event_audit(const struct msp_mark *mark,
     __u64 now = bpf_ktime_get_ns();
 
     event_count(mark->cgroup_id, o->endpoint, o->verdict);
-    row = event_audit_row(&key);
+    row = bpf_map_lookup_elem(&msp_audit, &key);
+    if (!row) {
+        key.uid = event_audit_uid(mark->cgroup_id, mark->uid);
+        row = event_audit_row(&key);
+    }
     if (!row) {
         event_stat(MSP_STAT_AUDIT_DROPPED);
         return;
@@ -197,15 +227,12 @@ static __always_inline void event_audit(const struct msp_mark *mark,
     if (!row->first_ns)
         row->first_ns = now;
     row->last_ns = now;
-    row->generation = o->generation;
     row->netns_cookie = mark->netns_cookie;
     row->pid = mark->pid;
     row->uid = mark->uid;
     row->flags = mark->flags;
     row->exe = mark->exe;
-    event_endpoint_name(row->endpoint, o->slot, o->endpoint);
-    event_name(&row->identity, &msp_id_names, o->slot, o->identity);
-    event_name(&row->privilege, &msp_pr_names, o->slot, o->privilege);
+    event_names(row, o);
     event_exe_name(&row->exe_name, mark);
     if (path)
         __builtin_memcpy(row->path, path, MSP_AUDIT_PATH_BYTES);
@@ -239,4 +266,30 @@ static __always_inline void event_ring(const struct msp_mark *mark,
     event_exe_name(&e->exe_name, mark);
     event_endpoint_name(e->endpoint_name, o->slot, o->endpoint);
     bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+/* Record, counter and ring record of a refusal. */
+static __always_inline void event_refusal(const struct msp_refusal *r)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct msp_mark mark = {};
+    struct msp_outcome o = {
+        .generation = r->generation,
+        .slot = r->slot,
+        .endpoint = r->endpoint,
+        .stage = MSP_STAGE_CONNECT,
+        .verdict = MSP_VERDICT_DENY,
+        .reason = r->reason,
+        .identity = MSP_NO_IDENTITY,
+        .privilege = MSP_NO_IDENTITY,
+    };
+
+    mark.cgroup_id = bpf_get_current_cgroup_id();
+    mark.netns_cookie = r->netns_cookie;
+    mark.uid = task->cred->euid.val;
+    mark.pid = task->tgid;
+    mark.port = r->port;
+    __builtin_memcpy(mark.addr, r->addr, 16);
+    event_audit(&mark, &o, NULL);
+    event_ring(&mark, &o);
 }

@@ -43,6 +43,24 @@ struct {
     __type(value, __u32); /* enum msp_own */
 } msp_own_sk __weak SEC(".maps");
 
+/* Where connect builds a mark; whoever changes `busy` from 0 to 1 has it. */
+#define MSP_SCRATCHES     64
+#define MSP_SCRATCH_TRIES 4
+#define MSP_SCRATCH_STEP  17 /* to another CPU's */
+
+struct msp_scratch {
+    __u32 busy;
+    __u32 pad;
+    struct msp_mark mark;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, MSP_SCRATCHES);
+    __type(key, __u32);
+    __type(value, struct msp_scratch);
+} msp_scratch __weak SEC(".maps");
+
 /* One-shot: consumed by CONNECT_CB on the client, read by the proxy. */
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -74,6 +92,17 @@ struct {
     __type(key, __u32); /* msp_pending_bucket() */
     __type(value, struct msp_pending);
 } msp_pending __weak SEC(".maps");
+
+/*
+ * Connections under the fd guard, which is attached to this map. An entry goes
+ * with its socket.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_SOCKHASH);
+    __uint(max_entries, MSP_FD_SOCKS_MAX);
+    __type(key, __u64); /* socket cookie */
+    __type(value, __u64);
+} msp_fd_socks __weak SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

@@ -104,3 +104,27 @@ static __always_inline int target_endpoint(__u32 slot, const __u8 addr[16],
     /* fail closed: as above */
     return *ret_ep ? TARGET_ENDPOINT : TARGET_BROKEN;
 }
+
+/* Whether an endpoint in enforce is there now; port in host order. */
+static __always_inline bool target_is_enforced(const __u8 addr[16], __u32 port)
+{
+    __u32 zero = 0, slot, index = 0;
+    struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
+    struct msp_endpoint *ep = NULL;
+    volatile __u64 *now;
+    __u64 generation;
+    bool is_free;
+    int found;
+
+    if (!meta)
+        return true; /* fail closed: cannot happen */
+    slot = *(volatile __u32 *)&meta->live & (MSP_SLOTS - 1);
+    now = &meta->slot[slot].generation;
+    generation = *now;
+    found = target_endpoint(slot, addr, port, &index, &ep);
+    is_free = found == TARGET_NONE ||
+              (found == TARGET_ENDPOINT && ep &&
+               (ep->mode == MSP_MODE_AUDIT || ep->mode == MSP_MODE_DISABLED));
+    /* fail closed: no policy in force, or the tables were being refilled */
+    return !is_free || !generation || *now != generation;
+}

@@ -78,6 +78,7 @@ enum msp_reason {
     MSP_REASON_UPSTREAM_ONLY,     /* agent's upstream socket, no endpoint */
     MSP_REASON_BOUND_DEVICE,      /* socket bound to a device: no way to lo */
     MSP_REASON_DATAGRAM,          /* UDP or UDPLITE, which no endpoint speaks */
+    MSP_REASON_PASSED_SOCKET,     /* fd guard: another's connection */
     MSP_REASON_COUNT,
 };
 
@@ -153,6 +154,8 @@ enum msp_stat {
     MSP_STAT_EXEC_DROPPED,   /* exec or fork without a record: no executable */
     MSP_STAT_CGROUP_DROPPED, /* cgroup without a row: no cgroup identity */
     MSP_STAT_AUDIT_INSERTED, /* rows of msp_audit ever made */
+    MSP_STAT_FD_DENIED,      /* somebody wrote to another's connection */
+    MSP_STAT_FD_UNGUARDED,   /* a connection the fd guard could not have */
     MSP_STAT_COUNT,
 };
 
@@ -214,6 +217,14 @@ struct msp_file_fact {
 
 MSP_ASSERT_SIZE(msp_file_fact, 64);
 
+/* What the iterator over programs says of one with socket addresses. */
+struct msp_prog_fact {
+    __u32 id;
+    char name[16]; /* ends in NUL */
+};
+
+MSP_ASSERT_SIZE(msp_prog_fact, 20);
+
 /* flags of msp_mark */
 #define MSP_MARK_ROOT        0x01u /* real root */
 #define MSP_MARK_CONTAINER   0x02u /* in a container */
@@ -262,11 +273,28 @@ MSP_ASSERT_SIZE(msp_flow_key, 48);
 
 struct msp_handoff {
     struct msp_mark mark;
-    __u32 isn; /* initial sequence number of the client's SYN */
-    __u32 pad;
+    __u32 isn;        /* initial sequence number of the client's SYN */
+    __u32 is_guarded; /* the fd guard wants the client's socket */
 };
 
 MSP_ASSERT_SIZE(msp_handoff, 200);
+
+/* Where a process lives: what tells one container from another. */
+struct msp_container {
+    __u64 init_ns; /* CLOCK_BOOTTIME, start of its pid namespace's init */
+    __u64 root_ino;
+    __u32 root_dev; /* kernel encoding */
+    __u32 pad;
+};
+
+MSP_ASSERT_SIZE(msp_container, 24);
+
+/* What the fd guard has of a socket. */
+enum msp_guard {
+    MSP_GUARD_NONE = 0,
+    MSP_GUARD_WANTED, /* `container` is known */
+    MSP_GUARD_HAS,    /* it is in msp_fd_socks, and counted */
+};
 
 /* Outlives the mark: who made this socket's connection and to where. */
 struct msp_owner {
@@ -277,11 +305,12 @@ struct msp_owner {
     __u64 cgroup_id;
     __u8 addr[16]; /* destination asked for */
     __u16 port;    /* host order */
-    __u16 pad;
-    __u32 isn; /* of the SYN that carried the mark */
+    __u16 guard;   /* enum msp_guard */
+    __u32 isn;     /* of the SYN that carried the mark */
+    struct msp_container container;
 };
 
-MSP_ASSERT_SIZE(msp_owner, 48);
+MSP_ASSERT_SIZE(msp_owner, 72);
 
 /* One network namespace with a listener of the agent. Key: netns cookie. */
 struct msp_netns {
@@ -301,15 +330,26 @@ MSP_ASSERT_SIZE(msp_netns, 16);
 #define MSP_SLOT_EXE_DIM        0x8u  /* some identity demands a file, */
 #define MSP_SLOT_PROCESS_DIM    0x10u /* a base name, */
 #define MSP_SLOT_CGROUP_DIM     0x20u /* a cgroup */
+#define MSP_SLOT_FEW            0x40u /* `few` has all endpoints' addresses */
+
+/*
+ * Most policies are about few single IPv4 addresses. Who connects elsewhere
+ * compares those and looks at no table.
+ */
+#define MSP_FEW 6
 
 struct msp_slot_meta {
     __u64 generation; /* 0 = being refilled: deny */
     __u32 identity_epoch;
-    __u32 flags;
-    __u8 digest[32]; /* SHA-256 of the image */
+    __u32 flags;           /* MSP_SLOT_* */
+    __u32 few_be[MSP_FEW]; /* IPv4, with MSP_SLOT_FEW; 0 = no more */
+    __u8 digest[32];       /* SHA-256 of the image */
 };
 
-MSP_ASSERT_SIZE(msp_slot_meta, 48);
+MSP_ASSERT_SIZE(msp_slot_meta, 72);
+
+/* flags of msp_meta */
+#define MSP_META_FD_GUARD 0x1u /* connections are their makers' alone */
 
 /*
  * The only entry of msp_meta; mmap-ed by mspd, which stores each word
@@ -336,11 +376,11 @@ struct msp_meta {
      */
     __u64 scope_cgroup;
     __u32 scope_level;
-    __u32 pad;
+    __u32 flags; /* MSP_META_* */
     struct msp_slot_meta slot[MSP_SLOTS];
 };
 
-MSP_ASSERT_SIZE(msp_meta, 256);
+MSP_ASSERT_SIZE(msp_meta, 352);
 /* in every layout: an mspd of another one ends the earlier proxy by it */
 MSP_ASSERT_OFFSET(msp_meta, agent_epoch, 24);
 
@@ -613,6 +653,9 @@ struct msp_audit {
     __u32 pid;
     __u32 uid;   /* the real one, also under MSP_AUDIT_UID_OTHER */
     __u32 flags; /* MSP_MARK_* */
+    /* the names below are those of these, in `generation` */
+    __u32 identity_no; /* or MSP_NO_IDENTITY */
+    __u32 privilege_no;
     struct msp_exe exe;
     struct msp_name exe_name; /* base name at exec, "-" for none known */
     char endpoint[MSP_ENDPOINT_NAME_BYTES];
@@ -621,7 +664,7 @@ struct msp_audit {
     char path[MSP_AUDIT_PATH_BYTES]; /* of the last request */
 };
 
-MSP_ASSERT_SIZE(msp_audit, 424);
+MSP_ASSERT_SIZE(msp_audit, 432);
 
 /* Which uids of a cgroup have rows of their own. Key: cgroup id. */
 struct msp_audit_uids {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <msp/abi.h>
+#include <msp/limits.h>
 
 /* Descriptor numbers at exec; everything else is closed. */
 enum msp_child_fd {
@@ -51,6 +52,7 @@ enum msp_child_type {
 
     /* mspd -> netns, and the reply with one descriptor on success */
     MSP_CHILD_OWN_SK,     /* struct msp_child_head, descriptor of own_sk */
+    MSP_CHILD_INOTIFY,    /* struct msp_child_head, for MSP_OPEN_WALK */
     MSP_CHILD_NETNS_PATH, /* struct msp_child_netns */
     MSP_CHILD_NETNS_ROOT, /* struct msp_child_netns: its own namespace */
     MSP_CHILD_OPEN, /* struct msp_child_open; descriptor: O_PATH of the file */
@@ -137,21 +139,35 @@ struct msp_child_netns {
 /* flags of msp_child_open */
 #define MSP_OPEN_HASH   0x1u /* request: hash it; reply: sha256 is set */
 #define MSP_OPEN_UNSURE 0x2u /* reply: may have changed while it was read */
-#define MSP_OPEN_DIR    0x4u /* request: a directory, to watch it; no HASH */
+#define MSP_OPEN_WALK   0x4u /* request: watch its walk; reply: hop[n_hops] */
+#define MSP_OPEN_CUT    0x8u /* reply: the walk has more than these */
+
+/* One name looked up on the way to a file, links being followed. */
+struct msp_child_hop {
+    int32_t wd;   /* watch of the directory; negative errno: it has none */
+    uint32_t off; /* in `path` of the reply: the name with its directory,
+                     absolute, without links, with a NUL */
+};
 
 /*
  * A file by its path in the root directory of mspd-netns (pid 0) or of a
  * process. Symbolic links are followed within that root, magic links are not.
  * Up to MSP_OPENS_MAX may be outstanding; replies come in any order. status:
- * -EINVAL not a regular file (or directory), -ETIMEDOUT, -EBUSY too many are
- * outstanding or hang, -EXDEV its root is not pid 1's, else of openat2().
+ * -EINVAL not a regular file, -ETIMEDOUT, -EBUSY too many are outstanding or
+ * hang, -EXDEV its root is not pid 1's, else of openat2().
+ *
+ * With MSP_OPEN_WALK each directory of the walk is watched by the inotify
+ * descriptor given before, and only then looked at, so that whatever happens to
+ * a name after it was looked up is told. The file is opened last. Hops are
+ * there too if it could not be opened, as far as they led.
  */
 struct msp_child_open {
     struct msp_child_head head;
     int32_t status; /* reply: 0 or negative errno */
     uint32_t pid;   /* request: 0, or the process whose root is meant */
     uint32_t flags; /* MSP_OPEN_* */
-    uint32_t pad;
+    uint32_t n_hops;
     uint8_t sha256[32]; /* reply, with MSP_OPEN_HASH */
-    char path[4096];    /* request: absolute */
+    struct msp_child_hop hop[MSP_EXE_HOPS_MAX];
+    char path[4096]; /* request: absolute; reply: what hops name */
 };

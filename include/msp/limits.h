@@ -42,6 +42,8 @@
 #define MSP_GROUPS_MAX          64   /* supplementary groups looked at */
 #define MSP_EXES_MAX            1024 /* distinct exePath of one policy */
 #define MSP_EXE_PATH_BYTES      4096 /* with the NUL */
+#define MSP_EXE_HOPS_MAX        64   /* names looked up on the way to one */
+#define MSP_EXE_WATCHES_MAX     4096 /* directories watched for them */
 #define MSP_PROCESSES_MAX       1024 /* distinct processName */
 #define MSP_CG_NAME_BYTES       128  /* cgroup segment, with the NUL */
 #define MSP_CG_SEGMENTS_MAX     16   /* of one pattern */
@@ -55,9 +57,10 @@
 #define MSP_WORKERS_MAX        16
 #define MSP_REQUEST_PAGE_BYTES 4096
 #define MSP_HANDOFF_MAX        65536
-#define MSP_HANDOFF_PER_NETNS  4096 /* marks on their way, one namespace */
-#define MSP_PENDING_BUCKETS    8192 /* a power of two */
-#define MSP_PENDING_WAYS       8    /* namespaces that share a bucket */
+#define MSP_HANDOFF_PER_NETNS  4096  /* marks on their way, one namespace */
+#define MSP_PENDING_BUCKETS    8192  /* a power of two */
+#define MSP_PENDING_WAYS       8     /* namespaces that share a bucket */
+#define MSP_FD_SOCKS_MAX       32768 /* connections under the fd guard */
 #define MSP_NETNS_MAX          16384
 #define MSP_AUDIT_MAX          16384
 #define MSP_AUDIT_UIDS_MAX     16 /* distinct uids kept for one cgroup */
@@ -116,6 +119,9 @@
 #define MSP_EXE_SETTLE_MS       100
 #define MSP_EXE_SWEEP_MS        10000 /* all paths are looked at again */
 #define MSP_EXE_UNWATCHED_MS    500   /* those inotify cannot watch */
+#define MSP_EXE_MOUNTS_MS       500   /* the table of mounts is read so often */
+#define MSP_COEXIST_SWEEP_MS    30000 /* cgroups are looked at for programs */
+#define MSP_COEXIST_MAX         256   /* of others, that are shown */
 #define MSP_BACKOFF_FIRST_MS    100
 #define MSP_BACKOFF_MAX_MS      10000
 #define MSP_CTL_CLIENTS_MAX     16

@@ -8,11 +8,20 @@
 
 #include "bpf/slot.h"
 #include "harness/test.h"
+#include "loader/exelive.h"
 #include "loader/load.h"
 
 static const char policy[] =
     "{\"version\":1,\"endpoints\":{\"imds\":{\"mode\":\"enforce\","
     "\"defaultAccess\":\"allow\",\"id\":\"t\"}}}";
+
+static const char policy_of_a_file[] =
+    "{\"version\":1,\"endpoints\":{\"imds\":{\"mode\":\"enforce\","
+    "\"defaultAccess\":\"deny\",\"id\":\"t\",\"rules\":{"
+    "\"privileges\":[{\"name\":\"p\",\"path\":\"/\"}],"
+    "\"roles\":[{\"name\":\"r\",\"privileges\":[\"p\"]}],"
+    "\"identities\":[{\"name\":\"i\",\"exePath\":\"/bin/true\"}],"
+    "\"roleAssignments\":[{\"role\":\"r\",\"identities\":[\"i\"]}]}}}}";
 
 static void apply_often(struct slot_fixture *fx, const struct msp_image *image,
                         int times)
@@ -113,6 +122,52 @@ static void what_was_live_until_now_keeps_its_maps(void **state)
     assert_true(is_pinned(loader, limit + 1));
 }
 
+/* The stamp of a file's row in the live slot. */
+static uint64_t stamp_of(const struct msp_loader *loader,
+                         const struct msp_exe *exe)
+{
+    struct msp_exe_row row = {0};
+    char path[MSP_PIN_PATH_BYTES];
+    msp_autoclose int fd = -1;
+
+    msp_pins_gen_path(&loader->pins, msp_tables_live(loader).generation, false,
+                      "msp_exe", path);
+    fd = bpf_obj_get(path);
+    assert_true(fd >= 0);
+    assert_ok(bpf_map_lookup_elem(fd, exe, &row));
+    return row.stamp;
+}
+
+/* Connects tell by it that a row was written while they read it. */
+static void no_two_rows_are_written_with_one_stamp(void **state)
+{
+    struct slot_fixture *fx = *state;
+    struct msp_loader *loader = slot_fixture_loader(fx);
+    struct msp_exe_entry entry[2] = {{.key = {.ino = 1}}, {.key = {.ino = 2}}};
+    struct msp_exe_rows rows = {.entry = entry, .n = ARRAY_SIZE(entry)};
+    struct msp_exe_rows none = {0};
+    msp_cleanup(msp_exe_rows_done) struct msp_exe_rows read = {0};
+    msp_autofree uint8_t *bytes = NULL;
+    struct msp_image image;
+    uint64_t first, last = 0;
+
+    slot_fixture_compile(policy_of_a_file, &bytes, &image);
+    apply_often(fx, &image, 1);
+    for (int i = 0; i < 100; i++) {
+        assert_ok(msp_exe_live_write(loader, &none, &rows));
+        first = stamp_of(loader, &entry[0].key);
+        assert_true(first > last);
+        last = stamp_of(loader, &entry[1].key);
+        assert_true(last > first);
+    }
+    /* what was not changed is not written, as mspd reads it when it starts */
+    assert_ok(msp_exe_live_read(loader, &read));
+    entry[1].row.path = 1;
+    assert_ok(msp_exe_live_write(loader, &read, &rows));
+    assert_int_equal(stamp_of(loader, &entry[0].key), first);
+    assert_true(stamp_of(loader, &entry[1].key) > last);
+}
+
 #define SLOT_TEST(f)                                       \
     cmocka_unit_test_setup_teardown(f, slot_fixture_setup, \
                                     slot_fixture_teardown)
@@ -122,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SLOT_TEST(what_cannot_be_published_leaves_its_slot_shut),
         SLOT_TEST(what_was_live_until_now_keeps_its_maps),
+        SLOT_TEST(no_two_rows_are_written_with_one_stamp),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,7 @@ static const char *const reasons[] = {
     [MSP_REASON_UPSTREAM_ONLY] = "upstream-only",
     [MSP_REASON_BOUND_DEVICE] = "bound-device",
     [MSP_REASON_DATAGRAM] = "datagram",
+    [MSP_REASON_PASSED_SOCKET] = "passed-socket",
 };
 _Static_assert(ARRAY_SIZE(reasons) == MSP_REASON_COUNT, "reasons");
 
@@ -87,6 +88,8 @@ static const char *const stats[] = {
     [MSP_STAT_EXEC_DROPPED] = "exec-dropped",
     [MSP_STAT_CGROUP_DROPPED] = "cgroup-dropped",
     [MSP_STAT_AUDIT_INSERTED] = "audit-inserted",
+    [MSP_STAT_FD_DENIED] = "fd-denied",
+    [MSP_STAT_FD_UNGUARDED] = "fd-unguarded",
 };
 _Static_assert(ARRAY_SIZE(stats) == MSP_STAT_COUNT, "stats");
 

@@ -320,6 +320,7 @@ void mspd_command(void *data, struct msp_ctl_client *client,
 
     switch (type) {
     case MSP_CTL_STATUS:
+        msp_coexist_refresh(&mspd->coexist);
         status = mspd_report(mspd, &rec);
         reply_now(mspd, client, status, &rec);
         return;

@@ -13,13 +13,14 @@
 #include "base/log.h"
 
 enum {
-    EVENT_MS = 2,    /* several events make one round */
-    AGAIN_MS = 100,  /* rounds of one path begin that far apart, */
-    BURST_MS = 2000, /* on the average of that time */
-    HOLD_MS = 300,   /* changes wait so long for others that belong to them */
-    HASH_TRIES = 3,  /* a round, for a file that is being written */
-    SLOW_MAX = 4,    /* of MSP_OPENS_MAX; */
-    CALM_MAX = 6,    /* so that what happens now always finds room */
+    EVENT_MS = 2,      /* several events make one round */
+    AGAIN_MS = 100,    /* rounds of one path begin that far apart, */
+    BURST_ROUNDS = 20, /* on the average of so many */
+    PACE_MS = 5,       /* and of all paths, whatever happens to them */
+    HOLD_MS = 300,     /* changes wait so long for others that belong to them */
+    HASH_TRIES = 3,    /* a round, for a file that is being written */
+    SLOW_MAX = 4,      /* of MSP_OPENS_MAX; */
+    CALM_MAX = 6,      /* so that what happens now always finds room */
     POLL_FIRST_MS = 50, /* unwatched: soon after something happened, */
     POLL_MS = 20,       /* unwatched paths together: one round in that time */
 };
@@ -41,9 +42,6 @@ struct msp_exes_item *msp_exes_item_new(struct msp_exes *exes, const char *path)
     if (!item)
         return NULL;
     item->exes = exes;
-    for (int i = 0; i < MSP_EXES_DIRS; i++)
-        item->watch[i] = (struct msp_exes_watching){
-            .wd = -1, .since_ms = msp_loop_now(exes->loop)};
     if (msp_exe_file_init(&item->file, path) < 0) {
         free(item);
         return NULL;
@@ -61,7 +59,7 @@ void msp_exes_item_drop(struct msp_exes_item *item)
 {
     struct msp_exes *exes = item->exes;
 
-    msp_exes_unwatch_all(item);
+    msp_exes_forget_hops(item);
     if (!item->is_asked) {
         free_item(item);
         return;
@@ -81,6 +79,12 @@ static void free_orphan(struct msp_exes_item *item)
     free_item(item);
 }
 
+/* How far apart rounds of one path are, of the average of a burst. */
+static uint64_t again_ms(const struct msp_exes *exes)
+{
+    return exes->n * PACE_MS > AGAIN_MS ? exes->n * PACE_MS : AGAIN_MS;
+}
+
 static void plan(struct msp_exes_item *item, enum msp_exes_step step,
                  uint64_t delay_ms)
 {
@@ -90,13 +94,13 @@ static void plan(struct msp_exes_item *item, enum msp_exes_step step,
 
 static void plan_round(struct msp_exes_item *item, uint64_t delay_ms)
 {
+    uint64_t burst_ms = BURST_ROUNDS * again_ms(item->exes);
+
     plan(item, MSP_EXES_FILE, delay_ms);
-    if (item->due_ms + BURST_MS < item->paid_ms)
-        item->due_ms = item->paid_ms - BURST_MS;
+    if (item->due_ms + burst_ms < item->paid_ms)
+        item->due_ms = item->paid_ms - burst_ms;
     item->n_hashes = 0;
     item->is_dirty = false;
-    for (int i = 0; i < MSP_EXES_DIRS; i++)
-        item->watch[i].is_tried = false;
 }
 
 void msp_exes_item_hurry(struct msp_exes_item *item)
@@ -130,61 +134,30 @@ static void changed(struct msp_exes *exes)
 /* Its end: the next one is far off if something tells us before. */
 static void rest(struct msp_exes_item *item)
 {
-    const struct msp_exes *exes = item->exes;
-    uint64_t delay_ms = MSP_EXE_SWEEP_MS, n = 0;
+    uint64_t delay_ms = MSP_EXE_SWEEP_MS, n_ms;
     bool is_polled = item->file.why != MSP_EXE_NO_ANSWER &&
-                     item->file.why != MSP_EXE_FILE_SYSTEM;
+                     item->file.why != MSP_EXE_FILE_SYSTEM &&
+                     item->blind != -EOPNOTSUPP;
 
-    for (int i = 0; i < MSP_EXES_DIRS; i++)
-        is_polled = is_polled && !item->watch[i].is_refused;
     if (is_polled && !msp_exes_item_is_watched(item)) {
-        n = msp_exes_unwatched(exes);
         item->poll_ms =
             item->poll_ms && item->poll_ms < MSP_EXE_UNWATCHED_MS / 2
                 ? 2 * item->poll_ms
                 : MSP_EXE_UNWATCHED_MS;
-        delay_ms = n * POLL_MS > item->poll_ms ? n * POLL_MS : item->poll_ms;
+        n_ms = msp_exes_unwatched(item->exes) * POLL_MS;
+        if (n_ms < item->poll_ms)
+            n_ms = item->poll_ms;
+        if (n_ms < delay_ms)
+            delay_ms = n_ms;
     }
     plan_round(item, delay_ms);
-}
-
-static void watch_next(struct msp_exes_item *item)
-{
-    for (int i = 0; i < MSP_EXES_DIRS; i++) {
-        enum msp_exes_dir which = (enum msp_exes_dir)i;
-        struct msp_exes_watching *watch = &item->watch[i];
-
-        if (!msp_exes_dir_is_wanted(item, which)) {
-            msp_exes_unwatch(item, which);
-            continue;
-        }
-        if (watch->wd >= 0 || watch->is_tried ||
-            msp_exes_share_watch(item, which))
-            continue;
-        watch->is_tried = true;
-        plan(item,
-             which == MSP_EXES_GIVEN ? MSP_EXES_WATCH_GIVEN
-                                     : MSP_EXES_WATCH_REAL,
-             0);
-        return;
-    }
-    if (item->is_watch_new) {
-        /* what happened before it was watched went unseen */
-        item->is_watch_new = false;
-        plan(item, MSP_EXES_FILE, 0);
-        return;
-    }
-    rest(item);
 }
 
 static void answered(struct msp_exes_item *item)
 {
     item->is_awaited = false;
     item->is_urgent = false;
-    if (item->file.why == MSP_EXE_NO_ANSWER)
-        rest(item); /* its directory would hang as well */
-    else
-        watch_next(item);
+    rest(item);
 }
 
 /* Of a file this young, a write after reading might leave the same ctime. */
@@ -261,11 +234,8 @@ static void file_answered(struct msp_exes_item *item,
         changed(item->exes);
     if (is_other || before->why != file->why)
         log_file(file);
-    if (is_other && before->has_current) {
+    if (is_other && before->has_current)
         look_at_sharers(item, &before->current.exe);
-        if (!item->is_urgent)
-            msp_exes_unwatch_all(item); /* nothing told us: we watch in vain */
-    }
     file_known(item);
 }
 
@@ -289,13 +259,9 @@ static void take_file(struct msp_exes_item *item,
     struct msp_exe_file before = item->file;
     msp_autofree char *real = real_path(fd);
     const char *shown = real ? real : item->file.path;
-    bool is_moved = before.has_current && before.current.real &&
-                    !msp_streq(before.current.real, shown);
     bool is_changed = msp_exe_file_see(&item->file, fact, shown, boot_ns());
 
     item->exes->is_indexed = false;
-    if (is_moved)
-        msp_exes_unwatch_all(item);
     file_answered(item, &before, is_changed);
 }
 
@@ -318,24 +284,6 @@ static void take_hash(struct msp_exes_item *item,
     }
 }
 
-static void take_dir(struct msp_exes_item *item, enum msp_exes_dir which,
-                     const struct msp_file_fact *fact, int fd)
-{
-    int wd;
-
-    if (!msp_fs_is_accepted(fact->magic)) {
-        item->watch[which].is_refused = true;
-    } else {
-        wd = msp_exewatch_add(&item->exes->watch, fd);
-        if (wd >= 0)
-            msp_exes_watched(item, which, wd);
-    }
-    if (item->is_dirty)
-        plan_round(item, EVENT_MS);
-    else
-        watch_next(item);
-}
-
 static void take(struct msp_exes_item *item, const struct msp_file_fact *fact,
                  const struct msp_exes_arrival *arrival)
 {
@@ -345,12 +293,6 @@ static void take(struct msp_exes_item *item, const struct msp_file_fact *fact,
         return;
     case MSP_EXES_HASH:
         take_hash(item, fact, arrival);
-        return;
-    case MSP_EXES_WATCH_GIVEN:
-        take_dir(item, MSP_EXES_GIVEN, fact, arrival->fd);
-        return;
-    case MSP_EXES_WATCH_REAL:
-        take_dir(item, MSP_EXES_REAL, fact, arrival->fd);
         return;
     }
 }
@@ -368,13 +310,6 @@ static void failed(struct msp_exes_item *item, int r)
         item->n_hashes = HASH_TRIES; /* the next round tries again */
         file_known(item);
         return;
-    case MSP_EXES_WATCH_GIVEN:
-    case MSP_EXES_WATCH_REAL:
-        if (item->is_dirty)
-            plan_round(item, EVENT_MS);
-        else
-            watch_next(item);
-        return;
     }
 }
 
@@ -382,34 +317,36 @@ static void failed(struct msp_exes_item *item, int r)
 
 static void request_over(struct msp_exes_item *item)
 {
+    msp_exewatch_end(&item->exes->watch, item->walk);
     item->exes->n_asked--;
     item->exes->n_asked_slow -= item->is_slow;
     item->is_asked = false;
     item->is_slow = false;
 }
 
-static void on_open(void *data, int r, int fd, uint32_t flags,
-                    const uint8_t *sha256)
+static void on_open(void *data, int r, int fd,
+                    const struct msp_child_open *reply)
 {
     struct msp_exes_item *item = data;
     struct msp_exes *exes = item->exes;
     struct msp_exes_arrival *arrival;
 
-    if (r < 0 || item->is_orphan) {
+    if (reply && reply->flags & MSP_OPEN_WALK && !item->is_orphan)
+        msp_exes_take_hops(item, reply);
+    if (r < 0 || !reply || item->is_orphan) {
         msp_closep(&fd);
         request_over(item);
         if (item->is_orphan)
             free_orphan(item);
         else
-            failed(item, r);
+            failed(item, r < 0 ? r : -EIO);
         msp_exes_pump(exes);
         return;
     }
     arrival = &exes->arrival[exes->n_arrivals++];
-    *arrival =
-        (struct msp_exes_arrival){.item = item, .fd = fd, .flags = flags};
-    if (flags & MSP_OPEN_HASH)
-        memcpy(arrival->sha256, sha256, sizeof(arrival->sha256));
+    *arrival = (struct msp_exes_arrival){
+        .item = item, .fd = fd, .flags = reply->flags};
+    memcpy(arrival->sha256, reply->sha256, sizeof(arrival->sha256));
     if (!exes->arrived.index)
         (void)msp_timer_set(&exes->arrived, 0);
 }
@@ -440,19 +377,6 @@ void msp_exes_on_arrived(void *data)
     msp_exes_pump(exes);
 }
 
-/* @return 0; negative errno */
-static int ask_dir(struct msp_exes_item *item, enum msp_exes_dir which)
-{
-    const char *path = msp_exes_dir_path(item, which);
-    msp_autofree char *dir =
-        path ? strndup(path, msp_exes_dir_len(path)) : NULL;
-
-    if (!dir)
-        return path ? -ENOMEM : -ENOENT;
-    return item->exes->ops->open(item->exes->data, dir, MSP_OPEN_DIR, on_open,
-                                 item);
-}
-
 static int ask(struct msp_exes_item *item)
 {
     const struct msp_exes *exes = item->exes;
@@ -461,15 +385,13 @@ static int ask(struct msp_exes_item *item)
     case MSP_EXES_FILE:
         if (item->paid_ms < msp_exes_now(item))
             item->paid_ms = msp_exes_now(item);
-        item->paid_ms += AGAIN_MS;
-        return exes->ops->open(exes->data, item->file.path, 0, on_open, item);
+        item->paid_ms += again_ms(exes);
+        item->walk = msp_exewatch_begin(&item->exes->watch);
+        return exes->ops->open(exes->data, item->file.path, MSP_OPEN_WALK,
+                               on_open, item);
     case MSP_EXES_HASH:
         return exes->ops->open(exes->data, item->file.path, MSP_OPEN_HASH,
                                on_open, item);
-    case MSP_EXES_WATCH_GIVEN:
-        return ask_dir(item, MSP_EXES_GIVEN);
-    case MSP_EXES_WATCH_REAL:
-        return ask_dir(item, MSP_EXES_REAL);
     }
     return -EINVAL;
 }

@@ -1,31 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * One path of msp_exes and its round: open the file, ask the kernel what it is,
- * read it if its contents count, watch its directories, open it again if they
- * were not watched before, rest. For exes.c alone.
+ * One path of msp_exes and its round: walk to the file, each directory of the
+ * way being watched, ask the kernel what it is, read it if its contents count,
+ * rest. For exes.c alone.
  */
 #pragma once
 
 #include "daemon/exes.h"
 
-enum msp_exes_dir {
-    MSP_EXES_GIVEN = 0, /* of the path as the policy says */
-    MSP_EXES_REAL,      /* of the path without links, if another */
-    MSP_EXES_DIRS,
-};
-
 enum msp_exes_step {
     MSP_EXES_FILE = 0,
     MSP_EXES_HASH,
-    MSP_EXES_WATCH_GIVEN,
-    MSP_EXES_WATCH_REAL,
 };
 
-struct msp_exes_watching {
-    int wd;            /* -1 = not watched */
-    uint64_t since_ms; /* watched, or to be watched, since then */
-    bool is_tried;     /* in this round */
-    bool is_refused;   /* its file system may hang, it stays unwatched */
+/* One name of the way; whatever happens to it may change where the path leads.
+ */
+struct msp_exes_hop {
+    int wd;        /* of its directory, counted; negative errno: not watched */
+    uint64_t name; /* msp_exewatch_hash of the name alone, */
+    uint64_t path; /* and of its path without links */
 };
 
 struct msp_exes_item {
@@ -47,8 +40,10 @@ struct msp_exes_item {
     bool is_awaited; /* prepare waits for it */
     bool is_urgent;  /* something happened to it */
     bool is_dirty;   /* and again while it was asked for */
-    bool is_watch_new;
-    struct msp_exes_watching watch[MSP_EXES_DIRS];
+    uint32_t walk;   /* number of the one under way, or of the last */
+    struct msp_exes_hop *hop; /* owned; [n_hops] */
+    size_t n_hops;
+    int blind; /* negative errno: a hop is not watched; 0 all are */
 };
 
 /* @return owned by the caller; NULL no memory */
@@ -74,33 +69,23 @@ static inline uint64_t msp_exes_now(const struct msp_exes_item *item)
     return msp_loop_now(item->exes->loop);
 }
 
-/* --- exedirs.c ---------------------------------------------------------- */
+/* --- exehops.c ---------------------------------------------------------- */
 
-/* The path whose directory is meant; NULL none. */
-const char *msp_exes_dir_path(const struct msp_exes_item *item,
-                              enum msp_exes_dir which);
-/* @return bytes of its directory without the last slash, >= 1; 0 no path */
-size_t msp_exes_dir_len(const char *path);
-bool msp_exes_dir_is_wanted(const struct msp_exes_item *item,
-                            enum msp_exes_dir which);
-/* Whether every directory it should watch is watched. */
+/* Takes over what a walk found, whether it led to a file or not. */
+void msp_exes_take_hops(struct msp_exes_item *item,
+                        const struct msp_child_open *reply);
+void msp_exes_forget_hops(struct msp_exes_item *item);
+/* Whether it was walked to and every directory of the way is watched. */
 bool msp_exes_item_is_watched(const struct msp_exes_item *item);
-/* @param wd counted for this item already */
-void msp_exes_watched(struct msp_exes_item *item, enum msp_exes_dir which,
-                      int wd);
-/* Watches what another item has come to watch since this one needs it. */
-bool msp_exes_share_watch(struct msp_exes_item *item, enum msp_exes_dir which);
-void msp_exes_unwatch(struct msp_exes_item *item, enum msp_exes_dir which);
-/* Paths lead elsewhere now: the same names may be other directories. */
-void msp_exes_unwatch_all(struct msp_exes_item *item);
 
 /* --- callbacks, for exes.c ---------------------------------------------- */
 
-/* Functions of the timers and of the watch. */
+/* Functions of the timers and of what is watched. */
 void msp_exes_on_arrived(void *data);
 void msp_exes_on_tick(void *data);
 void msp_exes_on_hold(void *data);
-void msp_exes_on_event(void *data, int wd, const char *name);
+void msp_exes_on_event(void *data, int wd, uint64_t name);
+void msp_exes_on_mounts(void *data, const uint64_t *point, size_t n);
 
 /* Makes msp_exes_path know what is known now; of exes.c. */
 void msp_exes_make_index(struct msp_exes *exes);

@@ -79,6 +79,7 @@ static void drop_others(struct msp_exes *exes)
             msp_exes_item_drop(item);
     }
     exes->n = n;
+    exes->is_ref_known = false;
     msp_exes_make_index(exes);
 }
 
@@ -224,6 +225,7 @@ int msp_exes_init(struct msp_exes *exes, struct msp_loop *loop,
     msp_timer_init(loop, &exes->collect, on_collect, exes);
     msp_timer_init(loop, &exes->hold, msp_exes_on_hold, exes);
     on_collect(exes);
+    msp_exemounts_open(&exes->mounts, loop, msp_exes_on_mounts, exes);
     return msp_exewatch_open(&exes->watch, loop, msp_exes_on_event, exes);
 }
 
@@ -252,8 +254,10 @@ void msp_exes_done(struct msp_exes *exes)
         msp_exes_item_drop(item);
     }
     msp_exewatch_done(&exes->watch);
+    msp_exemounts_done(&exes->mounts);
     free(exes->item);
     free(exes->index);
+    free(exes->ref);
     *exes = (struct msp_exes){0};
 }
 

@@ -14,6 +14,7 @@
 #include <msp/image.h>
 
 #include "daemon/exefile.h"
+#include "daemon/exemounts.h"
 #include "daemon/exewatch.h"
 #include "daemon/opens.h"
 #include "loader/exerows.h"
@@ -53,6 +54,7 @@ struct msp_exes {
     const struct msp_exes_ops *ops;
     void *data;
     struct msp_exewatch watch;
+    struct msp_exemounts mounts;
     struct msp_exes_item **item; /* owned; [n], sorted by path */
     size_t n;
     struct msp_exes_item *orphans; /* owned; dropped while asked for */
@@ -71,6 +73,9 @@ struct msp_exes {
     struct path_of *index; /* owned; by file, for the log */
     size_t n_index;
     bool is_indexed;
+    struct msp_exes_ref *ref; /* owned; [n_refs] items by what happens */
+    size_t n_refs;
+    bool is_ref_known;
 };
 
 int msp_exes_init(struct msp_exes *exes, struct msp_loop *loop,
@@ -120,5 +125,7 @@ const char *msp_exes_path(const struct msp_exes *exes,
 size_t msp_exes_current(const struct msp_exes *exes);
 /* Files that paths named and processes may still run. */
 size_t msp_exes_retired(const struct msp_exes *exes);
-/* Files whose directories cannot be watched: looked at every now and then. */
+/* Paths with a directory that is not watched: looked at every now and then. */
 size_t msp_exes_unwatched(const struct msp_exes *exes);
+/* Why changes may be noticed late, static; "": they are not. */
+const char *msp_exes_blind(const struct msp_exes *exes);

@@ -19,6 +19,7 @@
 #include "daemon/privs.h"
 #include "loader/attach.h"
 #include "loader/events.h"
+#include "loader/fdguard.h"
 #include "loader/iter.h"
 #include "loader/probe.h"
 #include "loader/upgrade.h"
@@ -166,7 +167,10 @@ int mspd_attach(struct mspd *mspd)
     if (r < 0)
         return failed("start.lsm", r, mspd->loader.why);
     log_lsm(&mspd->lsm);
-    r = msp_attach(&mspd->loader, mspd->cgroup.fd);
+    /* before: no connection of ours comes about without it */
+    r = msp_fd_guard_set(&mspd->loader, mspd->opts.is_fd_guard);
+    if (r == 0)
+        r = msp_attach(&mspd->loader, mspd->cgroup.fd);
     if (r < 0)
         return failed("start.attach", r, mspd->loader.why);
     /* not before: ours drops what another layout's proxy sends */
@@ -178,6 +182,8 @@ int mspd_attach(struct mspd *mspd)
     mspd->is_attached = true;
     msp_log(MSP_LOG_INFO, "start.live", "cgroup", mspd->cgroup.path, "pins",
             mspd->loader.is_reused ? "taken over" : "new", NULL);
+    msp_coexist_start(&mspd->coexist, mspd->loop, &mspd->loader,
+                      mspd->cgroup.fd);
     return 0;
 }
 
@@ -333,6 +339,9 @@ static int start(struct mspd *mspd)
     r = msp_policy_init(&mspd->policy, &parts, mspd->opts.is_bootstrap_deny);
     if (r < 0)
         return failed("start.files", r, "inotify");
+    r = msp_netns_give_watch(&mspd->netns, mspd->policy.exes.watch.fd);
+    if (r < 0)
+        return failed("start.netns", r, "mspd-netns does not listen");
     (void)mspd_start_keeper(mspd, keeper.uid, keeper.gid);
     mspd_init_proxy(mspd, proxy.uid, proxy.gid);
     r = msp_watch_open(&mspd->watch, mspd->loop, "/etc", on_users_changed,
@@ -362,6 +371,7 @@ static void stop(struct mspd *mspd, int code)
     msp_ctl_done(&mspd->ctl);
     msp_watch_done(&mspd->watch);
     msp_uplinks_done(&mspd->uplinks);
+    msp_coexist_done(&mspd->coexist);
     msp_policy_done(&mspd->policy);
     msp_names_done(&mspd->names);
     msp_child_done(&mspd->proxy);

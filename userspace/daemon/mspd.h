@@ -8,6 +8,7 @@
 #include "daemon/cgpaths.h"
 #include "daemon/cgroup.h"
 #include "daemon/child.h"
+#include "daemon/coexist.h"
 #include "daemon/connlog.h"
 #include "daemon/ctl.h"
 #include "daemon/dirs.h"
@@ -46,6 +47,7 @@ struct mspd {
     struct msp_paths paths; /* for the log and the audit */
     struct msp_ctl ctl;
     struct msp_watch watch;
+    struct msp_coexist coexist;
     struct msp_uplinks uplinks;
     struct msp_timer heartbeat;
     uint64_t n_beats;

@@ -121,11 +121,22 @@ void msp_netns_done(struct msp_netns_client *client)
     msp_child_done(&client->child);
 }
 
+static int give(struct msp_netns_client *client, enum msp_child_type type,
+                int fd)
+{
+    struct msp_child_head head = {.type = type};
+
+    return msp_child_send(&client->child, &head, sizeof(head), fd);
+}
+
 int msp_netns_give_own_sk(struct msp_netns_client *client, int map_fd)
 {
-    struct msp_child_head head = {.type = MSP_CHILD_OWN_SK};
+    return give(client, MSP_CHILD_OWN_SK, map_fd);
+}
 
-    return msp_child_send(&client->child, &head, sizeof(head), map_fd);
+int msp_netns_give_watch(struct msp_netns_client *client, int inotify_fd)
+{
+    return give(client, MSP_CHILD_INOTIFY, inotify_fd);
 }
 
 int msp_netns_ask(struct msp_netns_client *client, const char *path,

@@ -34,6 +34,8 @@ void msp_netns_done(struct msp_netns_client *client);
 
 /* Gives it the map msp_own_sk. @return 0; negative errno */
 int msp_netns_give_own_sk(struct msp_netns_client *client, int map_fd);
+/* Sends the inotify descriptor that MSP_OPEN_WALK adds to. @return as above */
+int msp_netns_give_watch(struct msp_netns_client *client, int inotify_fd);
 
 /*
  * @param path of a namespace file, NULL: mspd's own

@@ -9,17 +9,17 @@ enum {
     MARGIN_MS = 1000 /* mspd-netns answers late ones itself */
 };
 
-static void answer(struct msp_open_slot *slot, int r, int fd, uint32_t flags,
-                   const uint8_t *sha256)
+static void answer(struct msp_open_slot *slot, int r, int fd,
+                   const struct msp_child_open *reply)
 {
     msp_timer_stop(&slot->timer);
     slot->id = 0;
-    slot->fn(slot->data, r, fd, flags, sha256);
+    slot->fn(slot->data, r, fd, reply);
 }
 
 static void on_deadline(void *data)
 {
-    answer(data, -ETIMEDOUT, -1, 0, NULL);
+    answer(data, -ETIMEDOUT, -1, NULL);
 }
 
 void msp_opens_init(struct msp_opens *opens, struct msp_loop *loop,
@@ -77,19 +77,36 @@ int msp_opens_ask(struct msp_opens *opens, uint32_t pid, const char *path,
     return 0;
 }
 
+/* Whether each hop names something within the packet. */
+static bool has_hops(const struct msp_child_open *reply)
+{
+    if (!(reply->flags & MSP_OPEN_WALK))
+        return true;
+    if (reply->n_hops > MSP_EXE_HOPS_MAX)
+        return false;
+    for (uint32_t i = 0; i < reply->n_hops; i++) {
+        uint32_t off = reply->hop[i].off;
+
+        if (off >= sizeof(reply->path) || reply->path[off] != '/' ||
+            !memchr(reply->path + off, '\0', sizeof(reply->path) - off))
+            return false;
+    }
+    return true;
+}
+
 int msp_opens_reply(struct msp_opens *opens, const struct msp_child_open *reply,
                     size_t len, int fd)
 {
     msp_autoclose int owned = fd;
     struct msp_open_slot *slot;
 
-    if (len != sizeof(*reply) || (reply->status == 0) != (owned >= 0))
+    if (len != sizeof(*reply) || (reply->status == 0) != (owned >= 0) ||
+        !has_hops(reply))
         return -EPROTO;
     /* an answer that came after its deadline belongs to nobody */
     slot = reply->head.id ? find(opens, reply->head.id) : NULL;
     if (!slot)
         return 0;
-    answer(slot, reply->status < 0 ? reply->status : 0, TAKE_FD(owned),
-           reply->flags, reply->sha256);
+    answer(slot, reply->status < 0 ? reply->status : 0, TAKE_FD(owned), reply);
     return 0;
 }

@@ -14,11 +14,11 @@
 /*
  * @param r 0 or negative errno, see struct msp_child_open
  * @param fd O_PATH, owned by the callee; -1 on failure
- * @param flags MSP_OPEN_HASH, MSP_OPEN_UNSURE
- * @param sha256 [32] with MSP_OPEN_HASH
+ * @param reply flags, sha256 with MSP_OPEN_HASH, hops with MSP_OPEN_WALK, which
+ *        may be there on failure, too; NULL: it did not answer
  */
-typedef void (*msp_open_fn)(void *data, int r, int fd, uint32_t flags,
-                            const uint8_t *sha256);
+typedef void (*msp_open_fn)(void *data, int r, int fd,
+                            const struct msp_child_open *reply);
 
 struct msp_open_slot {
     uint32_t id; /* 0 = free */
@@ -41,7 +41,7 @@ void msp_opens_done(struct msp_opens *opens);
 /*
  * @param pid 0 = the host's root directory, else that of a process
  * @param path absolute
- * @param flags MSP_OPEN_HASH, MSP_OPEN_DIR
+ * @param flags MSP_OPEN_HASH, MSP_OPEN_WALK
  * @return 0: fn will be called, not before this returns; -EBUSY as many as may
  *         be are outstanding; -ENAMETOOLONG; negative errno
  */

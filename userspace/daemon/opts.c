@@ -23,6 +23,8 @@ static const char help[] =
     "  --keeper-user NAME  (mspd-keeper)\n"
     "  --uplink DEVICE     guard this device, may be repeated; none: guard none\n"
     "                      (those with a default route or one to an endpoint)\n"
+    "  --fd-guard          connections to an endpoint are their makers' alone:\n"
+    "                      who is handed the socket cannot write to it\n"
     "  --bootstrap MODE    before the first policy: root (real root passes\n"
     "                      unsigned) or deny (root)\n"
     "  --lsm USE           LSM programs: auto (what this host allows), off, or\n"
@@ -43,6 +45,7 @@ enum option_id {
     OPT_PROXY_USER,
     OPT_KEEPER_USER,
     OPT_UPLINK,
+    OPT_FD_GUARD,
     OPT_BOOTSTRAP,
     OPT_LSM,
     OPT_LOG_LEVEL,
@@ -61,6 +64,7 @@ static const struct option longs[] = {
     {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
     {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
     {"uplink", required_argument, NULL, OPT_UPLINK},
+    {"fd-guard", no_argument, NULL, OPT_FD_GUARD},
     {"bootstrap", required_argument, NULL, OPT_BOOTSTRAP},
     {"lsm", required_argument, NULL, OPT_LSM},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
@@ -165,6 +169,8 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         r = *optarg ? 0 : -EINVAL;
     } else if (id == OPT_UPLINK) {
         r = add_uplink(opts, optarg);
+    } else if (id == OPT_FD_GUARD) {
+        opts->is_fd_guard = true;
     } else if (id == OPT_BOOTSTRAP) {
         r = set_bootstrap(opts, optarg);
     } else if (id == OPT_LSM) {

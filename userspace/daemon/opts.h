@@ -21,6 +21,7 @@ struct msp_opts {
     const char *keeper_user;
     const char *uplink[MSP_UPLINK_NAMES_MAX]; /* [n_uplinks] devices */
     size_t n_uplinks;                         /* 0: found by routes */
+    bool is_fd_guard;
     bool is_bootstrap_deny;
     enum msp_lsm_use lsm;
     enum msp_log_level log_level;

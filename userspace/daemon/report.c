@@ -13,6 +13,7 @@
 #include "daemon/privs.h"
 #include "loader/events.h"
 #include "loader/exelive.h"
+#include "loader/fdguard.h"
 #include "loader/live.h"
 #include "loader/probe.h"
 
@@ -21,6 +22,7 @@ static const char *const limits[] = {
     "root of the init namespaces with CAP_BPF can remove the programs",
     "who may trace a process, preload a library into it, or answer its system calls (seccomp), has its executable's rights",
     "containers that share a network namespace and have CAP_NET_RAW can read each other's clear text",
+    "reading from a connection that was handed on; without --fd-guard writing to it as well",
     "what leaves by a device without a guard (see uplinks): packet sockets, forwarded traffic, nested VMs",
     "a network card or virtual function given to a guest is not covered",
     "gVisor and Kata guests are not covered",
@@ -149,6 +151,46 @@ static void put_uplinks(const struct msp_uplinks *uplinks, struct msp_rec *rec)
     }
 }
 
+/* Programs of others, where they stand to ours and who stops what they do. */
+static void put_foreign(const struct msp_coexist_row *row, struct msp_rec *rec)
+{
+    const struct msp_foreign *foreign = &row->foreign;
+    char order[32];
+
+    (void)snprintf(order, sizeof(order), "%u of %u, %s ours", foreign->position,
+                   foreign->n_run, foreign->is_after ? "after" : "before");
+    msp_rec_str(rec, "_item", "foreign");
+    msp_rec_str(rec, "cgroup", row->cgroup);
+    msp_rec_str(rec, "hook", msp_prog_names[foreign->hook] + strlen("msp_"));
+    msp_rec_uint(rec, "id", foreign->id);
+    msp_rec_str(rec, "name", row->name[0] ? row->name : "-");
+    msp_rec_str(rec, "flags", msp_foreign_flags_name(foreign->flags));
+    msp_rec_str(rec, "place", msp_foreign_place_name(foreign->place));
+    msp_rec_str(rec, "runs", foreign->position ? order : "never");
+    msp_rec_bool(rec, "judged", !foreign->is_after);
+    msp_rec_str(rec, "covered",
+                foreign->is_after ? msp_foreign_cover(foreign->hook)
+                                  : "what it makes of an address is judged");
+    msp_rec_end(rec);
+}
+
+static void put_coexist(const struct msp_coexist *coexist, struct msp_rec *rec)
+{
+    for (size_t i = 0; i < coexist->found.n; i++) {
+        const struct msp_coexist_row *row = &coexist->found.row[i];
+
+        if (row->foreign.id) {
+            put_foreign(row, rec);
+            continue;
+        }
+        msp_rec_str(rec, "_item", "gaps");
+        msp_rec_str(rec, "cgroup", row->cgroup);
+        msp_rec_str(rec, "program", msp_prog_names[row->foreign.hook]);
+        msp_rec_str(rec, "why", "it does not run there");
+        msp_rec_end(rec);
+    }
+}
+
 static void put_lsm(const struct msp_lsm *lsm, struct msp_rec *rec)
 {
     for (size_t i = 0; i < lsm->n; i++) {
@@ -163,6 +205,17 @@ static void put_lsm(const struct msp_lsm *lsm, struct msp_rec *rec)
     }
 }
 
+static void put_sweep(const struct msp_coexist_found *found,
+                      struct msp_rec *rec)
+{
+    if (!found->began_ms)
+        return;
+    msp_rec_uint(rec, "sweep.cgroups", found->n_cgroups);
+    msp_rec_uint(rec, "sweep.unread", found->n_unread);
+    msp_rec_uint(rec, "sweep.age_ms", msp_io_now_ms() - found->began_ms);
+    msp_rec_uint(rec, "sweep.not_shown", found->n_more);
+}
+
 static void put_files(const struct mspd *mspd, struct msp_rec *rec)
 {
     int64_t n = msp_exec_each(&mspd->loader, NULL, NULL);
@@ -174,6 +227,22 @@ static void put_files(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "files.retired", msp_exes_retired(&mspd->policy.exes));
     msp_rec_uint(rec, "files.unwatched",
                  msp_exes_unwatched(&mspd->policy.exes));
+    msp_rec_str(rec, "files.blind", msp_exes_blind(&mspd->policy.exes));
+}
+
+/* "off", "on", or that it should be on and is not attached */
+static const char *fd_guard_state(const struct mspd *mspd)
+{
+    if (!mspd->opts.is_fd_guard)
+        return "off";
+    return msp_fd_guard_check(&mspd->loader) > 0 ? "on" : "removed";
+}
+
+static bool is_prog_attached(const struct mspd *mspd, int prog)
+{
+    if (prog == MSP_PROG_FD_GUARD)
+        return msp_streq(fd_guard_state(mspd), "on");
+    return prog < MSP_PROG_LINKS && mspd->is_attached;
 }
 
 static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
@@ -189,13 +258,13 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_str(rec, "_item", "programs");
         msp_rec_str(rec, "name", msp_prog_names[i]);
         msp_rec_str(rec, "state",
-                    i < MSP_PROG_LINKS && mspd->is_attached ? "attached"
-                                                            : "loaded");
+                    is_prog_attached(mspd, i) ? "attached" : "loaded");
         msp_rec_end(rec);
     }
     put_lsm(&mspd->lsm, rec);
     put_stats(mspd, rec);
     put_uplinks(&mspd->uplinks, rec);
+    put_coexist(&mspd->coexist, rec);
     for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
         msp_rec_str(rec, "_item", "not_covered");
         msp_rec_str(rec, "text", limits[i]);
@@ -256,6 +325,10 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (mspd->policy.is_unstored)
         reasons.text[reasons.n++] =
             "the policy is not on disk: the next boot has an older one";
+    if (msp_exes_blind(&mspd->policy.exes)[0])
+        reasons.text[reasons.n++] =
+            "other files at the paths of executables are noticed late "
+            "(files.blind)";
     if (mspd->loader.cgroups_left)
         reasons.text[reasons.n++] =
             "too many cgroups (cgroups.without_row): no identity that names a "
@@ -263,6 +336,16 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons.text[reasons.n++] =
             "a device packets leave by has no guard (uplinks)";
+    if (msp_streq(fd_guard_state(mspd), "removed"))
+        reasons.text[reasons.n++] =
+            "the fd guard was taken off: start mspd anew";
+    if (!msp_coexist_is_whole(&mspd->coexist))
+        reasons.text[reasons.n++] =
+            "a program of ours does not run in a cgroup (gaps)";
+    if (msp_coexist_is_bypassed(&mspd->coexist))
+        reasons.text[reasons.n++] =
+            "a program of somebody else runs after ours (foreign): what it "
+            "makes of an address is not judged";
     if (mspd->lsm.canary == MSP_LSM_SILENT)
         reasons.text[reasons.n++] = msp_lsm_why_silent(&mspd->lsm);
     else if (mspd->lsm.use == MSP_LSM_REQUIRE && !msp_lsm_is_tier(&mspd->lsm))
@@ -318,6 +401,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     put_policy(rec, &live, mspd->policy.is_unstored);
     msp_rec_str(rec, "bootstrap",
                 mspd->opts.is_bootstrap_deny ? "deny" : "root");
+    msp_rec_str(rec, "fd_guard", fd_guard_state(mspd));
     msp_rec_uint(rec, "heartbeat.age_ms", heartbeat_age_ms(mspd));
     msp_rec_str(rec, "proxy.state",
                 child_state(&mspd->proxy, mspd->is_proxy_ready));
@@ -332,6 +416,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "log.failed", mspd->log.n_failed);
     put_audit_size(mspd, rec);
     put_files(mspd, rec);
+    put_sweep(&mspd->coexist.found, rec);
     msp_rec_end(rec);
     for (size_t i = 0; i < reasons.n; i++) {
         msp_rec_str(rec, "_item", "reasons");

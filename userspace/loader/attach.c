@@ -10,6 +10,7 @@
 
 #include <msp/cleanup.h>
 
+#include "loader/effective.h"
 #include "loader/iter.h"
 #include "loader/object.h"
 #include "loader/upgrade.h"
@@ -28,6 +29,11 @@ static const enum bpf_attach_type attach_types[MSP_PROG_LINKS] = {
     [MSP_PROG_CONNECT6] = BPF_CGROUP_INET6_CONNECT,
     [MSP_PROG_CONNECT4] = BPF_CGROUP_INET4_CONNECT,
 };
+
+enum bpf_attach_type msp_attach_type(enum msp_prog prog)
+{
+    return attach_types[prog];
+}
 
 static bool is_tracing(int i)
 {
@@ -103,6 +109,20 @@ static int catch_up(struct msp_loader *loader)
     return r < 0 ? r : msp_iter_cgroups(loader);
 }
 
+/* Says who excludes ours, if it is somebody. @return r */
+static int attach_failed(struct msp_loader *loader, int i, int cgroup_fd, int r)
+{
+    uint32_t id =
+        is_tracing(i) ? 0 : msp_effective_excluder(cgroup_fd, (enum msp_prog)i);
+
+    if (!id)
+        return msp_loader_fail(loader, r, "attaching %s", msp_prog_names[i]);
+    return msp_loader_fail(loader, r,
+                           "attaching %s: program %u is attached there without "
+                           "BPF_F_ALLOW_MULTI and excludes it",
+                           msp_prog_names[i], id);
+}
+
 static int attach_new(struct msp_loader *loader, int cgroup_fd)
 {
     char path[MSP_PIN_PATH_BYTES];
@@ -115,7 +135,7 @@ static int attach_new(struct msp_loader *loader, int cgroup_fd)
         int fd = attach_one(loader, i, cgroup_fd);
 
         if (fd < 0) {
-            r = msp_loader_fail(loader, fd, "attaching %s", msp_prog_names[i]);
+            r = attach_failed(loader, i, cgroup_fd, fd);
             unpin_links(loader);
             return r;
         }

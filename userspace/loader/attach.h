@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <linux/bpf.h>
+
 #include "loader/load.h"
 
 /*
@@ -17,3 +19,6 @@
  *         before is in force, perhaps with ours beside it.
  */
 int msp_attach(struct msp_loader *loader, int cgroup_fd);
+
+/* Of a program that has a cgroup (from MSP_PROG_CGROUP_LINKS on). */
+enum bpf_attach_type msp_attach_type(enum msp_prog prog);

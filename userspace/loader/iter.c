@@ -16,7 +16,7 @@
 #include "msp.skel.h"
 
 enum {
-    FACTS_FIRST = 256
+    FIRST_RECORDS = 256
 };
 
 /* @param info NULL: everything there is. @return descriptor to read */
@@ -88,41 +88,73 @@ int msp_iter_cgroups_left(struct msp_loader *loader)
     return msp_iter_cgroups(loader);
 }
 
-int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,
+/*
+ * Runs one for what it writes.
+ * @param size of one record
+ * @param ret free(); [ret_n]
+ */
+static int collect(struct msp_loader *loader, const struct bpf_program *prog,
+                   union bpf_iter_link_info *info, size_t size, void **ret,
                    size_t *ret_n)
 {
-    union bpf_iter_link_info info = {.task = {.pid = (__u32)getpid()}};
-    msp_autoclose int fd =
-        start(loader, loader->skel->progs.msp_it_file, &info);
-    msp_autofree struct msp_file_fact *facts = NULL;
-    size_t used = 0, size = 0; /* bytes */
+    msp_autoclose int fd = start(loader, prog, info);
+    msp_autofree char *bytes = NULL;
+    size_t used = 0, room = 0;
     ssize_t n;
 
     if (fd < 0)
         return fd;
     for (;;) {
-        if (size - used < sizeof(*facts)) {
-            struct msp_file_fact *more;
+        if (room - used < size) {
+            char *more;
 
-            size = size ? 2 * size : FACTS_FIRST * sizeof(*facts);
-            more = realloc(facts, size);
+            room = room ? 2 * room : FIRST_RECORDS * size;
+            more = realloc(bytes, room);
             if (!more)
-                return msp_loader_fail(loader, -ENOMEM, "reading own files");
-            facts = more;
+                return msp_loader_fail(loader, -ENOMEM, "running %s",
+                                       bpf_program__name(prog));
+            bytes = more;
         }
-        n = read(fd, (char *)facts + used, size - used);
+        n = read(fd, bytes + used, room - used);
         if (n == 0)
             break;
         if (n < 0 && errno != EINTR && errno != EAGAIN)
-            return msp_loader_fail(loader, -errno, "reading own files");
+            return msp_loader_fail(loader, -errno, "running %s",
+                                   bpf_program__name(prog));
         if (n > 0)
             used += (size_t)n;
     }
-    if (used % sizeof(*facts))
-        return msp_loader_fail(loader, -EPROTO, "reading own files");
-    *ret_n = used / sizeof(*facts);
-    *ret_facts = TAKE_PTR(facts);
+    if (used % size)
+        return msp_loader_fail(loader, -EPROTO, "running %s",
+                               bpf_program__name(prog));
+    *ret_n = used / size;
+    *ret = TAKE_PTR(bytes);
     return 0;
+}
+
+int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,
+                   size_t *ret_n)
+{
+    union bpf_iter_link_info info = {.task = {.pid = (__u32)getpid()}};
+    void *facts = NULL;
+    int r = collect(loader, loader->skel->progs.msp_it_file, &info,
+                    sizeof(**ret_facts), &facts, ret_n);
+
+    if (r == 0)
+        *ret_facts = facts;
+    return r;
+}
+
+int msp_iter_progs(struct msp_loader *loader, struct msp_prog_fact **ret_facts,
+                   size_t *ret_n)
+{
+    void *facts = NULL;
+    int r = collect(loader, loader->skel->progs.msp_it_prog, NULL,
+                    sizeof(**ret_facts), &facts, ret_n);
+
+    if (r == 0)
+        *ret_facts = facts;
+    return r;
 }
 
 /* Puts names, deepest first, in front of each other from the end of `ret`. */

@@ -22,6 +22,14 @@ int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,
                    size_t *ret_n);
 
 /*
+ * Id and name of every program with socket addresses that there is.
+ * @param ret_facts set on success; owned by the caller, free()
+ * @return 0; negative errno, `why` set
+ */
+int msp_iter_progs(struct msp_loader *loader, struct msp_prog_fact **ret_facts,
+                   size_t *ret_n);
+
+/*
  * Computes the rows of all cgroups in every slot that has tables. No cgroup
  * comes or goes meanwhile. Sets loader->cgroups_left.
  * @return 0; negative errno, `why` set

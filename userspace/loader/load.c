@@ -36,6 +36,7 @@ const char *const msp_prog_names[MSP_PROG_COUNT + 1] = {
     [MSP_PROG_AUTHORIZE] = "msp_authorize",
     [MSP_PROG_UPLINK] = "msp_uplink",
     [MSP_PROG_UPLINK_L3] = "msp_uplink_l3",
+    [MSP_PROG_FD_GUARD] = "msp_fd_guard",
 };
 
 const char *const msp_link_names[MSP_PROG_LINKS + 1] = {LINK_NAMES};

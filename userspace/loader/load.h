@@ -39,6 +39,7 @@ enum msp_prog {
     MSP_PROG_AUTHORIZE = MSP_PROG_LINKS,
     MSP_PROG_UPLINK,    /* attached to devices, see uplink.h */
     MSP_PROG_UPLINK_L3, /* those without Ethernet headers */
+    MSP_PROG_FD_GUARD,  /* attached to msp_fd_socks, see fdguard.h */
     MSP_PROG_COUNT,
 };
 

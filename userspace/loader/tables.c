@@ -10,6 +10,7 @@
 
 #include <msp/cleanup.h>
 
+#include "loader/few.h"
 #include "loader/iter.h"
 #include "loader/outer.h"
 #include "msp.skel.h"
@@ -354,7 +355,12 @@ static void publish_slot(struct job *job, const struct msp_apply *apply,
 {
     struct msp_slot_meta *slot = &job->loader->meta->slot[job->slot];
     uint32_t flags = apply->flags | dims_of(apply);
+    uint32_t few[MSP_FEW];
 
+    if (msp_few_find(apply->image, few))
+        flags |= MSP_SLOT_FEW;
+    for (size_t i = 0; i < MSP_FEW; i++)
+        __atomic_store_n(&slot->few_be[i], few[i], __ATOMIC_RELAXED);
     memcpy(slot->digest, apply->image->header->digest, sizeof(slot->digest));
     __atomic_store_n(&slot->flags, flags, __ATOMIC_RELEASE);
     __atomic_store_n(&slot->identity_epoch, epoch, __ATOMIC_RELEASE);

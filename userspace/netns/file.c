@@ -16,6 +16,7 @@
 #include <msp/cleanup.h>
 
 #include "base/caps.h"
+#include "netns/walk.h"
 
 enum {
     READ_BYTES = 1 << 16,
@@ -72,7 +73,7 @@ int msp_file_root(uint32_t pid)
 
 /* --- the file ----------------------------------------------------------- */
 
-int msp_file_open(int root_fd, const char *path, bool is_dir)
+int msp_file_open(int root_fd, const char *path)
 {
     struct open_how how = {
         .flags = O_PATH | O_CLOEXEC,
@@ -84,7 +85,7 @@ int msp_file_open(int root_fd, const char *path, bool is_dir)
 
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
-    if ((st.st_mode & S_IFMT) != (is_dir ? S_IFDIR : S_IFREG))
+    if (!S_ISREG(st.st_mode))
         return -EINVAL;
     return TAKE_FD(fd);
 }
@@ -198,18 +199,22 @@ int msp_file_hash(int path_fd, uint8_t ret_sha256[32], uint32_t *ret_flags)
     return 0;
 }
 
-int msp_file_work(struct msp_child_open *request)
+int msp_file_work(struct msp_child_open *request, int watch_fd)
 {
     static const int keep[] = {CAP_DAC_READ_SEARCH};
+    static char path[sizeof(request->path)];
     const uint32_t asked = request->flags;
     msp_autoclose int root_fd = msp_file_root(request->pid);
     msp_autoclose int fd = -1;
     int r;
 
+    memcpy(path, request->path, sizeof(path));
     request->flags = 0;
     r = root_fd < 0 ? root_fd : msp_caps_shrink(keep, ARRAY_SIZE(keep));
+    if (r == 0 && asked & MSP_OPEN_WALK)
+        msp_walk(root_fd, watch_fd, path, request);
     if (r == 0) {
-        fd = msp_file_open(root_fd, request->path, asked & MSP_OPEN_DIR);
+        fd = msp_file_open(root_fd, path);
         r = fd < 0 ? fd : 0;
     }
     if (r == 0 && asked & MSP_OPEN_HASH)

@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include <msp/child.h>
@@ -23,10 +22,9 @@ int msp_file_root(uint32_t pid);
  * Opens a file within a root directory with O_PATH: symbolic links do not lead
  * out of it, magic links are refused (-ELOOP), nothing is really opened.
  * @param path absolute
- * @param is_dir a directory is wanted, else a regular file
- * @return descriptor; -EINVAL something else; negative errno
+ * @return descriptor; -EINVAL not a regular file; negative errno
  */
-int msp_file_open(int root_fd, const char *path, bool is_dir);
+int msp_file_open(int root_fd, const char *path);
 
 /*
  * SHA-256 of what a regular file contains.
@@ -41,6 +39,7 @@ int msp_file_hash(int fd, uint8_t ret_sha256[32], uint32_t *ret_flags);
  * Answers one request in a process that does nothing else: gives up every
  * capability but CAP_DAC_READ_SEARCH once it has the root directory.
  * @param request also the reply
+ * @param watch_fd inotify descriptor for MSP_OPEN_WALK; -1 none
  * @return descriptor of the reply; -1 none, request->status says why
  */
-int msp_file_work(struct msp_child_open *request);
+int msp_file_work(struct msp_child_open *request, int watch_fd);

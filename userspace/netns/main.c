@@ -79,6 +79,11 @@ static int serve(struct msp_netns_home *home, struct msp_opener *opener)
         home->own_sk_fd = TAKE_FD(fd);
         return 0;
     }
+    if ((size_t)n == sizeof(struct msp_child_head) && fd >= 0 &&
+        request.head.type == MSP_CHILD_INOTIFY) {
+        msp_opener_set_watch(opener, TAKE_FD(fd));
+        return 0;
+    }
     if (fd >= 0)
         return -EPROTO;
     if ((size_t)n == sizeof(request.open) &&

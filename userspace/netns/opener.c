@@ -2,6 +2,7 @@
 #include "netns/opener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
@@ -13,8 +14,11 @@
 
 #include "base/io.h"
 
+/* The only descriptors above stderr there. */
 enum {
-    CHILD_FD = MSP_FD_CONTROL /* the only descriptor above stderr there */
+    CHILD_FD = MSP_FD_CONTROL,
+    CHILD_WATCH_FD,
+    CHILD_FDS_END
 };
 
 /* --- in the new process ------------------------------------------------- */
@@ -23,15 +27,19 @@ static void __attribute__((noreturn))
 run_child(const struct msp_opener *opener, struct msp_child_open *request,
           pid_t parent, int sock)
 {
+    int watch_fd = fcntl(opener->watch_fd, F_DUPFD_CLOEXEC, CHILD_FDS_END);
     int fd;
 
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
         _exit(1);
     if (sock != CHILD_FD && dup2(sock, CHILD_FD) < 0)
         _exit(1);
-    if (close_range(CHILD_FD + 1, UINT_MAX, 0) < 0)
+    (void)close(CHILD_WATCH_FD);
+    if (watch_fd >= 0)
+        watch_fd = dup2(watch_fd, CHILD_WATCH_FD);
+    if (close_range(CHILD_FDS_END, UINT_MAX, 0) < 0)
         _exit(1);
-    fd = opener->fn(request);
+    fd = opener->fn(request, watch_fd);
     _exit(msp_io_send(CHILD_FD, request, sizeof(*request), fd) < 0);
 }
 
@@ -124,9 +132,15 @@ static int answer(const struct msp_opener *opener, struct msp_opener_slot *slot,
 
 void msp_opener_init(struct msp_opener *opener, int out_fd, msp_opener_fn fn)
 {
-    *opener = (struct msp_opener){.out_fd = out_fd, .fn = fn};
+    *opener = (struct msp_opener){.out_fd = out_fd, .watch_fd = -1, .fn = fn};
     for (int i = 0; i < MSP_OPENER_SLOTS; i++)
         opener->slot[i].pid_fd = opener->slot[i].reply_fd = -1;
+}
+
+void msp_opener_set_watch(struct msp_opener *opener, int fd)
+{
+    msp_closep(&opener->watch_fd);
+    opener->watch_fd = fd;
 }
 
 /* @return 0; negative errno of what could not be had */
@@ -172,11 +186,10 @@ int msp_opener_start(struct msp_opener *opener,
                      const struct msp_child_open *request, uint64_t now_ms)
 {
     struct msp_opener_slot *slot = free_slot(opener);
-    const uint32_t known = MSP_OPEN_HASH | MSP_OPEN_DIR;
+    const uint32_t known = MSP_OPEN_HASH | MSP_OPEN_WALK;
     int r;
 
     if (request->path[0] != '/' || request->flags & ~known ||
-        request->flags == known ||
         !memchr(request->path, '\0', sizeof(request->path)))
         return refuse(opener, request->head.id, -EINVAL);
     if (is_hanging(opener, key_of(request)))
@@ -245,4 +258,5 @@ void msp_opener_done(struct msp_opener *opener)
             (void)close(slot->pid_fd);
         *slot = (struct msp_opener_slot){.pid_fd = -1, .reply_fd = -1};
     }
+    msp_opener_set_watch(opener, -1);
 }

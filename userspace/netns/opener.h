@@ -23,7 +23,7 @@ enum {
 };
 
 /* As msp_file_work; runs in the new process. */
-typedef int (*msp_opener_fn)(struct msp_child_open *request);
+typedef int (*msp_opener_fn)(struct msp_child_open *request, int watch_fd);
 
 struct msp_opener_slot {
     pid_t pid;            /* 0 = free */
@@ -36,12 +36,16 @@ struct msp_opener_slot {
 };
 
 struct msp_opener {
-    int out_fd; /* for replies, borrowed */
+    int out_fd;   /* for replies, borrowed */
+    int watch_fd; /* inotify, owned; -1 none was given yet */
     msp_opener_fn fn;
     struct msp_opener_slot slot[MSP_OPENER_SLOTS];
 };
 
 void msp_opener_init(struct msp_opener *opener, int out_fd, msp_opener_fn fn);
+
+/* Takes over the inotify descriptor for MSP_OPEN_WALK. */
+void msp_opener_set_watch(struct msp_opener *opener, int fd);
 
 /*
  * Starts one; what cannot be started is answered at once.

@@ -48,25 +48,6 @@ has_retired() {
     [[ $(retired) == "$1" ]]
 }
 
-# Milliseconds until a new process of APP is answered 200; "never" after 3 s.
-# Its own start and connect are in it.
-until_served() {
-    local begin=${EPOCHREALTIME/[.,]/} now
-    while now=${EPOCHREALTIME/[.,]/} && ((now - begin < 3000000)); do
-        is_answered 200 "$APP" ask && break
-    done
-    now=${EPOCHREALTIME/[.,]/}
-    ((now - begin < 3000000)) && printf '%d' $(((now - begin) / 1000)) ||
-        printf never
-}
-
-noticed() {
-    local ms
-    ms=$(until_served)
-    note "$1: $ms ms"
-    check "$1 within a second" test "$ms" != never -a "$ms" -lt 1000
-}
-
 under_a_running_service() {
     local first
     first=$(epoch)
@@ -188,9 +169,7 @@ elsewhere() {
     umount "$DIR/merged"
     mount -t tmpfs tmpfs "$DIR/merged"
     install -m 0755 "$DIR/low/tool" "$DIR/merged/tool"
-    # no watch tells of a mount: all paths are looked at every ten seconds
-    check "on tmpfs it has, soon after the mount" \
-        until_true 13 is_answered 200 "$DIR/merged/tool" ask
+    within "on tmpfs it has" 200 "$DIR/merged/tool" ask
     new "a copy has none" EPERM "$DIR/copy" ask
     umount "$DIR/merged"
     enforce "\"exePath\":\"$DIR/up\""

@@ -67,3 +67,22 @@ new() {
     shift 2
     check_eq "$claim" "$(answer "$@")" "$wanted"
 }
+
+# Milliseconds until a new process of APP is answered 200; 9999999 if it is not
+# in three seconds (MSP_SLOW times). Its own start and connect are in it.
+until_served() {
+    local begin=${EPOCHREALTIME/[.,]/} now limit=$((3000000 * ${MSP_SLOW:-1}))
+    while now=${EPOCHREALTIME/[.,]/} && ((now - begin < limit)); do
+        is_answered 200 "$APP" ask && break
+    done
+    now=${EPOCHREALTIME/[.,]/}
+    ((now - begin < limit)) && printf '%d' $(((now - begin) / 1000)) ||
+        printf 9999999
+}
+
+noticed() {
+    local ms
+    ms=$(until_served)
+    note "$1: $ms ms"
+    check "$1 within a second" test "$ms" -lt $((1000 * ${MSP_SLOW:-1}))
+}

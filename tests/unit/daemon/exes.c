@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <linux/magic.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
@@ -165,27 +166,22 @@ static void a_replaced_directory_is_noticed(void **state)
     exes_expect_noticed(bench, "bin/tool");
 }
 
-static void where_no_watch_can_be_files_are_looked_for(void **state)
+static void what_is_not_there_is_watched_for(void **state)
 {
     struct exes_bench *bench = *state;
 
-    exes_add_path(bench, "later/tool", MSP_EXE_HOST);
-    exes_begin(bench);
-    exes_wait_prepared(bench);
-    msp_exes_commit(&bench->exes);
-    exes_run(bench, 50);
-    assert_int_equal(msp_exes_unwatched(&bench->exes), 1);
-    exes_make_dir(bench, "later");
-    exes_put_file(bench, "later/tool", "new");
-    bench->n_changed = 0;
-    exes_late_ms += MSP_EXE_UNWATCHED_MS;
-    exes_expect_noticed(bench, "later/tool");
-    exes_run(bench, 50);
+    exes_make_dir(bench, "away");
+    exes_make_dir(bench, "away/on");
+    exes_put_file(bench, "away/on/tool", "new");
+    exes_add_path(bench, "later/on/tool", MSP_EXE_HOST);
+    exes_go_live(bench);
+    assert_int_equal(exes_file(bench, "later/on/tool")->why, MSP_EXE_MISSING);
     assert_int_equal(msp_exes_unwatched(&bench->exes), 0);
+    exes_move(bench, "away", "later");
+    exes_expect_noticed(bench, "later/on/tool");
 }
 
-/* A link further up is not watched. */
-static void what_no_watch_tells_the_sweep_finds(void **state)
+static void a_link_further_up_is_noticed(void **state)
 {
     struct exes_bench *bench = *state;
 
@@ -197,17 +193,145 @@ static void what_no_watch_tells_the_sweep_finds(void **state)
     assert_ok(symlink("one", exes_in_dir(bench, "current")));
     exes_add_path(bench, "current/tool", MSP_EXE_HOST);
     exes_go_live(bench);
-    assert_ok(unlink(exes_in_dir(bench, "current")));
-    assert_ok(symlink("two", exes_in_dir(bench, "current")));
-    exes_run(bench, 200);
-    assert_int_equal(bench->n_changed, 0);
-    exes_late_ms += MSP_EXE_SWEEP_MS;
+    assert_ok(symlink("two", exes_in_dir(bench, "next")));
+    exes_move(bench, "next", "current");
     exes_expect_noticed(bench, "current/tool");
-    /* from now on its new place is watched */
-    exes_run(bench, 300);
+    /* from now on its new place is watched, and the old one no more */
+    exes_run(bench, 100);
     bench->n_changed = 0;
+    bench->n_walks = 0;
+    exes_move(bench, "newer", "one/tool");
+    exes_run(bench, 100);
+    assert_int_equal(bench->n_walks, 0);
+    exes_put_file(bench, "newer", "newer");
     exes_move(bench, "newer", "two/tool");
     exes_expect_noticed(bench, "current/tool");
+}
+
+static void a_renamed_ancestor_is_noticed(void **state)
+{
+    static const char *const dirs[] = {"a",    "a/b",    "a/b/c",
+                                       "next", "next/b", "next/b/c"};
+    struct exes_bench *bench = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+        exes_make_dir(bench, dirs[i]);
+    exes_put_file(bench, "a/b/c/tool", "old");
+    exes_put_file(bench, "next/b/c/tool", "new");
+    exes_add_path(bench, "a/b/c/tool", MSP_EXE_HOST);
+    exes_go_live(bench);
+    exes_move(bench, "a", "old");
+    exes_move(bench, "next", "a");
+    exes_expect_noticed(bench, "a/b/c/tool");
+}
+
+static void swap_once(struct exes_bench *bench)
+{
+    bench->meanwhile = NULL;
+    exes_move(bench, "a", "old");
+    exes_move(bench, "next", "a");
+    /* its events come before the answer */
+    bench->exes.watch.source.fn(&bench->exes.watch, EPOLLIN);
+}
+
+static void what_happens_during_the_walk_is_noticed(void **state)
+{
+    struct exes_bench *bench = *state;
+
+    exes_make_dir(bench, "a");
+    exes_put_file(bench, "a/tool", "old");
+    exes_make_dir(bench, "next");
+    exes_put_file(bench, "next/tool", "new");
+    exes_add_path(bench, "a/tool", MSP_EXE_HOST);
+    bench->meanwhile = swap_once;
+    exes_begin(bench);
+    exes_wait_prepared(bench);
+    assert_true(exes_names(bench, "a/tool", exes_exe_at(bench, "a/tool")));
+    assert_int_equal(bench->n_walks, 2);
+}
+
+static void what_happens_beside_the_path_costs_nothing(void **state)
+{
+    struct exes_bench *bench = *state;
+
+    exes_make_dir(bench, "a");
+    exes_put_file(bench, "a/tool", "old");
+    exes_put_file(bench, "other", "x");
+    exes_add_path(bench, "a/tool", MSP_EXE_HOST);
+    exes_go_live(bench);
+    bench->n_walks = 0;
+    for (int i = 0; i < 5000; i++) {
+        exes_move(bench, "other", "else");
+        exes_move(bench, "else", "other");
+        if (i % 100 == 0)
+            exes_run(bench, 6);
+    }
+    exes_run(bench, 50);
+    assert_int_equal(bench->n_walks, 0);
+}
+
+static void what_happens_all_the_time_is_looked_at_now_and_then(void **state)
+{
+    struct exes_bench *bench = *state;
+
+    exes_make_dir(bench, "a");
+    exes_put_file(bench, "a/tool", "old");
+    exes_add_path(bench, "a/tool", MSP_EXE_HOST);
+    exes_go_live(bench);
+    bench->n_walks = 0;
+    for (int i = 0; i < 200; i++) {
+        exes_move(bench, "a", "b");
+        exes_move(bench, "b", "a");
+        exes_run(bench, 10);
+    }
+    assert_true(bench->n_walks > 5);
+    assert_true(bench->n_walks < 80); /* a burst, then ten a second */
+}
+
+static void where_no_watch_can_be_files_are_looked_for(void **state)
+{
+    struct exes_bench *bench = *state;
+
+    bench->blind = -ENOSPC;
+    exes_put_file(bench, "tool", "old");
+    exes_put_file(bench, "tool.new", "new");
+    exes_add_path(bench, "tool", MSP_EXE_HOST);
+    exes_begin(bench);
+    exes_wait_prepared(bench);
+    msp_exes_commit(&bench->exes);
+    exes_run(bench, 50);
+    assert_int_equal(msp_exes_unwatched(&bench->exes), 1);
+    assert_string_equal(msp_exes_blind(&bench->exes),
+                        "the limit fs.inotify.max_user_watches is reached");
+    bench->n_changed = 0;
+    exes_move(bench, "tool.new", "tool");
+    exes_late_ms += MSP_EXE_UNWATCHED_MS;
+    exes_expect_noticed(bench, "tool");
+    bench->blind = 0;
+    exes_pass(bench, MSP_EXE_UNWATCHED_MS);
+    exes_run(bench, 50);
+    assert_int_equal(msp_exes_unwatched(&bench->exes), 0);
+    assert_string_equal(msp_exes_blind(&bench->exes), "");
+}
+
+static void what_no_watch_tells_the_sweep_finds(void **state)
+{
+    struct exes_bench *bench = *state;
+
+    bench->blind = -EOPNOTSUPP; /* a file system that may hang */
+    exes_put_file(bench, "tool", "old");
+    exes_put_file(bench, "tool.new", "new");
+    exes_add_path(bench, "tool", MSP_EXE_HOST);
+    exes_begin(bench);
+    exes_wait_prepared(bench);
+    msp_exes_commit(&bench->exes);
+    exes_run(bench, 50);
+    bench->n_changed = 0;
+    exes_move(bench, "tool.new", "tool");
+    exes_pass(bench, MSP_EXE_SWEEP_MS / 2);
+    assert_int_equal(bench->n_changed, 0);
+    exes_late_ms += MSP_EXE_SWEEP_MS / 2;
+    exes_expect_noticed(bench, "tool");
 }
 
 static void on_other_file_systems_nothing_matches(void **state)
@@ -472,6 +596,12 @@ int main(void)
         TEST(a_deleted_file_is_retired),
         TEST(behind_a_link_the_file_itself_is_watched),
         TEST(a_replaced_directory_is_noticed),
+        TEST(what_is_not_there_is_watched_for),
+        TEST(a_link_further_up_is_noticed),
+        TEST(a_renamed_ancestor_is_noticed),
+        TEST(what_happens_during_the_walk_is_noticed),
+        TEST(what_happens_beside_the_path_costs_nothing),
+        TEST(what_happens_all_the_time_is_looked_at_now_and_then),
         TEST(where_no_watch_can_be_files_are_looked_for),
         TEST(what_no_watch_tells_the_sweep_finds),
         TEST(on_other_file_systems_nothing_matches),

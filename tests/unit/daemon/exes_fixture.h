@@ -35,7 +35,10 @@ struct exes_bench {
     const char *unsure; /* hashes of these are unsure */
     bool writes;        /* files are written while they are read */
     size_t n_hashed;
-    uint64_t magic; /* of every file; 0 = ext4 */
+    size_t n_walks;
+    int blind; /* hops are watched by nobody: negative errno */
+    void (*meanwhile)(struct exes_bench *bench); /* before each answer */
+    uint64_t magic;                              /* of every file; 0 = ext4 */
     uint32_t time_gran;
     struct msp_exe running;
     int n_changed;

@@ -14,8 +14,8 @@ struct bench {
     int far_end;
     int n_answers;
     int r;
-    uint32_t flags;
     bool has_fd;
+    bool has_reply;
     uint8_t sha256[32];
 };
 
@@ -26,17 +26,17 @@ static uint64_t fake_clock(void)
     return clock_now;
 }
 
-static void on_open(void *data, int r, int fd, uint32_t flags,
-                    const uint8_t *sha256)
+static void on_open(void *data, int r, int fd,
+                    const struct msp_child_open *reply)
 {
     struct bench *bench = data;
 
     bench->n_answers++;
     bench->r = r;
-    bench->flags = flags;
     bench->has_fd = fd >= 0;
-    if (flags & MSP_OPEN_HASH)
-        memcpy(bench->sha256, sha256, sizeof(bench->sha256));
+    bench->has_reply = reply != NULL;
+    if (reply)
+        memcpy(bench->sha256, reply->sha256, sizeof(bench->sha256));
     msp_closep(&fd);
 }
 
@@ -169,6 +169,7 @@ static void without_an_answer_the_deadline_answers(void **state)
     assert_int_equal(bench->n_answers, 1);
     assert_int_equal(bench->r, -ETIMEDOUT);
     assert_false(bench->has_fd);
+    assert_false(bench->has_reply);
     assert_ok(reply(bench, 0, true)); /* too late */
     assert_int_equal(bench->n_answers, 1);
     pass(bench, MSP_HASH_MS);
@@ -185,6 +186,36 @@ static void faults_of_the_protocol_are_refused(void **state)
     assert_errno(reply(bench, -EIO, true), EPROTO);
     assert_errno(msp_opens_reply(&bench->opens, &packet, 100, -1), EPROTO);
     assert_int_equal(bench->n_answers, 0);
+}
+
+static void hops_that_name_nothing_are_refused(void **state)
+{
+    static const struct {
+        uint32_t n_hops, off;
+        char at;
+        bool is_fault;
+    } cases[] = {
+        {2, 0, '/', false},
+        {MSP_EXE_HOPS_MAX + 1, 0, '/', true},
+        {2, sizeof(packet.path), '/', true},
+        {2, 100, 'a', true},                     /* not absolute */
+        {2, sizeof(packet.path) - 1, '/', true}, /* no NUL */
+    };
+    struct bench *bench = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_ok(ask(bench, "/a", MSP_OPEN_WALK));
+        take(bench);
+        packet.flags = MSP_OPEN_WALK;
+        packet.n_hops = cases[i].n_hops;
+        packet.hop[1].off = cases[i].off;
+        if (cases[i].off < sizeof(packet.path))
+            packet.path[cases[i].off] = cases[i].at;
+        assert_int_equal(reply(bench, -ENOENT, false),
+                         cases[i].is_fault ? -EPROTO : 0);
+    }
+    assert_int_equal(bench->n_answers, 1);
+    assert_true(bench->has_reply);
 }
 
 static void what_cannot_be_asked_is_said_at_once(void **state)
@@ -210,6 +241,7 @@ int main(void)
         TEST(only_so_many_are_outstanding),
         TEST(without_an_answer_the_deadline_answers),
         TEST(faults_of_the_protocol_are_refused),
+        TEST(hops_that_name_nothing_are_refused),
         TEST(what_cannot_be_asked_is_said_at_once),
     };
 

@@ -4,7 +4,7 @@
 #include "harness/test.h"
 
 enum {
-    ARGS = 7
+    ARGS = 8
 };
 
 static int parse(const char *const *args, struct msp_opts *ret)
@@ -37,6 +37,7 @@ static void defaults_are_the_documented_ones(void **state)
     assert_string_equal(opts.log_dir, "/var/log/mspd");
     assert_string_equal(opts.proxy_user, "mspd-proxy");
     assert_string_equal(opts.keeper_user, "mspd-keeper");
+    assert_false(opts.is_fd_guard);
     assert_false(opts.is_bootstrap_deny);
     assert_int_equal(opts.log_level, MSP_LOG_INFO);
     assert_int_equal(opts.lsm, MSP_LSM_AUTO);
@@ -45,13 +46,14 @@ static void defaults_are_the_documented_ones(void **state)
 static void takes_values_in_both_spellings(void **state)
 {
     static const char *const args[ARGS] = {
-        "--cgroup=/c", "--bootstrap",   "deny", "--log-level",
-        "err",         "--lsm=require", NULL};
+        "--cgroup=/c", "--bootstrap",   "deny",       "--log-level",
+        "err",         "--lsm=require", "--fd-guard", NULL};
     struct msp_opts opts;
 
     (void)state;
     assert_int_equal(parse(args, &opts), MSP_OPTS_RUN);
     assert_string_equal(opts.cgroup, "/c");
+    assert_true(opts.is_fd_guard);
     assert_true(opts.is_bootstrap_deny);
     assert_int_equal(opts.log_level, MSP_LOG_ERR);
     assert_int_equal(opts.lsm, MSP_LSM_REQUIRE);
@@ -65,6 +67,7 @@ static void refuses_what_it_does_not_know(void **state)
         {"--cgroup="},
         {"extra"},
         {"-x"},
+        {"--fd-guard=yes"},
         {"--bootstrap", "maybe"},
         {"--bootstrap", ""},
         {"--log-level", "2"},

@@ -5,6 +5,7 @@
 #include <linux/fuse.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -27,7 +28,7 @@ struct bench {
 static struct msp_child_open reply;
 
 /* What is done in the new process; the path says which. */
-static int work(struct msp_child_open *request)
+static int work(struct msp_child_open *request, int watch_fd)
 {
     request->status = 0;
     if (strncmp(request->path, "/slow", 5) == 0)
@@ -35,6 +36,8 @@ static int work(struct msp_child_open *request)
             (void)pause();
     if (msp_streq(request->path, "/dies"))
         _exit(3);
+    if (msp_streq(request->path, "/watch"))
+        return dup(watch_fd);
     if (msp_streq(request->path, "/lies"))
         return -1; /* success, but no descriptor */
     if (msp_streq(request->path, "/fails")) {
@@ -169,12 +172,31 @@ static void bad_requests_are_refused(void **state)
     expect(bench, 1, -EINVAL);
     ask(bench, 2, "/", 0x80);
     expect(bench, 2, -EINVAL);
-    ask(bench, 3, "/", MSP_OPEN_HASH | MSP_OPEN_DIR);
-    expect(bench, 3, -EINVAL);
     memset(request.path, '/', sizeof(request.path)); /* no NUL */
     assert_ok(msp_opener_start(&bench->opener, &request, now(bench)));
     expect(bench, 9, -EINVAL);
     assert_int_equal(n_processes(bench), 0);
+}
+
+static void the_watch_is_handed_on(void **state)
+{
+    struct bench *bench = *state;
+    char shown[64] = "", link[32];
+    int watch_fd = inotify_init1(IN_CLOEXEC), fd = -1;
+
+    assert_true(watch_fd >= 0);
+    ask(bench, 1, "/watch", 0);
+    assert_int_equal(take(bench, SOON_MS, &fd), 1);
+    assert_int_equal(fd, -1); /* none was given yet */
+    msp_opener_set_watch(&bench->opener, watch_fd);
+    ask(bench, 2, "/watch", 0);
+    assert_int_equal(take(bench, SOON_MS, &fd), 2);
+    assert_true(fd >= 0);
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    assert_true(readlink(link, shown, sizeof(shown) - 1) > 0);
+    assert_string_equal(shown, "anon_inode:inotify");
+    (void)close(fd);
+    wait_for_ends(bench);
 }
 
 static void a_slow_one_holds_up_nobody(void **state)
@@ -343,6 +365,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_request_has_one_reply, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(bad_requests_are_refused, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_watch_is_handed_on, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_slow_one_holds_up_nobody, setup,
                                         teardown),
