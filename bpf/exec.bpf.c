@@ -40,7 +40,7 @@ int msp_on_exec(__u64 *ctx)
     r.exec_id = task->self_exec_id;
     if (task->ptrace)
         r.flags = MSP_EXEC_TRACED;
-    record_fill(&r, bprm->file);
+    record_fill(&r, bprm->file, meta);
     record_hash(task->tgid, &r);
     record_put(task->tgid, &r);
     return 0;
@@ -129,7 +129,7 @@ int msp_it_task(struct bpf_iter__task *ctx)
     record.flags = MSP_EXEC_FOUND;
     if (task->ptrace)
         record.flags |= MSP_EXEC_TRACED;
-    record_fill(&record, file);
+    record_fill(&record, file, meta);
     tgid = task->tgid;
     /* an exec that came in between has been seen, and stands */
     r = bpf_map_update_elem(&msp_exec, &tgid, &record, BPF_NOEXIST);

@@ -105,6 +105,7 @@ static __always_inline bool core_has_cast(void)
 struct super_block {
     __u32 s_dev;
     unsigned long s_magic;
+    __u32 s_time_gran;
 } MSP_CORE;
 
 struct timespec64 {
@@ -114,6 +115,8 @@ struct timespec64 {
 
 struct inode {
     __u16 i_mode;
+    kuid_t i_uid;
+    kgid_t i_gid;
     struct super_block *i_sb;
     __u64 i_ino;
     __u32 i_nlink;

@@ -105,12 +105,18 @@ static __always_inline const struct msp_idset *subject_wild(void *wild,
 /* What a row says of a record. */
 struct subject_exe {
     struct msp_idset set;
-    bool is_current; /* else the file was replaced before the exec */
+    bool is_current; /* else another file had the numbers at the exec */
 };
 
 static __always_inline __u64 subject_stamp(const struct msp_exe_row *row)
 {
     return *(const volatile __u64 *)&row->stamp;
+}
+
+/* To compare by, without a branch; for every time that a file can have. */
+static __always_inline __u64 subject_ctime(__s64 sec, __u32 nsec)
+{
+    return ((__u64)sec + (1ull << 31)) * 1000000000 + nsec;
 }
 
 /*
@@ -131,13 +137,20 @@ static __always_inline bool subject_read_exe(struct subject_exe *to,
     bool is_read = r->flags & (MSP_EXEC_HASHED | MSP_EXEC_NOHASH);
     __u64 stamp = subject_stamp(row);
     const struct msp_idset *more;
+    __u64 own, seen;
     bool is_same;
 
     if (bpf_map_lookup_elem(rows, &r->exe) != row)
         return false;
-    is_same =
-        row->ctime_sec == r->ctime_sec && row->ctime_nsec == r->ctime_nsec;
-    to->is_current = !row->retired_ns || r->exec_ns <= row->retired_ns;
+    own = subject_ctime(r->ctime_sec, r->ctime_nsec);
+    seen = subject_ctime(row->ctime_sec, row->ctime_nsec);
+    is_same = own == seen && !(r->flags & MSP_EXEC_YOUNG);
+    /*
+     * fail closed: a later ctime is of what was made since; and on a file
+     * system that is not accepted, who serves it chose the numbers
+     */
+    to->is_current = own <= seen && !(r->flags & MSP_EXEC_OTHER_FS) &&
+                     (!row->retired_ns || r->exec_ns <= row->retired_ns);
     MSP_EACH_WORD(w)
         to->set.word[w] = row->set.word[w];
     /* fail closed: contents that could not be read are nobody's */
@@ -153,7 +166,9 @@ static __always_inline bool subject_read_exe(struct subject_exe *to,
 
 /*
  * Keeps those identities that the caller's executable satisfies. A file that
- * was replaced counts for those who ran it before; demands on its contents
+ * was replaced counts for those who ran it before, and no file whose ctime is
+ * later than what mspd knows; one of a file system that is not accepted counts
+ * as none, since who serves it chooses its numbers. Demands on contents
  * hold as long as it was not changed. mspd replaces rows as files change.
  */
 static __noinline int subject_and_exe(struct msp_idset *ids,

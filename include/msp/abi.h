@@ -188,10 +188,12 @@ struct msp_sha256 {
 MSP_ASSERT_SIZE(msp_sha256, 32);
 
 /* flags of msp_exec */
-#define MSP_EXEC_TRACED 0x1u /* traced at exec or at fork: not believed */
-#define MSP_EXEC_FOUND  0x2u /* found running at the first load, not seen */
-#define MSP_EXEC_HASHED 0x4u /* sha256 is of the contents at exec */
-#define MSP_EXEC_NOHASH 0x8u /* was to be hashed at exec, in vain */
+#define MSP_EXEC_TRACED   0x1u  /* traced at exec or at fork: not believed */
+#define MSP_EXEC_FOUND    0x2u  /* found running at the first load, not seen */
+#define MSP_EXEC_HASHED   0x4u  /* sha256 is of the contents at exec */
+#define MSP_EXEC_NOHASH   0x8u  /* was to be hashed at exec, in vain */
+#define MSP_EXEC_YOUNG    0x10u /* the ctime may be of other contents, too */
+#define MSP_EXEC_OTHER_FS 0x20u /* not msp_fs_is_accepted(): no executable */
 
 /*
  * What a process is, taken down at exec and copied at fork. Key: tgid.
@@ -234,9 +236,13 @@ struct msp_file_fact {
     __u32 fd;
     __u32 mode; /* i_mode */
     __u32 nlink;
+    __u32 uid; /* owner, init user namespace */
+    __u32 gid;
+    __u32 time_gran; /* ns; ctimes are multiples of it */
+    __u32 pad;
 };
 
-MSP_ASSERT_SIZE(msp_file_fact, 48);
+MSP_ASSERT_SIZE(msp_file_fact, 64);
 
 /* What the iterator over programs says of one with socket addresses. */
 struct msp_prog_fact {
@@ -386,6 +392,12 @@ struct msp_meta {
     __u64 agent_epoch;
     __u64 heartbeat_ns; /* CLOCK_MONOTONIC of mspd */
     /*
+     * CLOCK_REALTIME minus CLOCK_BOOTTIME, by mspd before the programs are
+     * attached and with each heartbeat. It moves when the clock is set; 0 =
+     * unknown.
+     */
+    __u64 real_offset_ns;
+    /*
      * Exec records are kept for processes below this cgroup only, the one
      * mspd is attached to; 0 = for all. The level is its depth, root = 0.
      */
@@ -395,7 +407,7 @@ struct msp_meta {
     struct msp_slot_meta slot[MSP_SLOTS];
 };
 
-MSP_ASSERT_SIZE(msp_meta, 344);
+MSP_ASSERT_SIZE(msp_meta, 352);
 /* in every layout: an mspd of another one ends the earlier proxy by it */
 MSP_ASSERT_OFFSET(msp_meta, agent_epoch, 24);
 
@@ -520,7 +532,10 @@ MSP_ASSERT_SIZE(msp_name, 64);
 /*
  * One file of the slot. Key: struct msp_exe. Wildcard bits are in both sets.
  * A file that is no longer what its path names is kept for the processes that
- * already ran it: a record counts only if exec_ns <= retired_ns.
+ * already ran it: a record counts only if exec_ns <= retired_ns. The three
+ * numbers can be another file's later, its ctime cannot: a record counts only
+ * if its ctime is not after the last one mspd saw while the path named the
+ * file. `hashed` counts for that very ctime, and not for MSP_EXEC_YOUNG.
  * Rows of a live slot are replaced under the eyes of connects, and the memory
  * of a replaced one is another file's next: each is written with another stamp,
  * by mspd.

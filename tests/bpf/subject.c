@@ -21,6 +21,7 @@
 #include <msp/decide.h>
 #include <msp/policy.h>
 
+#include "bpf/caller.h"
 #include "bpf/trace.h"
 #include "harness/test.h"
 #include "loader/events.h"
@@ -38,63 +39,12 @@ enum {
     ALL_DIMS = MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM | MSP_SLOT_CGROUP_DIM,
     SET_ONE = 0, /* indices of msp_sets */
     SET_NOBODY = 1,
-    BURST = 1000,
 };
 
 /* the last bit of a set: what reads it has read all the others */
 static const struct msp_idset one = {
     .word = {[MSP_IDSET_WORDS - 1] = 1ull << 63}};
 static const struct msp_idset nobody = {.word = {0}};
-
-/* --- the caller: one connect for each byte it reads ---------------------- */
-
-static void ask_often(void)
-{
-    int fd = trace_shake();
-
-    trace_ask(BURST);
-    if (fd >= 0)
-        (void)close(fd);
-}
-
-static void *ask_from_thread(void *data)
-{
-    pid_t tid = gettid();
-    char c;
-
-    (void)data;
-    if (write(STDOUT_FILENO, &tid, sizeof(tid)) != sizeof(tid) ||
-        read(STDIN_FILENO, &c, 1) != 1)
-        return NULL;
-    trace_ask(1);
-    (void)!write(STDOUT_FILENO, "!", 1);
-    return NULL;
-}
-
-static int act(void)
-{
-    pthread_t thread;
-    char c = '!';
-
-    /* nothing can leave from here, whatever the programs say */
-    if (unshare(CLONE_NEWNET) < 0 || write(STDOUT_FILENO, &c, 1) != 1)
-        return 1;
-    while (read(STDIN_FILENO, &c, 1) == 1) {
-        if (c == 't') {
-            if (pthread_create(&thread, NULL, ask_from_thread, NULL) != 0)
-                return 1;
-            (void)pthread_join(thread, NULL);
-            continue;
-        }
-        if (c == 'b')
-            ask_often();
-        else
-            trace_ask(1);
-        if (write(STDOUT_FILENO, &c, 1) != 1)
-            return 1;
-    }
-    return 0;
-}
 
 /* --- fixture ------------------------------------------------------------- */
 
@@ -295,7 +245,7 @@ static int reset(void **state)
 /* Lets the caller connect. @return how many of them had a right */
 static unsigned int connects(struct subject *s, char how)
 {
-    unsigned int want = how == 'b' ? BURST : 1;
+    unsigned int want = how == 'b' ? CALLER_BURST : 1;
     char c;
 
     s->said = s->granted = 0;
@@ -320,9 +270,32 @@ static bool has_right(struct subject *s)
     return is_granted;
 }
 
+/* A row of the caller's file, as it was when it was executed. */
+static struct msp_exe_row row_of(const struct subject *s,
+                                 const struct msp_idset *set)
+{
+    return (struct msp_exe_row){.set = *set,
+                                .ctime_sec = s->record.ctime_sec,
+                                .ctime_nsec = s->record.ctime_nsec};
+}
+
 static void put_exe(struct subject *s, const struct msp_exe_row *row)
 {
     assert_ok(bpf_map_update_elem(s->exe, &s->record.exe, row, BPF_ANY));
+}
+
+static void put_set(struct subject *s, const struct msp_idset *set)
+{
+    const struct msp_exe_row row = row_of(s, set);
+
+    put_exe(s, &row);
+}
+
+static void put_other(struct subject *s, const struct msp_exe *exe)
+{
+    const struct msp_exe_row row = row_of(s, &one);
+
+    assert_ok(bpf_map_update_elem(s->exe, exe, &row, BPF_ANY));
 }
 
 /* --- tests --------------------------------------------------------------- */
@@ -347,9 +320,9 @@ static void a_file_counts_by_its_row(void **state)
     struct msp_exe other;
 
     set_flags(s, MSP_SLOT_EXE_DIM);
-    put_exe(s, &(struct msp_exe_row){.set = one});
+    put_set(s, &one);
     assert_true(has_right(s));
-    put_exe(s, &(struct msp_exe_row){.set = nobody});
+    put_set(s, &nobody);
     assert_false(has_right(s));
     /* a row decides alone: the wildcard bits are in it */
     set_wild(s, MSP_DIM_EXE, &one);
@@ -360,25 +333,22 @@ static void a_file_counts_by_its_row(void **state)
     /* every part of the triple counts */
     other = s->record.exe;
     other.ino++;
-    assert_ok(bpf_map_update_elem(s->exe, &other,
-                                  &(struct msp_exe_row){.set = one}, BPF_ANY));
+    put_other(s, &other);
     assert_false(has_right(s));
     other = s->record.exe;
     other.generation++;
-    assert_ok(bpf_map_update_elem(s->exe, &other,
-                                  &(struct msp_exe_row){.set = one}, BPF_ANY));
+    put_other(s, &other);
     assert_false(has_right(s));
     other = s->record.exe;
     other.s_dev++;
-    assert_ok(bpf_map_update_elem(s->exe, &other,
-                                  &(struct msp_exe_row){.set = one}, BPF_ANY));
+    put_other(s, &other);
     assert_false(has_right(s));
 }
 
 static void a_replaced_file_counts_for_those_who_ran_it(void **state)
 {
     struct subject *s = *state;
-    struct msp_exe_row row = {.set = one};
+    struct msp_exe_row row = row_of(s, &one);
 
     set_flags(s, MSP_SLOT_EXE_DIM);
     row.retired_ns = s->record.exec_ns;
@@ -447,6 +417,71 @@ static void contents_read_at_exec_count_alone(void **state)
     }
 }
 
+/* Its numbers were another file's, or are again: its ctime cannot be. */
+static void a_file_that_is_younger_than_the_row_is_another(void **state)
+{
+    struct subject *s = *state;
+    struct msp_exe_row row = row_of(s, &one);
+
+    set_flags(s, MSP_SLOT_EXE_DIM);
+    row.ctime_nsec--;
+    put_exe(s, &row);
+    assert_false(has_right(s));
+    row.retired_ns = s->record.exec_ns;
+    put_exe(s, &row);
+    assert_false(has_right(s));
+    row = row_of(s, &one);
+    row.ctime_sec--;
+    row.ctime_nsec = 999999999;
+    put_exe(s, &row);
+    assert_false(has_right(s));
+    /* one that was changed since it was executed is the same file */
+    row.ctime_sec += 2;
+    row.ctime_nsec = 0;
+    put_exe(s, &row);
+    assert_true(has_right(s));
+    row = row_of(s, &one);
+    row.ctime_nsec++;
+    put_exe(s, &row);
+    assert_true(has_right(s));
+}
+
+static void of_a_young_file_only_the_contents_do_not_count(void **state)
+{
+    struct subject *s = *state;
+    struct msp_exec record = s->record;
+    struct msp_exe_row row = row_of(s, &nobody);
+
+    set_flags(s, MSP_SLOT_EXE_DIM);
+    row.hashed = one;
+    put_exe(s, &row);
+    assert_true(has_right(s));
+    record.flags = MSP_EXEC_YOUNG;
+    put_record(s, &record);
+    assert_false(has_right(s));
+    put_set(s, &one);
+    assert_true(has_right(s));
+}
+
+static void a_file_of_another_file_system_is_none(void **state)
+{
+    struct subject *s = *state;
+    struct msp_exec record = s->record;
+
+    set_flags(s, MSP_SLOT_EXE_DIM);
+    put_set(s, &one);
+    assert_true(has_right(s));
+    record.flags = MSP_EXEC_OTHER_FS;
+    put_record(s, &record);
+    assert_false(has_right(s));
+    /* the log shows its numbers all the same */
+    assert_true(s->last.flags & MSP_MARK_EXEC);
+    assert_memory_equal(&s->last.exe, &record.exe, sizeof(record.exe));
+    /* whoever demands no file does not care */
+    set_wild(s, MSP_DIM_EXE, &one);
+    assert_true(has_right(s));
+}
+
 static void only_its_own_record_is_believed(void **state)
 {
     int fd = msp_loader_map_fd(((struct subject *)*state)->loader, "msp_exec");
@@ -454,7 +489,7 @@ static void only_its_own_record_is_believed(void **state)
     struct msp_exec record = s->record;
 
     set_flags(s, MSP_SLOT_EXE_DIM);
-    put_exe(s, &(struct msp_exe_row){.set = one});
+    put_set(s, &one);
     assert_true(has_right(s));
     assert_true(s->last.flags & MSP_MARK_EXEC);
     record.exec_id++;
@@ -484,7 +519,7 @@ static void one_in_a_tracers_hands_is_not_believed(void **state)
     int status;
 
     set_flags(s, MSP_SLOT_EXE_DIM);
-    put_exe(s, &(struct msp_exe_row){.set = one});
+    put_set(s, &one);
     assert_int_equal(ptrace(PTRACE_SEIZE, s->pid, NULL, NULL), 0);
     assert_false(has_right(s));
     assert_int_equal(ptrace(PTRACE_INTERRUPT, s->pid, NULL, NULL), 0);
@@ -521,7 +556,7 @@ static void a_traced_thread_or_leader_is_not_believed(void **state)
     struct subject *s = *state;
 
     set_flags(s, MSP_SLOT_EXE_DIM);
-    put_exe(s, &(struct msp_exe_row){.set = one});
+    put_set(s, &one);
     assert_false(thread_has_right(s, true));
     assert_false(thread_has_right(s, false));
     assert_true(has_right(s));
@@ -616,14 +651,14 @@ static void every_dimension_must_agree(void **state)
 
     memcpy(name.text, s->record.name, sizeof(name.text));
     set_flags(s, ALL_DIMS);
-    put_exe(s, &(struct msp_exe_row){.set = one});
+    put_set(s, &one);
     assert_false(has_right(s));
     assert_ok(bpf_map_update_elem(s->process, &name, &one, BPF_ANY));
     assert_false(has_right(s));
     assert_ok(bpf_map_update_elem(s->states, &at, &to, BPF_ANY));
     assert_ok(bpf_map_update_elem(s->cgroup, &s->cgroup_id, &at, BPF_ANY));
     assert_true(has_right(s));
-    put_exe(s, &(struct msp_exe_row){.set = nobody});
+    put_set(s, &nobody);
     assert_false(has_right(s));
 }
 
@@ -639,7 +674,8 @@ struct writer {
 static void *replace_rows(void *data)
 {
     struct writer *w = data;
-    struct msp_exe_row ours = {.set = nobody}, theirs = {.set = one};
+    struct msp_exe_row ours = row_of(w->s, &nobody);
+    struct msp_exe_row theirs = row_of(w->s, &one);
     struct msp_exe other = w->s->record.exe;
     uint64_t stamp = 0;
 
@@ -661,7 +697,7 @@ static void another_files_row_is_never_taken_for_ours(void **state)
     pthread_t thread;
 
     set_flags(s, MSP_SLOT_EXE_DIM);
-    put_exe(s, &(struct msp_exe_row){.set = nobody});
+    put_set(s, &nobody);
     assert_ok(pthread_create(&thread, NULL, replace_rows, &w));
     for (int i = 0; i < 250; i++)
         wrong += connects(s, 'b');
@@ -680,6 +716,9 @@ int main(int argc, char **argv)
         CASE(a_replaced_file_counts_for_those_who_ran_it),
         CASE(contents_count_as_they_were_at_exec),
         CASE(contents_read_at_exec_count_alone),
+        CASE(a_file_that_is_younger_than_the_row_is_another),
+        CASE(of_a_young_file_only_the_contents_do_not_count),
+        CASE(a_file_of_another_file_system_is_none),
         CASE(only_its_own_record_is_believed),
         CASE(one_in_a_tracers_hands_is_not_believed),
         CASE(a_traced_thread_or_leader_is_not_believed),
@@ -692,6 +731,6 @@ int main(int argc, char **argv)
 
     (void)argv;
     if (argc > 1)
-        return act();
+        return caller_act();
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -29,12 +29,12 @@ static const char *const limits[] = {
 };
 
 static const char *const cgroup_limits[] = {
-    "who may trace a process, or preload a library into it, has its executable's rights",
+    "who may trace a process, preload a library into it, or answer its system calls (seccomp), has its executable's rights",
     "who has CAP_NET_RAW in the namespace of the uplinks can send frames past their guard",
 };
 
 static const char *const lsm_limits[] = {
-    "who may trace a process has its executable's rights",
+    "who may trace a process, or answer its system calls (seccomp), has its executable's rights",
 };
 
 /* Stopped by a signal or a debugger: it runs but does not serve. */

@@ -131,6 +131,9 @@ static int play_facts(void *data, const int *fd, size_t n,
             .fd = (uint32_t)fd[i],
             .mode = st.st_mode,
             .nlink = (uint32_t)st.st_nlink,
+            .uid = st.st_uid,
+            .gid = st.st_gid,
+            .time_gran = bench->time_gran,
         };
     }
     return 0;
