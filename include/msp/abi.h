@@ -209,13 +209,11 @@ struct msp_file_fact {
     __u32 fd;
     __u32 mode; /* i_mode */
     __u32 nlink;
-    __u32 uid; /* owner, init user namespace */
-    __u32 gid;
     __u32 time_gran; /* ns; ctimes are multiples of it */
     __u32 pad;
 };
 
-MSP_ASSERT_SIZE(msp_file_fact, 64);
+MSP_ASSERT_SIZE(msp_file_fact, 56);
 
 /* What the iterator over programs says of one with socket addresses. */
 struct msp_prog_fact {
@@ -364,11 +362,7 @@ struct msp_meta {
     __u64 root_ino; /* 0 = unknown: nobody has an identity */
     __u64 agent_epoch;
     __u64 heartbeat_ns; /* CLOCK_MONOTONIC of mspd */
-    /*
-     * CLOCK_REALTIME minus CLOCK_BOOTTIME, by mspd before the programs are
-     * attached and with each heartbeat. It moves when the clock is set; 0 =
-     * unknown.
-     */
+    /* CLOCK_REALTIME minus CLOCK_BOOTTIME, with each beat; 0 = unknown */
     __u64 real_offset_ns;
     /*
      * Exec records are kept for processes below this cgroup only, the one
