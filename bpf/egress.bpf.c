@@ -21,7 +21,8 @@ SEC("cgroup_skb/egress")
 
 int msp_egress(struct __sk_buff *skb)
 {
-    struct packet p = {};
+    /* sockets of these families have copied what they send */
+    struct packet p = {.fixed = PACKET_ALL};
 
     if (packet_passes(skb, &p, bpf_ntohs(skb->protocol), true))
         return EGRESS_PASS;

@@ -4,8 +4,14 @@
  * guard's rule for frames that no socket of ours sent: AF_PACKET, forwarded
  * ones, those of nested VMs. What the frame is comes from the frame: a packet
  * socket may call it what it likes.
+ *
+ * The sender may still have the memory of a frame: the ring of a packet
+ * socket, a guest's pages. Its headers are copied before they are judged.
  */
 #include "lib/packet.bpf.h"
+
+#define AF_INET  2
+#define AF_INET6 10
 
 #define UPLINK_PASS (-1) /* TC_ACT_UNSPEC: the next program decides */
 #define UPLINK_DROP 2    /* TC_ACT_SHOT */
@@ -15,6 +21,7 @@
 #define ETH_P_QINQ  0x88a8
 #define ETH_P_802_3 0x0600 /* below: a length, LLC follows */
 #define TAGS_MAX    4
+#define HEAD_MAX    256 /* of all headers, to be seen */
 
 /* 802.2 SNAP of no vendor, after which comes the type once more. */
 static __always_inline bool uplink_is_snap(const __u8 *llc)
@@ -54,6 +61,28 @@ static __noinline int uplink_proto(struct __sk_buff *skb, struct packet *p)
     return proto;
 }
 
+/*
+ * Copies the headers to where nobody but the kernel writes. TCP of our own has
+ * them there. Global: the verifier looks at it once, and at what follows.
+ * @return how many bytes are there, for packet.fixed; 0 it could not be done
+ */
+__u32 uplink_fix(struct __sk_buff *skb);
+
+__noinline __u32 uplink_fix(struct __sk_buff *skb)
+{
+    struct bpf_sock *sk = skb->sk;
+    __u32 len = skb->len;
+
+    if (sk)
+        sk = bpf_sk_fullsock(sk);
+    if (sk && sk->protocol == PROTO_TCP && sk->type == MSP_SOCK_STREAM &&
+        (sk->family == AF_INET || sk->family == AF_INET6))
+        return PACKET_ALL;
+    if (len > HEAD_MAX)
+        len = HEAD_MAX;
+    return bpf_skb_pull_data(skb, len) ? 0 : len;
+}
+
 static __always_inline int uplink_verdict(bool passes)
 {
     if (passes)
@@ -67,9 +96,12 @@ SEC("tc")
 
 int msp_uplink(struct __sk_buff *skb)
 {
-    struct packet p = {.is_uplink = true};
-    int proto = uplink_proto(skb, &p);
+    struct packet p = {.is_uplink = true, .fixed = uplink_fix(skb)};
+    int proto;
 
+    if (!p.fixed)
+        return uplink_verdict(false); /* fail closed: it may change yet */
+    proto = uplink_proto(skb, &p);
     return uplink_verdict(proto >= 0 && packet_passes(skb, &p, proto, false));
 }
 
@@ -78,10 +110,12 @@ SEC("tc")
 
 int msp_uplink_l3(struct __sk_buff *skb)
 {
-    struct packet p = {.is_uplink = true};
+    struct packet p = {.is_uplink = true, .fixed = uplink_fix(skb)};
     __u32 proto = 0;
     __u8 first;
 
+    if (!p.fixed)
+        return uplink_verdict(false); /* fail closed: as above */
     if (!bpf_skb_load_bytes(skb, 0, &first, sizeof(first)))
         proto = first >> 4 == 4 ? ETH_P_IP : first >> 4 == 6 ? ETH_P_IPV6 : 0;
     return uplink_verdict(packet_passes(skb, &p, proto, false));

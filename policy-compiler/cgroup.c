@@ -229,15 +229,38 @@ static void report_limit(struct builder *b, const char *expected)
     msp_report_error(b->report, MSP_DIAG_LIMIT, "/endpoints", expected, "more");
 }
 
-static void report_live(struct builder *b, uint32_t from, size_t n)
+/* A pattern that goes through a position. */
+static const char *pattern_of(const struct builder *b, uint32_t at)
+{
+    while (b->node[at].n_exact + b->node[at].n_subtree == 0)
+        at = b->node[at].child;
+    return b->split[b->node[at].first].pattern->text;
+}
+
+/* @param live [n] positions of one cgroup below `from`, n > MSP_CG_LIVE_MAX */
+static void report_live(struct builder *b, uint32_t from, const uint32_t *live,
+                        size_t n)
 {
     struct place place;
+    char text[1024] = "";
+    size_t len = 0;
 
     print_path(b, from, &place);
     b->is_over = true;
+    for (size_t i = 0; i < n && len < sizeof(text); i++) {
+        struct shown shown = msp_report_shown(pattern_of(b, live[i]));
+        int more = snprintf(text + len, sizeof(text) - len, "%s%s",
+                            i ? ", " : "", shown.text);
+
+        len += more > 0 ? (size_t)more : 0;
+    }
+    if (len >= sizeof(text))
+        memcpy(text + sizeof(text) - sizeof("..."), "...", sizeof("..."));
     msp_report_error(b->report, MSP_DIAG_LIMIT, "/endpoints",
-                     "at most 8 different ways of cgroup patterns to one place",
-                     "%zu in a cgroup of \"%.128s\"", n, place.text);
+                     "at most 8 cgroup patterns that overlap with * at "
+                     "different places",
+                     "%zu in one cgroup below %s: %s", n,
+                     msp_report_shown(place.text).text, text);
 }
 
 /*
@@ -318,7 +341,7 @@ static int follow(struct builder *b, uint32_t from,
     if (n == 0 && is_empty(&state.key.subtree))
         return 0;
     if (n > MSP_CG_LIVE_MAX) {
-        report_live(b, from, n);
+        report_live(b, from, target, n);
         return 0;
     }
     qsort(target, n, sizeof(*target), compare_u32);

@@ -58,7 +58,8 @@ static void add_name(struct checker *c, struct intern *table, doc_text name,
     if (msp_intern_add(table, name, strlen(name), (uint32_t)index) != index)
         msp_report_error(c->report, MSP_DIAG_DUPLICATE_NAME,
                          where(c, &place, array, index, "/name"),
-                         "a name of its own", "a second \"%.64s\"", name);
+                         "a name of its own", "a second %s",
+                         msp_report_shown(name).text);
 }
 
 static int checker_init(struct checker *c)
@@ -114,10 +115,12 @@ static void check_names(struct checker *c, const struct doc_names *names,
         (void)msp_place_push_index(&place, i);
         if (is_known)
             msp_report_error(c->report, MSP_DIAG_DUPLICATE_NAME, place.text,
-                             "each name once", "a second \"%.64s\"", name);
+                             "each name once", "a second %s",
+                             msp_report_shown(name).text);
         else
             msp_report_error(c->report, MSP_DIAG_DANGLING, place.text,
-                             "a name defined here", "\"%.64s\"", name);
+                             "a name defined here", "%s",
+                             msp_report_shown(name).text);
     }
 }
 
@@ -141,8 +144,9 @@ static void check_path(struct checker *c, const struct doc_privilege *p,
                          "a path of at most 247 bytes", "%zu", strlen(p->path));
     else
         msp_report_error(c->report, MSP_DIAG_PATH, place.text,
-                         "a path that requests can have", "%s: \"%.128s\"",
-                         msp_canon_text_of(code), p->path);
+                         "a path that requests can have", "%s: %s",
+                         msp_canon_text_of(code),
+                         msp_report_shown(p->path).text);
 }
 
 static bool is_hex(char c)
@@ -180,13 +184,15 @@ static void check_pair(struct checker *c, const struct doc_pair *pair,
     (void)where(c, &place, "privileges", index, "/queryParameters");
     msp_place_push(&place, pair->key);
     if (is_escaped)
-        msp_report_error(c->report, MSP_DIAG_VALUE, place.text,
-                         "literal text, not percent-encoded", "\"%.64s\"",
-                         has_escape(pair->key) ? pair->key : pair->value);
+        msp_report_error(
+            c->report, MSP_DIAG_VALUE, place.text,
+            "literal text, not percent-encoded", "%s",
+            msp_report_shown(has_escape(pair->key) ? pair->key : pair->value)
+                .text);
     else
         msp_report_error(c->report, MSP_DIAG_VALUE, place.text,
-                         "an ASCII key without & and =", "\"%.64s\"",
-                         pair->key);
+                         "an ASCII key without & and =", "%s",
+                         msp_report_shown(pair->key).text);
 }
 
 static void check_pairs(struct checker *c, const struct doc_privilege *p,
@@ -202,8 +208,8 @@ static void check_pairs(struct checker *c, const struct doc_privilege *p,
             (void)where(c, &place, "privileges", index, "/queryParameters");
             (void)msp_place_push(&place, p->pair[i].key);
             msp_report_error(c->report, MSP_DIAG_DUPLICATE_KEY, place.text,
-                             "each key once, whatever its case",
-                             "\"%.64s\" before it", p->pair[j].key);
+                             "each key once, whatever its case", "%s before it",
+                             msp_report_shown(p->pair[j].key).text);
         }
     }
 }
@@ -226,7 +232,8 @@ static void check_references(struct checker *c)
         else
             msp_report_error(c->report, MSP_DIAG_DANGLING,
                              where(c, &place, "roleAssignments", i, "/role"),
-                             "a name defined here", "\"%.64s\"", a->role);
+                             "a name defined here", "%s",
+                             msp_report_shown(a->role).text);
     }
     for (size_t i = 0; i < e->n_roles; i++)
         check_names(c, &e->role[i].privileges, &c->privilege,

@@ -116,8 +116,9 @@ static void report_overlap(struct report *report, const struct claim *wide,
     place_address(at->endpoint, at->index, &place);
     msp_report_error(report, MSP_DIAG_OVERLAP, place.text,
                      "an address of one endpoint, given once",
-                     "one that \"%.64s\" has as well, with port %u",
-                     other->endpoint->name, other->key.port);
+                     "one that %s has as well, with port %u",
+                     msp_report_shown(other->endpoint->name).text,
+                     other->key.port);
 }
 
 int msp_check_addresses(const struct policy_doc *doc, struct report *report)

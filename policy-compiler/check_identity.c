@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "check_identity.h"
 
+#include <string.h>
+
 #include <msp/image.h>
 
 #include "selector.h"
@@ -18,9 +20,9 @@ static void report_fault(struct checker *c, const char *member, doc_text text,
     size_t before = msp_place_push(&c->at, member);
 
     if (fault.expected)
-        msp_report_error(c->report,
-                         fault.is_limit ? MSP_DIAG_LIMIT : MSP_DIAG_VALUE,
-                         c->at.text, fault.expected, "\"%.64s\"", text);
+        msp_report_error(
+            c->report, fault.is_limit ? MSP_DIAG_LIMIT : MSP_DIAG_VALUE,
+            c->at.text, fault.expected, "%s", msp_report_shown(text).text);
     msp_place_pop(&c->at, before);
 }
 
@@ -39,7 +41,20 @@ static void report_name(struct checker *c, const char *member, doc_text text,
     }
     before = msp_place_push(&c->at, member);
     msp_report_warning(c->report, MSP_DIAG_NOBODY, c->at.text, fault.expected,
-                       "\"%.64s\": nobody is this identity", text);
+                       "%s: this identity matches nobody",
+                       msp_report_shown(text).text);
+    msp_place_pop(&c->at, before);
+}
+
+/* A file may be called so, but hardly ever is. */
+static void check_pattern(struct checker *c, doc_text path)
+{
+    size_t before = msp_place_push(&c->at, "exePath");
+
+    if (strchr(path, '*'))
+        msp_report_warning(c->report, MSP_DIAG_NOBODY, c->at.text,
+                           "the path of one file: there are no patterns here",
+                           "%s", msp_report_shown(path).text);
     msp_place_pop(&c->at, before);
 }
 
@@ -49,8 +64,10 @@ static void check_executable(struct checker *c, const struct doc_identity *id)
     uint8_t digest[MSP_DIGEST_BYTES];
     size_t before;
 
-    if (id->exe)
+    if (id->exe) {
         report_name(c, "exePath", id->exe, msp_selector_exe(id->exe, path));
+        check_pattern(c, id->exe);
+    }
     if (id->process)
         report_name(c, "processName", id->process,
                     msp_selector_process(id->process));
@@ -83,8 +100,8 @@ static void check_cgroup(struct checker *c, const struct doc_identity *id)
     if (!msp_selector_covers(pattern, path))
         msp_report_warning(c->report, MSP_DIAG_NOBODY, c->at.text,
                            "a cgroup that covers the unit's",
-                           "nothing for \"%.128s\": nobody is this identity",
-                           path);
+                           "nothing for %s: this identity matches nobody",
+                           msp_report_shown(path).text);
 }
 
 /*

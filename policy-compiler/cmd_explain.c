@@ -54,9 +54,9 @@ static int take_method(struct explain_query *query, const char *text)
 
 static int take_exe(struct explain_caller *caller, const char *text)
 {
-    if (msp_selector_exe(text, caller->exe).expected)
-        return msp_mspc_usage("--exe is an absolute path of a file");
-    return 0;
+    struct selector_fault fault = msp_selector_exe(text, caller->exe);
+
+    return fault.expected ? msp_mspc_usage("--exe is %s", fault.expected) : 0;
 }
 
 static int take_sha256(struct explain_caller *caller, const char *text)
@@ -78,20 +78,36 @@ static int take_process(struct explain_caller *caller, const char *text)
     return 0;
 }
 
+/* A segment of a pattern; a cgroup called so cannot be asked about. */
+static bool has_wildcard(const char *path)
+{
+    const char *segment;
+    size_t n;
+
+    while ((n = msp_selector_next(&path, &segment)) > 0)
+        if (segment[0] == '*' && (n == 1 || (n == 2 && segment[1] == '*')))
+            return true;
+    return false;
+}
+
 static int take_cgroup(struct explain_caller *caller, const char *text)
 {
     if (caller->cgroup)
         return msp_mspc_usage("one --cgroup or --unit");
     if (text[0] != '/')
         return msp_mspc_usage("--cgroup is a path from the root, /...");
+    if (has_wildcard(text))
+        return msp_mspc_usage("--cgroup is one cgroup, not a pattern");
     caller->cgroup = text;
     return 0;
 }
 
 static int take_unit(struct options *options, const char *text)
 {
-    if (msp_selector_unit(text, options->unit).expected)
-        return msp_mspc_usage("--unit is UNIT or SLICE/UNIT");
+    struct selector_fault fault = msp_selector_unit(text, options->unit);
+
+    if (fault.expected)
+        return msp_mspc_usage("--unit is %s", fault.expected);
     return take_cgroup(&options->query.caller, options->unit);
 }
 

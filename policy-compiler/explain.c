@@ -30,6 +30,52 @@ static bool has_group_name(const struct explain_caller *caller,
     return false;
 }
 
+/* Whether the caller's cgroup is of a pattern. */
+static bool is_in(const struct msp_image *image, uint32_t pattern_off,
+                  const struct explain_caller *caller)
+{
+    return caller->cgroup &&
+           msp_selector_covers(msp_image_string(image, pattern_off),
+                               caller->cgroup);
+}
+
+/* @return whether the caller has what one selector of an identity demands */
+static bool fits(const struct msp_image *image,
+                 const struct msp_image_identity *id,
+                 const struct explain_caller *caller, uint32_t selector)
+{
+    switch (selector) {
+    case MSP_ID_HOST_ONLY:
+        return !caller->is_container;
+    case MSP_ID_UID:
+        return caller->has_uid && caller->uid == id->uid;
+    case MSP_ID_GID:
+        return has_group(caller, id->gid);
+    case MSP_ID_USER:
+        return caller->user &&
+               msp_streq(caller->user, msp_image_string(image, id->user_off));
+    case MSP_ID_GROUP:
+        return has_group_name(caller, msp_image_string(image, id->group_off));
+    case MSP_ID_EXE:
+        return msp_streq(
+            caller->exe,
+            msp_image_string(image, image->exes[id->exe].path_off));
+    case MSP_ID_SHA256:
+        return caller->has_sha256 &&
+               memcmp(caller->sha256, id->sha256, sizeof(id->sha256)) == 0;
+    case MSP_ID_PROCESS:
+        return caller->process &&
+               msp_streq(caller->process,
+                         msp_image_string(image, id->process_off));
+    case MSP_ID_CGROUP:
+        return is_in(image, id->cgroup_off, caller);
+    case MSP_ID_UNIT:
+        return is_in(image, id->unit_off, caller);
+    default:
+        return false; /* nobody has it */
+    }
+}
+
 /* As the kernel has it of a value without a row; nobody is in none. */
 static struct msp_idset wildcards(const struct msp_image *image,
                                   uint32_t selectors)
@@ -91,39 +137,19 @@ static struct msp_idset cgroup_set(const struct msp_image *image,
     return image->sets[image->cg_states[state].set];
 }
 
-static bool has_file(const struct msp_image *image,
-                     const struct msp_image_identity *id,
-                     const struct explain_caller *caller)
-{
-    if (!(id->flags & MSP_ID_EXE))
-        return true;
-    if (!msp_streq(caller->exe,
-                   msp_image_string(image, image->exes[id->exe].path_off)))
-        return false;
-    return !(id->flags & MSP_ID_SHA256) ||
-           (caller->has_sha256 &&
-            memcmp(caller->sha256, id->sha256, sizeof(id->sha256)) == 0);
-}
-
 /* All selectors given must match, but for those that have rows. */
 static bool is_identity(const struct msp_image *image,
                         const struct msp_image_identity *id,
                         const struct explain_caller *caller)
 {
-    if (id->flags & MSP_ID_HOST_ONLY && caller->is_container)
-        return false;
-    if (!has_file(image, id, caller))
-        return false;
-    if (id->flags & MSP_ID_UID && (!caller->has_uid || caller->uid != id->uid))
-        return false;
-    if (id->flags & MSP_ID_GID && !has_group(caller, id->gid))
-        return false;
-    if (id->flags & MSP_ID_USER &&
-        (!caller->user ||
-         !msp_streq(caller->user, msp_image_string(image, id->user_off))))
-        return false;
-    return !(id->flags & MSP_ID_GROUP) ||
-           has_group_name(caller, msp_image_string(image, id->group_off));
+    static const uint32_t selector[] = {
+        MSP_ID_HOST_ONLY, MSP_ID_UID, MSP_ID_GID,   MSP_ID_USER,
+        MSP_ID_GROUP,     MSP_ID_EXE, MSP_ID_SHA256};
+
+    for (size_t i = 0; i < ARRAY_SIZE(selector); i++)
+        if (id->flags & selector[i] && !fits(image, id, caller, selector[i]))
+            return false;
+    return true;
 }
 
 static struct msp_idset find_ids(const struct msp_image *image,
@@ -139,6 +165,65 @@ static struct msp_idset find_ids(const struct msp_image *image,
     for (size_t w = 0; w < MSP_IDSET_WORDS; w++)
         ids.word[w] &= by_process.word[w] & by_cgroup.word[w];
     return ids;
+}
+
+/* --- why somebody is not somebody ---------------------------------------- */
+
+static bool is_given(const struct explain_caller *caller, uint32_t selector)
+{
+    switch (selector) {
+    case MSP_ID_UID:
+        return caller->has_uid;
+    case MSP_ID_GID:
+        return caller->has_gid || caller->n_groups;
+    case MSP_ID_USER:
+        return caller->user;
+    case MSP_ID_GROUP:
+        return caller->n_names;
+    case MSP_ID_EXE:
+        return caller->exe[0];
+    case MSP_ID_SHA256:
+        return caller->has_sha256;
+    case MSP_ID_PROCESS:
+        return caller->process;
+    case MSP_ID_CGROUP:
+    case MSP_ID_UNIT:
+        return caller->cgroup;
+    default:
+        return true;
+    }
+}
+
+size_t msp_explain_unfit(const struct msp_image *image,
+                         const struct explain_caller *caller, uint32_t identity,
+                         struct explain_unfit ret[EXPLAIN_UNFIT_MAX])
+{
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } selector[] = {
+        {MSP_ID_NOBODY, "nobody"},
+        {MSP_ID_HOST_ONLY, "container"},
+        {MSP_ID_UID, "uid"},
+        {MSP_ID_GID, "gid"},
+        {MSP_ID_USER, "userName"},
+        {MSP_ID_GROUP, "groupName"},
+        {MSP_ID_EXE, "exePath"},
+        {MSP_ID_SHA256, "exeSha256"},
+        {MSP_ID_PROCESS, "processName"},
+        {MSP_ID_CGROUP, "cgroup"},
+        {MSP_ID_UNIT, "unit"},
+    };
+    const struct msp_image_identity *id = &image->identities[identity];
+    size_t n = 0;
+
+    _Static_assert(ARRAY_SIZE(selector) == EXPLAIN_UNFIT_MAX, "selector");
+    for (size_t i = 0; i < ARRAY_SIZE(selector); i++)
+        if (id->flags & selector[i].flag &&
+            !fits(image, id, caller, selector[i].flag))
+            ret[n++] = (struct explain_unfit){
+                selector[i].name, is_given(caller, selector[i].flag)};
+    return n;
 }
 
 /* --- what is asked ------------------------------------------------------- */

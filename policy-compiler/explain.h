@@ -73,6 +73,23 @@ int msp_explain(const struct msp_image *image,
 
 bool msp_explain_is_allowed(const struct explain *explain);
 
+/* What of a caller does not fit an identity. */
+struct explain_unfit {
+    const char *selector; /* as in the document; "container": he is in one */
+    bool is_given;        /* another one was said of him, else none at all */
+};
+
+#define EXPLAIN_UNFIT_MAX 11
+
+/*
+ * Why a caller is not an identity.
+ * @param ret [EXPLAIN_UNFIT_MAX]
+ * @return how many there are; 0 = he is
+ */
+size_t msp_explain_unfit(const struct msp_image *image,
+                         const struct explain_caller *caller, uint32_t identity,
+                         struct explain_unfit ret[EXPLAIN_UNFIT_MAX]);
+
 /* Both: @return 0; -EIO writing failed */
 int msp_explain_print(const struct msp_image *image,
                       const struct explain_query *query,

@@ -108,6 +108,30 @@ static struct msp_idset known_ids(const struct msp_image *image,
     return ids;
 }
 
+/* Why the caller is none of those a privilege is for. */
+static void print_unfit(const struct msp_image *image,
+                        const struct explain_query *query,
+                        const struct msp_idset *assigned, FILE *out)
+{
+    struct explain_unfit unfit[EXPLAIN_UNFIT_MAX];
+
+    for (uint32_t bit = 0; msp_dump_next_bit(assigned, &bit); bit++) {
+        size_t n = msp_explain_unfit(image, &query->caller, bit, unfit);
+
+        (void)fputs("    ", out);
+        msp_json_string(out, identity_name(image, bit));
+        if (image->identities[bit].flags & MSP_ID_NOBODY) {
+            (void)fputs(" matches nobody\n", out);
+            continue;
+        }
+        (void)fputs(" does not fit:", out);
+        for (size_t i = 0; i < n; i++)
+            (void)fprintf(out, "%s %s%s", i ? "," : "", unfit[i].selector,
+                          unfit[i].is_given ? "" : " (not given)");
+        (void)fputc('\n', out);
+    }
+}
+
 static void print_row(const struct msp_image *image,
                       const struct explain_query *query,
                       const struct explain_row *row, FILE *out)
@@ -135,6 +159,7 @@ static void print_row(const struct msp_image *image,
         (void)fputs(" matches, but is for ", out);
         print_names(image, &image->sets[row->cond->set], out);
         (void)fputc('\n', out);
+        print_unfit(image, query, &image->sets[row->cond->set], out);
         return;
     case EXPLAIN_WHY_COUNT:
         break;
@@ -221,7 +246,31 @@ static void print_names_json(const struct msp_image *image, const char *name,
     (void)fputc(']', out);
 }
 
+/* "unfit": [{"identity": NAME, "selectors": [NAME ...]} ...] */
+static void print_unfit_json(const struct msp_image *image,
+                             const struct explain_query *query,
+                             const struct msp_idset *assigned, FILE *out)
+{
+    struct explain_unfit unfit[EXPLAIN_UNFIT_MAX];
+    const char *separator = "";
+
+    (void)fputs(",\"unfit\":[", out);
+    for (uint32_t bit = 0; msp_dump_next_bit(assigned, &bit); bit++) {
+        size_t n = msp_explain_unfit(image, &query->caller, bit, unfit);
+
+        (void)fprintf(out, "%s{\"identity\":", separator);
+        msp_json_string(out, identity_name(image, bit));
+        (void)fputs(",\"selectors\":[", out);
+        for (size_t i = 0; i < n; i++)
+            (void)fprintf(out, "%s\"%s\"", i ? "," : "", unfit[i].selector);
+        (void)fputs("]}", out);
+        separator = ",";
+    }
+    (void)fputc(']', out);
+}
+
 static void print_row_json(const struct msp_image *image,
+                           const struct explain_query *query,
                            const struct explain_row *row, FILE *out)
 {
     (void)fprintf(out, "{\"why\":\"%s\"", why_name[row->why]);
@@ -229,6 +278,8 @@ static void print_row_json(const struct msp_image *image,
     print_names_json(image, "assigned", &image->sets[row->cond->set], out);
     if (row->why == EXPLAIN_QUERY)
         (void)fprintf(out, ",\"pair\":%u", row->pair);
+    if (row->why == EXPLAIN_NOT_ASSIGNED)
+        print_unfit_json(image, query, &image->sets[row->cond->set], out);
     (void)fputc('}', out);
 }
 
@@ -264,7 +315,7 @@ int msp_explain_print_json(const struct msp_image *image,
     (void)fputs(",\"passed\":[", out);
     for (size_t i = 0; i < explain->n_passed; i++) {
         (void)fputs(i ? ",\n" : "\n", out);
-        print_row_json(image, &explain->passed[i], out);
+        print_row_json(image, query, &explain->passed[i], out);
     }
     (void)fputs(explain->n_passed ? "\n]}\n" : "]}\n", out);
     return ferror(out) ? -EIO : 0;

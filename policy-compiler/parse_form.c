@@ -294,7 +294,8 @@ find_subject(struct parser *parser, const struct msp_policy_options *options,
         return &doc->endpoint[i];
     if (name)
         msp_report_error(parser->report, MSP_DIAG_FORM, "",
-                         "--endpoint imds or wireserver", "\"%.64s\"", name);
+                         "--endpoint imds or wireserver", "%s",
+                         msp_report_shown(name).text);
     else
         msp_report_error(parser->report, MSP_DIAG_FORM, "",
                          "--endpoint imds or wireserver: this form names none",

@@ -75,8 +75,8 @@ static uint32_t take_method(struct parser *parser, const json_t *value)
         if (msp_streq(msp_doc_method_name[bit], text))
             return 1u << bit;
     msp_report_error(parser->report, MSP_DIAG_VALUE, parser->at.text,
-                     "GET, HEAD, POST, PUT, DELETE, OPTIONS or PATCH",
-                     "\"%.64s\"", text);
+                     "GET, HEAD, POST, PUT, DELETE, OPTIONS or PATCH", "%s",
+                     msp_report_shown(text).text);
     return 0;
 }
 
@@ -293,7 +293,7 @@ static void parse_addresses(struct parser *parser, json_t *item,
 
         if (why)
             msp_report_error(parser->report, MSP_DIAG_VALUE, parser->at.text,
-                             why, "\"%.64s\"", text);
+                             why, "%s", msp_report_shown(text).text);
         msp_place_pop(&parser->at, inner);
     }
     msp_place_pop(&parser->at, before);

@@ -29,19 +29,60 @@ void msp_value_wrong_type(struct parser *parser, const char *expected,
                      "%s", name[json_typeof(value)]);
 }
 
+/* All that an object may have. */
+struct members {
+    const struct member *item; /* [n] */
+    size_t n;
+};
+
+static bool is_welcome(enum need need)
+{
+    return need == OPTIONAL || need == REQUIRED;
+}
+
+/* What there is instead of a name: that name in other letters, else all. */
+static void list_members(const struct members *all, const char *key, char *ret,
+                         size_t size)
+{
+    const char *separator = "one of ";
+    size_t len = 0;
+
+    ret[0] = '\0';
+    for (size_t i = 0; i < all->n; i++) {
+        const char *name = all->item[i].name;
+        int n;
+
+        if (!is_welcome(all->item[i].need))
+            continue;
+        if (strcasecmp(name, key) == 0) {
+            (void)snprintf(ret, size, "%s", name);
+            return;
+        }
+        n = snprintf(ret + len, size - len, "%s%s", separator, name);
+        if (n < 0 || (size_t)n >= size - len)
+            return; /* cut */
+        len += (size_t)n;
+        separator = ", ";
+    }
+}
+
 /* @param known NULL = unknown; else its need was not met */
 static void report_member(struct parser *parser, const char *key,
-                          const struct member *known)
+                          const struct member *known, const struct members *all)
 {
     size_t before = msp_place_push(&parser->at, key);
+    char expected[256];
 
     if ((!known || known->need == FIXED) && parser->form != MSP_FORM_NATIVE)
         msp_report_warning(parser->report, MSP_DIAG_UNKNOWN_MEMBER,
-                           parser->at.text, NULL, "\"%.64s\", ignored", key);
-    else if (!known)
+                           parser->at.text, NULL, "%s, ignored",
+                           msp_report_shown(key).text);
+    else if (!known) {
+        list_members(all, key, expected, sizeof(expected));
         msp_report_error(parser->report, MSP_DIAG_UNKNOWN_MEMBER,
-                         parser->at.text, NULL, "\"%.64s\"", key);
-    else if (known->need == LATER)
+                         parser->at.text, expected, "%s",
+                         msp_report_shown(key).text);
+    } else if (known->need == LATER)
         msp_report_error(parser->report, MSP_DIAG_UNSUPPORTED, parser->at.text,
                          "a member of this version", "\"%s\"", key);
     else if (known->need == FIXED)
@@ -54,14 +95,10 @@ static void report_member(struct parser *parser, const char *key,
     msp_place_pop(&parser->at, before);
 }
 
-static bool is_welcome(enum need need)
-{
-    return need == OPTIONAL || need == REQUIRED;
-}
-
 bool msp_value_members(struct parser *parser, json_t *object,
                        const struct member *members, size_t n)
 {
+    const struct members all = {members, n};
     bool has_unknown = false;
     size_t n_right = 0;
     const char *key;
@@ -82,13 +119,13 @@ bool msp_value_members(struct parser *parser, json_t *object,
                 has_unknown = true;
             if (i == n || (!is_welcome(members[i].need) &&
                            msp_value_get(parser, object, key)))
-                report_member(parser, key, i < n ? &members[i] : NULL);
+                report_member(parser, key, i < n ? &members[i] : NULL, &all);
         }
     }
     for (size_t i = 0; i < n; i++)
         if (members[i].need == REQUIRED &&
             !msp_value_get(parser, object, members[i].name))
-            report_member(parser, members[i].name, &members[i]);
+            report_member(parser, members[i].name, &members[i], &all);
     return has_unknown;
 }
 
@@ -193,7 +230,7 @@ size_t msp_value_word(struct parser *parser, const json_t *object,
             return i;
     before = msp_place_push(&parser->at, key);
     msp_report_error(parser->report, MSP_DIAG_VALUE, parser->at.text, expected,
-                     "\"%.64s\"", text);
+                     "%s", msp_report_shown(text).text);
     msp_place_pop(&parser->at, before);
     return 0;
 }

@@ -10,6 +10,10 @@
 
 #include "utf8.h"
 
+enum {
+    SHOWN_MAX = 128
+};
+
 static void add(struct report *report, enum msp_diag_code code,
                 enum msp_severity severity, const char *pointer,
                 const char *expected, const char *format, va_list args)
@@ -54,6 +58,19 @@ void msp_report_warning(struct report *report, enum msp_diag_code code,
     va_start(args, found);
     add(report, code, MSP_SEVERITY_WARNING, pointer, expected, found, args);
     va_end(args);
+}
+
+struct shown msp_report_shown(const char *text)
+{
+    size_t len = strlen(text), n = 0, next;
+    struct shown shown;
+
+    /* no character is cut in two */
+    while ((next = utf8_char(text + n, len - n)) && n + next <= SHOWN_MAX)
+        n += next;
+    (void)snprintf(shown.text, sizeof(shown.text), "\"%.*s\"%s", (int)n, text,
+                   n < len ? "..." : "");
+    return shown;
 }
 
 void msp_place_set(struct place *place, const char *format, ...)

@@ -26,6 +26,14 @@ void msp_report_warning(struct report *report, enum msp_diag_code code,
                         const char *found, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* A text of a document as a diagnostic shows it. */
+struct shown {
+    char text[136];
+};
+
+/* In quotes; of a text of more than 128 bytes the first ones, and dots. */
+struct shown msp_report_shown(const char *text);
+
 /* A JSON pointer (RFC 6901) under construction; an overlong one is cut. */
 struct place {
     char text[1024];

@@ -271,18 +271,38 @@ static struct selector_fault append_slice(struct path *path, const char *slice,
     return none;
 }
 
-/* Whether systemd has units of this name that processes are in. */
-static bool is_unit_name(const char *name, size_t len)
+/*
+ * Whether systemd has units of this name that processes are in.
+ * @return what it should be; NULL = it has
+ */
+static const char *unit_fault(const char *name, size_t len)
 {
     static const char *const suffix[] = {".service", ".scope", ".socket",
                                          ".mount", ".swap"};
     size_t stem = 0;
 
+    if (name[0] == '/' || memchr(name, '/', len))
+        return "UNIT or SLICE/UNIT, without other slashes";
+    if (!is_unit_text(name, len))
+        return "one unit's name, of letters, digits and :-_.\\@";
     for (size_t i = 0; i < ARRAY_SIZE(suffix) && stem == 0; i++)
         stem = stem_of(name, len, suffix[i]);
+    if (stem == 0 || name[0] == '@')
+        return "UNIT or SLICE/UNIT, a service, scope, socket, mount or "
+               "swap with its suffix";
     /* Of a template only the instances run. */
-    return stem > 0 && is_unit_text(name, len) && name[0] != '@' &&
-           name[stem - 1] != '@';
+    return name[stem - 1] == '@' ? "an instance: of a template nothing runs"
+                                 : NULL;
+}
+
+/* An instance is in a slice of its template, unless its unit says another. */
+static const char *instance_fault(const char *unit)
+{
+    return strncmp(unit, "user@", 5) == 0
+               ? "the slice of an instance before it, such as "
+                 "user-1000.slice/user@1000.service"
+               : "the slice of an instance before it, such as "
+                 "system-getty.slice/getty@tty1.service";
 }
 
 struct selector_fault msp_selector_unit(const char *text,
@@ -290,16 +310,15 @@ struct selector_fault msp_selector_unit(const char *text,
 {
     static const char system_slice[] = "system.slice";
     const char *slash = strchr(text, '/');
-    const char *unit = slash ? slash + 1 : text;
+    const char *unit = slash && slash != text ? slash + 1 : text;
+    const char *expected = unit_fault(unit, strlen(unit));
     struct path path = path_at(ret);
     struct selector_fault fault;
 
-    if (!is_unit_name(unit, strlen(unit)))
-        return wrong("UNIT or SLICE/UNIT, a service, scope, socket, mount or "
-                     "swap with its suffix");
+    if (expected)
+        return wrong(expected);
     if (!slash && strchr(unit, '@'))
-        return wrong("the slice of an instance before it, such as "
-                     "system-getty.slice/getty@tty1.service");
+        return wrong(instance_fault(unit));
     if (slash)
         fault = append_slice(&path, text, (size_t)(slash - text));
     else

@@ -42,6 +42,8 @@
 
 #define STOPS 3
 
+#define PACKET_ALL 0xffffffffu /* packet.fixed */
+
 /* What matters of a packet. */
 struct packet {
     __u8 stop[STOPS][16]; /* next one, and the ends of a source route */
@@ -49,6 +51,7 @@ struct packet {
     __u32 base;       /* of the network header, from the buffer's start */
     __u32 l4_off;     /* of the transport header, likewise */
     __u32 port;       /* destination, host order; 0 = cannot be seen */
+    __u32 fixed;      /* bytes that nobody can change any more */
     bool is_harmless; /* opens nothing and carries nothing */
     bool is_uplink;   /* leaves the host here, whoever sent it */
 };
@@ -167,6 +170,8 @@ static __always_inline int packet_v6_route(struct __sk_buff *skb,
         return -1;
     if (!head[3])
         return 0;
+    if (off + (head[1] + 1) * 8 > p->fixed)
+        return -1; /* fail closed: another end may be put there yet */
     if (p->n_stops > 1)
         return -1; /* fail closed: a second route */
     p->n_stops = 3;
@@ -262,6 +267,8 @@ static __always_inline void packet_tcp(struct __sk_buff *skb, struct packet *p,
         tcp = data + V6_HEAD;
     else if (bpf_skb_load_bytes(skb, p->l4_off, copy, sizeof(copy)))
         return; /* fail closed: port 0 stands for every port */
+    if (p->l4_off + sizeof(copy) > p->fixed)
+        return; /* fail closed: as above */
     p->port = tcp[2] << 8 | tcp[3];
     head_len = (tcp[12] >> 4) * 4;
     p->is_harmless = skb->len == p->l4_off + head_len && head_len >= TCP_HEAD &&
@@ -274,7 +281,8 @@ static __always_inline void packet_ports(struct __sk_buff *skb,
 {
     __u8 head[4];
 
-    if (!bpf_skb_load_bytes(skb, p->l4_off, head, sizeof(head)))
+    if (!bpf_skb_load_bytes(skb, p->l4_off, head, sizeof(head)) &&
+        p->l4_off + sizeof(head) <= p->fixed)
         p->port = head[2] << 8 | head[3];
     /* fail closed: else port 0 stands for every port */
 }

@@ -79,6 +79,7 @@ enum msp_reason {
     MSP_REASON_BOUND_DEVICE,      /* socket bound to a device: no way to lo */
     MSP_REASON_DATAGRAM,          /* UDP or UDPLITE, which no endpoint speaks */
     MSP_REASON_PASSED_SOCKET,     /* fd guard: another's connection */
+    MSP_REASON_NO_EXEC_RECORD,    /* denied, not known what it executed */
     MSP_REASON_COUNT,
 };
 
@@ -499,10 +500,9 @@ MSP_ASSERT_SIZE(msp_name, 64);
 /*
  * One file of the slot. Key: struct msp_exe. Wildcard bits are in both sets.
  * A file that is no longer what its path names is kept for the processes that
- * already ran it: a record counts only if exec_ns <= retired_ns. The three
- * numbers can be another file's later, its ctime cannot: a record counts only
- * if its ctime is not after the last one mspd saw while the path named the
- * file. `hashed` counts for that very ctime, and not for MSP_EXEC_YOUNG.
+ * already ran it: a record counts only if exec_ns <= retired_ns. The numbers
+ * can be another file's later: a record counts only if its ctime is not after
+ * the last one seen under the path; `hashed` for that very ctime, not if young.
  * Rows of a live slot are replaced under the eyes of connects, and the memory
  * of a replaced one is another file's next: each is written with another stamp,
  * by mspd.

@@ -138,7 +138,7 @@ struct msp_child_netns {
 
 /* flags of msp_child_open */
 #define MSP_OPEN_HASH   0x1u /* request: hash it; reply: sha256 is set */
-#define MSP_OPEN_UNSURE 0x2u /* reply: may have changed while it was read */
+#define MSP_OPEN_UNSURE 0x2u /* reply: may have changed while it was read, */
 #define MSP_OPEN_WALK   0x4u /* request: watch its walk; reply: hop[n_hops] */
 #define MSP_OPEN_CUT    0x8u /* reply: the walk has more than these */
 
@@ -148,6 +148,13 @@ struct msp_child_hop {
     uint32_t off; /* in `path` of the reply: the name with its directory,
                      absolute, without links, with a NUL */
 };
+
+/* why it is unsure, where that is known */
+#define MSP_OPEN_NOT_ROOTS 0x100u /* reply: root does not own it */
+#define MSP_OPEN_WRITER    0x200u /* reply: somebody has it open for writing */
+#define MSP_OPEN_SHARED    0x400u /* reply: on tmpfs, others may write to it */
+
+#define MSP_OPEN_SCRIPT 0x800u /* reply: begins with "#!" */
 
 /*
  * A file by its path in the root directory of mspd-netns (pid 0) or of a

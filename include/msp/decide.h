@@ -81,6 +81,27 @@ MSP_PURE __u32 msp_idset_first(const struct msp_idset *a,
     return MSP_NO_IDENTITY;
 }
 
+/*
+ * Whether some identity demands a file or a base name and what this caller
+ * executed is not known: it runs since before the programs were attached, or
+ * is traced. It is none of those identities then, whoever it is.
+ * @param mark_flags MSP_MARK_*
+ * @param slot_flags MSP_SLOT_*
+ */
+MSP_PURE bool msp_lacks_exec(__u32 mark_flags, __u32 slot_flags)
+{
+    return !(mark_flags & MSP_MARK_EXEC) &&
+           slot_flags & (MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM);
+}
+
+/* A denial for want of a right that the lacking record might have given. */
+MSP_PURE struct msp_decision msp_deny_for_want(bool lacks_exec,
+                                               enum msp_reason reason)
+{
+    return msp_decided(MSP_VERDICT_DENY,
+                       lacks_exec ? MSP_REASON_NO_EXEC_RECORD : reason);
+}
+
 /* --- connect ------------------------------------------------------------ */
 
 struct msp_connect_facts {
@@ -89,6 +110,7 @@ struct msp_connect_facts {
     __u32 slot_flags; /* MSP_SLOT_* */
     bool has_identity;
     bool is_root;
+    bool lacks_exec;     /* msp_lacks_exec() */
     bool reaches;        /* ids meet the endpoint's reach */
     bool lifts;          /* ids meet lifts_root_gate */
     bool has_listener;   /* in the caller's network namespace */
@@ -110,7 +132,7 @@ msp_decide_connect_enforce(const struct msp_connect_facts *f)
         if ((f->ep_flags & MSP_EP_ROOT_GATE) && !f->is_root && !f->lifts)
             return msp_decided(MSP_VERDICT_DENY, MSP_REASON_NEEDS_ROOT);
         if (!(f->ep_flags & MSP_EP_DEFAULT_ALLOW) && !f->reaches)
-            return msp_decided(MSP_VERDICT_DENY, MSP_REASON_NO_RULE_FOR_YOU);
+            return msp_deny_for_want(f->lacks_exec, MSP_REASON_NO_RULE_FOR_YOU);
     }
     if (!(f->ep_flags & MSP_EP_SIGN))
         return msp_decided(MSP_VERDICT_DIRECT, MSP_REASON_DIRECT_NOT_SIGNED);
@@ -190,6 +212,7 @@ struct msp_request_facts {
 MSP_PURE struct msp_decision
 msp_decide_request_strict(const struct msp_request_facts *f)
 {
+    bool lacks_exec = msp_lacks_exec(f->mark_flags, f->slot_flags);
     bool is_root = f->mark_flags & MSP_MARK_ROOT;
 
     if (f->refusal == MSP_REFUSAL_RESERVED)
@@ -212,10 +235,10 @@ msp_decide_request_strict(const struct msp_request_facts *f)
     if (f->granted)
         return msp_decided(MSP_VERDICT_ALLOW, MSP_REASON_PRIVILEGE);
     if (f->matched)
-        return msp_decided(MSP_VERDICT_DENY, MSP_REASON_NOT_ASSIGNED);
+        return msp_deny_for_want(lacks_exec, MSP_REASON_NOT_ASSIGNED);
     if (f->ep_flags & MSP_EP_DEFAULT_ALLOW)
         return msp_decided(MSP_VERDICT_ALLOW, MSP_REASON_DEFAULT_ALLOW);
-    return msp_decided(MSP_VERDICT_DENY, MSP_REASON_DEFAULT_DENY);
+    return msp_deny_for_want(lacks_exec, MSP_REASON_DEFAULT_DENY);
 }
 
 MSP_PURE struct msp_decision

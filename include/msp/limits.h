@@ -119,7 +119,7 @@
 #define MSP_EXE_SETTLE_MS       100
 #define MSP_EXE_SWEEP_MS        10000 /* all paths are looked at again */
 #define MSP_EXE_UNWATCHED_MS    500   /* those inotify cannot watch */
-#define MSP_EXE_MOUNTS_MS       500   /* the table of mounts is read so often */
+#define MSP_EXE_MOUNTS_MS       250   /* the table of mounts is read so often */
 #define MSP_COEXIST_SWEEP_MS    30000 /* cgroups are looked at for programs */
 #define MSP_COEXIST_MAX         256   /* of others, that are shown */
 #define MSP_BACKOFF_FIRST_MS    100

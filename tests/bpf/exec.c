@@ -623,5 +623,6 @@ int main(int argc, char **argv)
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
         return 1;
     self_fd = open(self, O_PATH | O_CLOEXEC);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, trace_group_setup,
+                                  trace_group_teardown);
 }

@@ -21,6 +21,7 @@
 
 #include <bpf/bpf.h>
 
+#include <msp/decide.h>
 #include <msp/policy.h>
 
 #include "bpf/caller.h"
@@ -258,11 +259,16 @@ static unsigned int connects(struct subject *s, char how)
 
 static bool has_right(struct subject *s)
 {
-    unsigned int n = connects(s, 'c');
+    const struct msp_slot_meta *sm = &s->loader->meta->slot[s->slot];
+    bool is_granted = connects(s, 'c') == 1;
 
-    assert_true(s->last.reason == MSP_REASON_NO_LISTENER ||
-                s->last.reason == MSP_REASON_NO_RULE_FOR_YOU);
-    return n == 1;
+    if (is_granted)
+        assert_int_equal(s->last.reason, MSP_REASON_NO_LISTENER);
+    else if (msp_lacks_exec(s->last.flags, sm->flags))
+        assert_int_equal(s->last.reason, MSP_REASON_NO_EXEC_RECORD);
+    else
+        assert_int_equal(s->last.reason, MSP_REASON_NO_RULE_FOR_YOU);
+    return is_granted;
 }
 
 /* A row of the caller's file, as it was when it was executed. */

@@ -21,6 +21,42 @@ struct trace_fixture {
     int link_fd[MSP_PROG_CGROUP_LINKS];
 };
 
+/* Of the whole group of tests; NULL: each test loads the object for itself. */
+static struct slot_fixture *shared;
+
+int trace_group_setup(void **state)
+{
+    void *slot = NULL;
+    int r = slot_fixture_setup(&slot);
+
+    (void)state;
+    shared = slot;
+    return r;
+}
+
+int trace_group_teardown(void **state)
+{
+    void *slot = shared;
+
+    (void)state;
+    shared = NULL;
+    return slot ? slot_fixture_teardown(&slot) : 0;
+}
+
+/* Leaves the group's object as it was loaded, but for counters. */
+static void forget_records(struct slot_fixture *slot)
+{
+    struct msp_loader *loader = slot_fixture_loader(slot);
+    int fd = msp_loader_map_fd(loader, "msp_exec");
+    uint32_t tgid;
+
+    while (bpf_map_get_next_key(fd, NULL, &tgid) == 0)
+        (void)bpf_map_delete_elem(fd, &tgid);
+    loader->meta->scope_level = 0;
+    loader->meta->scope_cgroup = 0;
+    msp_loader_beat(loader, 0); /* tells the time of day anew */
+}
+
 static int find_mount(char ret_mount[PATH_MAX])
 {
     msp_autofclose FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -69,7 +105,10 @@ int trace_fixture_teardown(void **state)
     if (fx->cgroup[0])
         remove_tree(fx->cgroup);
     slot = fx->slot;
-    (void)slot_fixture_teardown(&slot);
+    if (shared)
+        forget_records(shared);
+    else
+        (void)slot_fixture_teardown(&slot);
     free(fx);
     *state = NULL;
     return 0;
@@ -77,9 +116,9 @@ int trace_fixture_teardown(void **state)
 
 static int prepare(struct trace_fixture *fx)
 {
-    void *slot = NULL;
+    void *slot = shared;
 
-    if (slot_fixture_setup(&slot) < 0)
+    if (!shared && slot_fixture_setup(&slot) < 0)
         return -1;
     fx->slot = slot;
     if (find_mount(fx->mount) < 0)

@@ -12,6 +12,13 @@
 
 struct trace_fixture;
 
+/*
+ * For a group whose tests apply no policy: they share one loaded object, which
+ * takes seconds to load on some kernels, and each finds no record in it.
+ */
+int trace_group_setup(void **state);
+int trace_group_teardown(void **state);
+
 /* The fixture's loaded object, its own cgroup below the v2 root. */
 int trace_fixture_setup(void **state);
 int trace_fixture_teardown(void **state);

@@ -41,6 +41,7 @@ static const char *const reasons[] = {
     [MSP_REASON_BOUND_DEVICE] = "bound-device",
     [MSP_REASON_DATAGRAM] = "datagram",
     [MSP_REASON_PASSED_SOCKET] = "passed-socket",
+    [MSP_REASON_NO_EXEC_RECORD] = "no-exec-record",
 };
 _Static_assert(ARRAY_SIZE(reasons) == MSP_REASON_COUNT, "reasons");
 

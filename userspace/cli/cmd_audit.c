@@ -3,8 +3,9 @@
 
 /* What fits a terminal; --json has the rest. */
 static const char *const columns[] = {
-    "stage",    "verdict",   "reason", "endpoint", "uid",  "exe_name", "cgroup",
-    "identity", "privilege", "path",   "count",    "last", NULL,
+    "stage",    "verdict",     "reason",    "endpoint", "uid",
+    "exe_name", "identity",    "privilege", "path",     "count",
+    "last",     "cgroup_path", NULL,
 };
 static const struct msp_out_view view = {
     .list = "audit",

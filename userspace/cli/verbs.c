@@ -81,9 +81,12 @@ static const struct msp_verb verb_table[] = {
         .operands = "FILE|-",
         .n_operands = 1,
         .help = "compile a policy and put it in force",
-        .detail = "FILE is a policy document or an image written by mspc "
-                  "compile;\n- is standard input. A refused policy "
-                  "changes nothing.",
+        .detail =
+            "FILE is a policy document or an image written by mspc "
+            "compile;\n- is standard input. A refused policy changes nothing. "
+            "Files of exePath are\nlooked at first, and read for "
+            "exeSha256, for 5 seconds at most; status says\nwhat came of "
+            "those that took longer.",
         .options = push_options,
         .run = msp_cmd_policy_push,
     },
@@ -93,7 +96,8 @@ static const struct msp_verb verb_table[] = {
         .operands = "",
         .help = "put the policy accepted before this one back in force",
         .detail = "mspd keeps the last two accepted images: a second rollback "
-                  "goes forth\nagain.",
+                  "goes forth\nagain. Before the second push there is none to "
+                  "go back to.",
         .options = rollback_options,
         .run = msp_cmd_policy_rollback,
     },

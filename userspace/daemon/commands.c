@@ -2,6 +2,7 @@
 /* What the requests of mspctl mean. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 
 #include <msp/cleanup.h>
 
@@ -73,8 +74,7 @@ static void put_unresolved(void *data, const struct msp_unresolved *unresolved)
     struct msp_rec *rec = data;
     char text[256];
 
-    (void)snprintf(text, sizeof(text),
-                   "%s on this host now: the identity matches nobody",
+    (void)snprintf(text, sizeof(text), "matches nobody now: %s",
                    unresolved->why);
     msp_rec_str(rec, "_item", "warnings");
     msp_rec_str(rec, "identity", unresolved->identity);
@@ -209,6 +209,7 @@ static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
     const struct msp_listener *item = NULL;
     struct msp_rec rec = {0};
     enum msp_ctl_status status = MSP_CTL_OK;
+    char why[PATH_MAX + 64];
     bool is_known = false;
 
     if (r == 0) {
@@ -221,8 +222,9 @@ static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
                       r == -ENOTDIR || r == -ENAMETOOLONG;
 
         status = is_bad ? MSP_CTL_INVALID : MSP_CTL_INTERNAL;
-        msp_rec_str(&rec, "error",
-                    r == -EINVAL ? "not a network namespace" : strerror(-r));
+        (void)snprintf(why, sizeof(why), "%s: %s", waiting->path,
+                       r == -EINVAL ? "not a network namespace" : strerror(-r));
+        msp_rec_str(&rec, "error", why);
     } else {
         if (!is_known)
             mspd_listener_added(mspd);

@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 
+#include <msp/child.h>
 #include <msp/cleanup.h>
 #include <msp/fs.h>
 
@@ -34,6 +35,7 @@ static const struct {
     {VFAT_SUPER_MAGIC, "vfat"},
     {ZFS_MAGIC, "zfs"},
     {PROC_SUPER_MAGIC, "proc"},
+    {SYSFS_MAGIC, "sysfs"},
 };
 
 const char *msp_exe_magic_name(uint64_t magic)
@@ -58,6 +60,28 @@ const char *msp_exe_why_name(enum msp_exe_why why)
     _Static_assert(ARRAY_SIZE(names) == MSP_EXE_WHY_COUNT, "names");
 
     return (unsigned int)why < ARRAY_SIZE(names) ? names[why] : "unknown";
+}
+
+const char *msp_exe_doubt_name(uint32_t doubt)
+{
+    if (doubt & MSP_OPEN_NOT_ROOTS)
+        return "the file is not root's";
+    if (doubt & MSP_OPEN_WRITER)
+        return "the file is open for writing";
+    if (doubt & MSP_OPEN_SHARED)
+        return "the file is on tmpfs, and others than root may write to it";
+    return "the file may be written unseen";
+}
+
+const char *msp_exe_file_fault(const struct msp_exe_file *file)
+{
+    if (!file->has_current || !file->current.mode)
+        return NULL; /* not looked at yet */
+    if (file->current.is_script)
+        return "a script: who runs it executes its interpreter";
+    if (!(file->current.mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
+        return "not executable";
+    return NULL;
 }
 
 /* --- versions ----------------------------------------------------------- */
@@ -163,6 +187,7 @@ bool msp_exe_file_see(struct msp_exe_file *file,
     bool is_changed = false;
 
     file->why = judge(fact);
+    file->error = 0;
     file->magic = fact->magic;
     if (file->why != MSP_EXE_OK)
         return retire_current(file, boot_ns);
@@ -176,12 +201,13 @@ bool msp_exe_file_see(struct msp_exe_file *file,
         is_changed = true;
     } else if (!is_unwritten(&file->current, fact)) {
         file->current.has_sha256 = false;
-        file->current.is_unsure = false;
+        file->current.doubt = 0;
         is_changed = true;
     }
     file->current.ctime_sec = fact->ctime_sec;
     file->current.ctime_nsec = fact->ctime_nsec;
     file->current.time_gran = fact->time_gran;
+    file->current.mode = fact->mode;
     set_real(&file->current, real);
     return is_changed;
 }
@@ -211,11 +237,11 @@ bool msp_exe_file_lose(struct msp_exe_file *file, int error, uint64_t boot_ns)
 bool msp_exe_file_needs_hash(const struct msp_exe_file *file)
 {
     return file->is_hashed && file->has_current && !file->current.has_sha256 &&
-           !file->current.is_unsure;
+           !file->current.doubt;
 }
 
 int msp_exe_file_hashed(struct msp_exe_file *file,
-                        const struct msp_file_fact *fact, bool is_unsure,
+                        const struct msp_file_fact *fact, uint32_t doubt,
                         const uint8_t sha256[MSP_DIGEST_BYTES])
 {
     /* fail closed: what was read need not be what is run */
@@ -223,8 +249,8 @@ int msp_exe_file_hashed(struct msp_exe_file *file,
         msp_exe_compare(&file->current.exe, &fact->exe) != 0 ||
         !is_unwritten(&file->current, fact))
         return 0;
-    file->current.is_unsure = is_unsure;
-    if (is_unsure)
+    file->current.doubt = doubt;
+    if (doubt)
         return 0;
     file->current.has_sha256 = true;
     memcpy(file->current.sha256, sha256, MSP_DIGEST_BYTES);

@@ -30,7 +30,10 @@ struct msp_exe_version {
     uint32_t ctime_nsec;
     uint32_t time_gran; /* ns, of its file system; 0 = not known */
     bool has_sha256;
-    bool is_unsure; /* was read, but may be written without its ctime telling */
+    bool is_script; /* its interpreter is executed in its place */
+    uint32_t mode;  /* as of stat */
+    uint32_t doubt; /* not 0: was read, but may be written without its ctime
+                       telling; MSP_OPEN_UNSURE, and why */
     uint8_t sha256[MSP_DIGEST_BYTES];
     uint64_t retired_ns; /* CLOCK_BOOTTIME; 0 = current */
     uint32_t n_unseen;   /* rounds in which no process ran it */
@@ -77,12 +80,12 @@ bool msp_exe_file_needs_hash(const struct msp_exe_file *file);
 /*
  * The current file was read.
  * @param fact of its descriptor, taken after reading
- * @param is_unsure MSP_OPEN_UNSURE was said of it
+ * @param doubt MSP_OPEN_UNSURE and why, if that was said of it, else 0
  * @return 1 known now; 0 it is another file or was written meanwhile: not
  *         known
  */
 int msp_exe_file_hashed(struct msp_exe_file *file,
-                        const struct msp_file_fact *fact, bool is_unsure,
+                        const struct msp_file_fact *fact, uint32_t doubt,
                         const uint8_t sha256[MSP_DIGEST_BYTES]);
 
 /*
@@ -102,7 +105,15 @@ bool msp_exe_file_collect(struct msp_exe_file *file,
                                              const struct msp_exe *exe),
                           const void *data);
 
-/* "missing", "not regular" ... for status. */
+/*
+ * Why nobody who executes the current file now is known by it.
+ * @return NULL: somebody may be
+ */
+const char *msp_exe_file_fault(const struct msp_exe_file *file);
+
+/* "missing", "not a regular file" ... for status. */
 const char *msp_exe_why_name(enum msp_exe_why why);
+/* Of MSP_OPEN_UNSURE, and why. */
+const char *msp_exe_doubt_name(uint32_t doubt);
 /* Of one that is not accepted: "overlay"; NULL = not known. */
 const char *msp_exe_magic_name(uint64_t magic);

@@ -253,29 +253,42 @@ static char *real_path(int fd)
 }
 
 static void take_file(struct msp_exes_item *item,
-                      const struct msp_file_fact *fact, int fd)
+                      const struct msp_file_fact *fact, int fd, uint32_t flags)
 {
     struct msp_exe_file before = item->file;
     msp_autofree char *real = real_path(fd);
     const char *shown = real ? real : item->file.path;
     bool is_changed = msp_exe_file_see(&item->file, fact, shown, boot_ns());
 
+    item->file.current.is_script = flags & MSP_OPEN_SCRIPT;
     item->exes->is_indexed = false;
     file_answered(item, &before, is_changed);
+}
+
+/* fail closed: without a hash nothing is sure */
+static uint32_t doubt_of(uint32_t flags)
+{
+    if (!(flags & MSP_OPEN_HASH))
+        return MSP_OPEN_UNSURE;
+    return flags & (MSP_OPEN_UNSURE | MSP_OPEN_NOT_ROOTS | MSP_OPEN_WRITER |
+                    MSP_OPEN_SHARED);
 }
 
 static void take_hash(struct msp_exes_item *item,
                       const struct msp_file_fact *fact,
                       const struct msp_exes_arrival *arrival)
 {
-    bool is_unsure =
-        !(arrival->flags & MSP_OPEN_HASH) || arrival->flags & MSP_OPEN_UNSURE;
+    uint32_t doubt = doubt_of(arrival->flags);
 
     item->n_hashes++;
-    if (msp_exe_file_hashed(&item->file, fact, is_unsure, arrival->sha256)) {
+    if (msp_exe_file_hashed(&item->file, fact, doubt, arrival->sha256)) {
+        item->exes->ops->hashed(item->exes->data, &item->file);
         changed(item->exes);
         file_known(item);
-    } else if (item->is_dirty || item->file.current.is_unsure) {
+    } else if (item->is_dirty || item->file.current.doubt) {
+        if (item->file.current.doubt)
+            msp_log(MSP_LOG_WARN, "exe.hash", "path", item->file.path, "why",
+                    msp_exe_doubt_name(item->file.current.doubt), NULL);
         file_known(item);
     } else {
         /* written meanwhile: look again what it is now */
@@ -288,7 +301,7 @@ static void take(struct msp_exes_item *item, const struct msp_file_fact *fact,
 {
     switch (item->step) {
     case MSP_EXES_FILE:
-        take_file(item, fact, arrival->fd);
+        take_file(item, fact, arrival->fd, arrival->flags);
         return;
     case MSP_EXES_HASH:
         take_hash(item, fact, arrival);

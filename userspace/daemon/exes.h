@@ -35,6 +35,8 @@ struct msp_exes_ops {
     int (*running)(void *data,
                    void (*fn)(void *fn_data, const struct msp_exe *exe),
                    void *fn_data);
+    /* The contents of a file are known now. */
+    void (*hashed)(void *data, const struct msp_exe_file *file);
     /* What msp_exes_found says of the live image has changed. */
     void (*changed)(void *data);
 };

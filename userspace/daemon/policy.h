@@ -106,6 +106,7 @@ void msp_policy_names_changed(struct msp_policy *policy);
 
 /* A selector of an identity that matches nobody on this host now. */
 struct msp_unresolved {
+    uint32_t index; /* of the identity, ascending */
     const char *identity;
     const char *selector; /* as in the document */
     const char *value;

@@ -60,6 +60,44 @@ static void on_changed(void *data)
     msp_policy_files_changed(data);
 }
 
+/* Whether some identity in force demands contents of the file, yet not these. */
+static bool is_stranger(const struct msp_policy *policy,
+                        const struct msp_exe_file *file)
+{
+    const struct msp_image *image = &policy->live.image;
+    bool is_demanded = false;
+
+    if (!policy->live.bytes)
+        return false;
+    for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++) {
+        const struct msp_image_identity *identity = &image->identities[i];
+
+        if (!(identity->flags & MSP_ID_SHA256) ||
+            !msp_streq(
+                msp_image_string(image, image->exes[identity->exe].path_off),
+                file->path))
+            continue;
+        if (memcmp(identity->sha256, file->current.sha256,
+                   sizeof(identity->sha256)) == 0)
+            return false;
+        is_demanded = true;
+    }
+    return is_demanded;
+}
+
+static void on_hashed(void *data, const struct msp_exe_file *file)
+{
+    char hex[2 * MSP_DIGEST_BYTES + 1];
+
+    msp_digest_hex(file->current.sha256, hex);
+    if (is_stranger(data, file))
+        msp_log(MSP_LOG_WARN, "exe.hash", "path", file->path, "sha256", hex,
+                "why", "no identity in force has it", NULL);
+    else
+        msp_log(MSP_LOG_INFO, "exe.hash", "path", file->path, "sha256", hex,
+                NULL);
+}
+
 /* --- rows --------------------------------------------------------------- */
 
 int msp_policy_files_rows(const struct msp_policy *policy,
@@ -135,6 +173,7 @@ int msp_policy_files_init(struct msp_policy *policy, struct msp_loop *loop)
         .open = open_file,
         .facts = ask_facts,
         .running = each_running,
+        .hashed = on_hashed,
         .changed = on_changed,
     };
 
@@ -164,6 +203,7 @@ static void say(const struct judged *judged, const char *selector,
                 const char *value, const char *why)
 {
     const struct msp_unresolved unresolved = {
+        .index = (uint32_t)(judged->identity - judged->image->identities),
         .identity = msp_image_string(judged->image, judged->identity->name_off),
         .selector = selector,
         .value = value,
@@ -193,18 +233,22 @@ static void judge_names(const struct judged *judged,
 static void judge_path(const struct judged *judged,
                        const struct msp_exe_file *file)
 {
-    const char *name = msp_exe_magic_name(file->magic);
-    char why[160];
+    const char *detail = NULL;
+    char why[160], magic[32];
 
-    if (file->why == MSP_EXE_FILE_SYSTEM && !name)
-        (void)snprintf(why, sizeof(why), "%s (magic 0x%" PRIx64 ")",
-                       msp_exe_why_name(file->why), file->magic);
-    else if (file->why == MSP_EXE_FILE_SYSTEM || file->why == MSP_EXE_FAILED)
-        (void)snprintf(why, sizeof(why), "%s (%s)", msp_exe_why_name(file->why),
-                       file->why == MSP_EXE_FAILED ? strerror(-file->error)
-                                                   : name);
-    else
-        (void)snprintf(why, sizeof(why), "%s", msp_exe_why_name(file->why));
+    if (file->why == MSP_EXE_FILE_SYSTEM) {
+        detail = msp_exe_magic_name(file->magic);
+        (void)snprintf(magic, sizeof(magic), "magic 0x%" PRIx64, file->magic);
+        detail = detail ? detail : magic;
+    } else if (file->why == MSP_EXE_MISSING && file->error == -ELOOP) {
+        detail = "a loop of links, or one of /proc that is not followed";
+    } else if (file->why == MSP_EXE_FAILED ||
+               (file->why == MSP_EXE_MISSING && file->error &&
+                file->error != -ENOENT)) {
+        detail = strerror(-file->error);
+    }
+    (void)snprintf(why, sizeof(why), "%s%s%s%s", msp_exe_why_name(file->why),
+                   detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
     say(judged, "exePath", file->path, why);
 }
 
@@ -212,16 +256,19 @@ static void judge_contents(const struct judged *judged,
                            const struct msp_exe_file *file)
 {
     const struct msp_exe_version *current = &file->current;
-    char hex[2 * MSP_DIGEST_BYTES + 1];
+    char hex[2 * MSP_DIGEST_BYTES + 1], found[2 * MSP_DIGEST_BYTES + 1];
+    char why[sizeof(found) + 32];
 
     msp_digest_hex(judged->identity->sha256, hex);
-    if (current->has_sha256 && memcmp(current->sha256, judged->identity->sha256,
-                                      sizeof(current->sha256)) != 0)
-        say(judged, "exeSha256", hex, "not what the file contains");
-    else if (!current->has_sha256)
+    msp_digest_hex(current->sha256, found);
+    (void)snprintf(why, sizeof(why), "the file has %s", found);
+    if (!current->has_sha256)
         say(judged, "exeSha256", hex,
-            current->is_unsure ? "not sure: the file may be written unseen"
-                               : "not known: the file was not read yet");
+            current->doubt ? msp_exe_doubt_name(current->doubt)
+                           : "the file was not read yet");
+    else if (memcmp(current->sha256, judged->identity->sha256,
+                    sizeof(current->sha256)) != 0)
+        say(judged, "exeSha256", hex, why);
 }
 
 static void judge_file(const struct judged *judged)
@@ -239,8 +286,26 @@ static void judge_file(const struct judged *judged)
             msp_exe_why_name(MSP_EXE_NOT_ASKED));
     else if (!file->has_current)
         judge_path(judged, file);
+    else if (msp_exe_file_fault(file))
+        say(judged, "exePath", file->path, msp_exe_file_fault(file));
     else if (judged->identity->flags & MSP_ID_SHA256)
         judge_contents(judged, file);
+}
+
+/* A cgroup and a unit that no one cgroup can be. */
+static void judge_cgroup(const struct judged *judged)
+{
+    const struct msp_image *image = judged->image;
+    const size_t index = (size_t)(judged->identity - image->identities);
+
+    for (uint32_t i = 0; i < image->n[MSP_SEC_CG_STATES]; i++) {
+        const struct msp_idset *set = &image->sets[image->cg_states[i].set];
+
+        if (set->word[index / 64] >> (index % 64) & 1)
+            return;
+    }
+    say(judged, "unit", msp_image_string(image, judged->identity->unit_off),
+        "not in the cgroup that is also demanded");
 }
 
 void msp_policy_unresolved(const struct msp_policy *policy,
@@ -256,10 +321,13 @@ void msp_policy_unresolved(const struct msp_policy *policy,
                                       data};
 
         if (judged.identity->flags & MSP_ID_NOBODY)
-            say(&judged, "-", "-", "not possible");
+            say(&judged, "-", "-", "no file here has such a name");
         if (held->resolved)
             judge_names(&judged, &held->resolved[i]);
         if (judged.identity->flags & MSP_ID_EXE)
             judge_file(&judged);
+        if (judged.identity->flags & MSP_ID_CGROUP &&
+            judged.identity->flags & MSP_ID_UNIT)
+            judge_cgroup(&judged);
     }
 }

@@ -21,6 +21,7 @@
 static const char *const limits[] = {
     "root of the init namespaces with CAP_BPF can remove the programs",
     "who may trace a process, preload a library into it, or answer its system calls (seccomp), has its executable's rights",
+    "who ran before mspd was first started has no executable and no process name, but for root on the host",
     "containers that share a network namespace and have CAP_NET_RAW can read each other's clear text",
     "reading from a connection that was handed on; without --fd-guard writing to it as well",
     "what leaves by a device without a guard (see uplinks): packet sockets, forwarded traffic, nested VMs",
@@ -135,6 +136,20 @@ static void put_unresolved(void *data, const struct msp_unresolved *unresolved)
     msp_rec_end(rec);
 }
 
+/* Identities that match nobody, whatever the number of reasons. */
+struct nobodies {
+    uint32_t next; /* index after the one counted last */
+    uint64_t n;
+};
+
+static void count_nobody(void *data, const struct msp_unresolved *unresolved)
+{
+    struct nobodies *nobodies = data;
+
+    nobodies->n += unresolved->index >= nobodies->next;
+    nobodies->next = unresolved->index + 1;
+}
+
 static void put_uplinks(const struct msp_uplinks *uplinks, struct msp_rec *rec)
 {
     for (size_t i = 0; i < uplinks->n_rows; i++) {
@@ -145,6 +160,7 @@ static void put_uplinks(const struct msp_uplinks *uplinks, struct msp_rec *rec)
         msp_rec_uint(rec, "ifindex", row->ifindex);
         msp_rec_str(rec, "guard", msp_uplink_kind_name(row->kind));
         msp_rec_uint(rec, "restored", row->n_restored);
+        msp_rec_bool(rec, "behind", row->is_behind);
         if (row->error)
             msp_rec_str(rec, "why", strerror(-row->error));
         msp_rec_end(rec);
@@ -272,9 +288,10 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
     }
 }
 
-static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live,
-                       bool is_unstored)
+static void put_policy(const struct mspd *mspd, struct msp_rec *rec,
+                       const struct msp_slot_meta *live)
 {
+    struct nobodies nobodies = {0};
     char hex[2 * MSP_DIGEST_BYTES + 1];
     bool is_bootstrap = live->flags & MSP_SLOT_BOOTSTRAP;
 
@@ -284,7 +301,11 @@ static void put_policy(struct msp_rec *rec, const struct msp_slot_meta *live,
                 is_bootstrap || !live->generation ? "none" : hex);
     msp_rec_uint(rec, "policy.identity_epoch", live->identity_epoch);
     msp_rec_bool(rec, "policy.bootstrap", is_bootstrap);
-    msp_rec_bool(rec, "policy.stored", !is_bootstrap && !is_unstored);
+    msp_rec_bool(rec, "policy.stored",
+                 !is_bootstrap && !mspd->policy.is_unstored);
+    msp_policy_unresolved(&mspd->policy, &mspd->policy.live, count_nobody,
+                          &nobodies);
+    msp_rec_uint(rec, "policy.unresolved", nobodies.n);
     if (is_bootstrap)
         msp_rec_str(rec, "policy.bootstrap_mode",
                     live->flags & MSP_SLOT_BOOTSTRAP_DENY ? "deny" : "root");
@@ -336,6 +357,10 @@ static struct reasons find_reasons(const struct mspd *mspd,
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons.text[reasons.n++] =
             "a device packets leave by has no guard (uplinks)";
+    if (msp_uplinks_are_behind(&mspd->uplinks))
+        reasons.text[reasons.n++] =
+            "a program of somebody else runs before the guard of a device "
+            "(uplinks): what it lets go is not judged";
     if (msp_streq(fd_guard_state(mspd), "removed"))
         reasons.text[reasons.n++] =
             "the fd guard was taken off: start mspd anew";
@@ -398,7 +423,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
                     : "only processes of this cgroup: attached below the root "
                       "cgroup");
     msp_rec_str(rec, "pins", mspd->loader.pins.root);
-    put_policy(rec, &live, mspd->policy.is_unstored);
+    put_policy(mspd, rec, &live);
     msp_rec_str(rec, "bootstrap",
                 mspd->opts.is_bootstrap_deny ? "deny" : "root");
     msp_rec_str(rec, "fd_guard", fd_guard_state(mspd));

@@ -80,6 +80,19 @@ static struct msp_uplink_row *add(struct msp_uplinks *uplinks,
     return row;
 }
 
+/* @return whether it is still there; in doubt it is not */
+static bool is_there(struct msp_uplinks *uplinks, struct msp_uplink_row *row)
+{
+    int place = msp_uplink_check(uplinks->loader, row->ifindex);
+    bool is_behind = place == MSP_UPLINK_BEHIND;
+
+    if (is_behind && !row->is_behind)
+        msp_log(MSP_LOG_WARN, "uplink.behind", "device", row->name, "why",
+                "a program of somebody else runs before ours", NULL);
+    row->is_behind = is_behind;
+    return place == MSP_UPLINK_FIRST || is_behind;
+}
+
 static void attach(struct msp_uplinks *uplinks, struct msp_uplink_row *row,
                    bool has_ethernet)
 {
@@ -97,6 +110,7 @@ static void attach(struct msp_uplinks *uplinks, struct msp_uplink_row *row,
     }
     msp_log(MSP_LOG_INFO, "uplink.guarded", "device", row->name, "by",
             msp_uplink_kind_name(row->kind), NULL);
+    (void)is_there(uplinks, row); /* an exchange leaves it where it is */
 }
 
 /* One that is wanted: attached if it is not, anew if somebody removed it. */
@@ -111,8 +125,7 @@ static void keep(struct msp_uplinks *uplinks, const struct msp_device *device)
         return;
     }
     memcpy(row->name, device->name, sizeof(row->name));
-    if (row->kind != MSP_UPLINK_NONE &&
-        msp_uplink_check(uplinks->loader, row->ifindex) > 0)
+    if (row->kind != MSP_UPLINK_NONE && is_there(uplinks, row))
         return;
     if (row->kind != MSP_UPLINK_NONE) {
         row->n_restored++;
@@ -202,6 +215,14 @@ bool msp_uplinks_are_whole(const struct msp_uplinks *uplinks)
         if (uplinks->row[i].kind == MSP_UPLINK_NONE)
             return false;
     return uplinks->error == 0;
+}
+
+bool msp_uplinks_are_behind(const struct msp_uplinks *uplinks)
+{
+    for (size_t i = 0; i < uplinks->n_rows; i++)
+        if (uplinks->row[i].is_behind)
+            return true;
+    return false;
 }
 
 /* Devices that an earlier mspd guarded and that are not wanted any more. */

@@ -20,6 +20,7 @@ struct msp_uplink_row {
     enum msp_uplink_kind kind; /* NONE: not attached, `error` says why */
     int error;                 /* negative errno of the last try, or 0 */
     uint64_t n_restored;       /* times somebody had removed it */
+    bool is_behind;            /* somebody's program runs before it */
 };
 
 /* "none", "tcx" or "clsact" */
@@ -58,6 +59,9 @@ void msp_uplinks_refresh(struct msp_uplinks *uplinks);
 
 /* Whether every device that is wanted has its guard. */
 bool msp_uplinks_are_whole(const struct msp_uplinks *uplinks);
+
+/* Whether somebody's program runs before one, and may let frames past it. */
+bool msp_uplinks_are_behind(const struct msp_uplinks *uplinks);
 
 /* Stops watching; what is attached stays. */
 void msp_uplinks_done(struct msp_uplinks *uplinks);

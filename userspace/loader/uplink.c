@@ -11,10 +11,13 @@
 
 #include <msp/cleanup.h>
 
+#include "loader/filter.h"
+
 /* Of headers newer than this system's: BPF_TCX_EGRESS, BPF_LINK_TYPE_TCX. */
 #define TCX_EGRESS ((enum bpf_attach_type)47)
 #define TCX_LINK   11
 #define TCX_BEFORE (1u << 3) /* BPF_F_BEFORE: first of all */
+#define TCX_MAX    64        /* programs of a device, a maximum of the kernel */
 
 static const char folder[] = "uplinks";
 
@@ -29,8 +32,29 @@ static int pin_path(const char *root, uint32_t ifindex,
 
 /* --- a link --------------------------------------------------------------- */
 
-/* @return the pinned link's descriptor, if it still is at the device; -1 */
-static int open_link(const char *path, uint32_t ifindex)
+/*
+ * Where a program is among those of this namespace's device: a link whose
+ * device has gone to another namespace still says the same ifindex.
+ */
+static enum msp_uplink_place place_of(uint32_t ifindex, uint32_t prog_id)
+{
+    __u32 id[TCX_MAX] = {0}, n = TCX_MAX, flags = 0;
+    int r = bpf_prog_query((int)ifindex, TCX_EGRESS, 0, &flags, id, &n);
+
+    if (r < 0)
+        return MSP_UPLINK_GONE;
+    for (__u32 i = 0; i < n && i < TCX_MAX; i++)
+        if (id[i] == prog_id)
+            return i ? MSP_UPLINK_BEHIND : MSP_UPLINK_FIRST;
+    return MSP_UPLINK_GONE;
+}
+
+/*
+ * @param ret_place set on success
+ * @return the pinned link's descriptor, if it still is at the device; -1
+ */
+static int open_link(const char *path, uint32_t ifindex,
+                     enum msp_uplink_place *ret_place)
 {
     /* struct bpf_link_info of newer headers: type, id, prog_id, ifindex */
     union {
@@ -49,14 +73,16 @@ static int open_link(const char *path, uint32_t ifindex)
         return -1;
     if (info.tcx.type != TCX_LINK || info.tcx.ifindex != ifindex)
         return -1;
-    return TAKE_FD(fd);
+    *ret_place = place_of(ifindex, info.tcx.prog_id);
+    return *ret_place == MSP_UPLINK_GONE ? -1 : TAKE_FD(fd);
 }
 
 static int attach_link(struct msp_loader *loader, const char *path,
                        uint32_t ifindex, int prog_fd)
 {
     LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = TCX_BEFORE);
-    msp_autoclose int fd = open_link(path, ifindex);
+    enum msp_uplink_place place;
+    msp_autoclose int fd = open_link(path, ifindex, &place);
 
     if (fd >= 0)
         return bpf_link_update(fd, prog_fd, NULL) < 0
@@ -104,8 +130,15 @@ static int query_filter(uint32_t ifindex)
                 .attach_point = BPF_TC_EGRESS);
     LIBBPF_OPTS(bpf_tc_opts, opts, .handle = MSP_UPLINK_HANDLE,
                 .priority = MSP_UPLINK_PREF);
+    uint32_t first = 0;
+    int r;
 
-    return bpf_tc_query(&hook, &opts) == 0;
+    if (bpf_tc_query(&hook, &opts) != 0)
+        return MSP_UPLINK_GONE;
+    r = msp_filter_first(ifindex, &first);
+    if (r < 0)
+        return r;
+    return first == MSP_UPLINK_HANDLE ? MSP_UPLINK_FIRST : MSP_UPLINK_BEHIND;
 }
 
 /* The queue itself stays: others may use it. */
@@ -161,6 +194,7 @@ int msp_uplink_attach(struct msp_loader *loader, uint32_t ifindex,
 
 int msp_uplink_check(struct msp_loader *loader, uint32_t ifindex)
 {
+    enum msp_uplink_place place = MSP_UPLINK_GONE;
     char path[MSP_PIN_PATH_BYTES];
     msp_autoclose int fd = -1;
     int r = pin_path(loader->pins.root, ifindex, path);
@@ -171,19 +205,20 @@ int msp_uplink_check(struct msp_loader *loader, uint32_t ifindex)
     case MSP_UPLINK_CLSACT:
         return query_filter(ifindex);
     case MSP_UPLINK_TCX:
-        fd = open_link(path, ifindex);
-        return fd >= 0;
+        fd = open_link(path, ifindex, &place);
+        return fd < 0 ? MSP_UPLINK_GONE : (int)place;
     case MSP_UPLINK_NONE:
         break;
     }
-    return 0;
+    return MSP_UPLINK_GONE;
 }
 
 static int detach_path(struct msp_loader *loader, const char *path,
                        uint32_t ifindex)
 {
     int r = kind_of(path) == MSP_UPLINK_CLSACT ? detach_filter(ifindex) : 0;
-    msp_autoclose int fd = open_link(path, ifindex);
+    enum msp_uplink_place place;
+    msp_autoclose int fd = open_link(path, ifindex, &place);
 
     if (r < 0)
         return msp_loader_fail(

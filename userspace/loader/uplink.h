@@ -21,6 +21,12 @@ enum msp_uplink_kind {
     MSP_UPLINK_CLSACT,
 };
 
+enum msp_uplink_place {
+    MSP_UPLINK_GONE = 0, /* somebody took it off */
+    MSP_UPLINK_FIRST,
+    MSP_UPLINK_BEHIND, /* somebody's program runs first, and may end it there */
+};
+
 /*
  * Attaches our program, or exchanges an earlier mspd's for it.
  * @param has_ethernet whether frames begin with an Ethernet header
@@ -30,7 +36,7 @@ enum msp_uplink_kind {
 int msp_uplink_attach(struct msp_loader *loader, uint32_t ifindex,
                       bool has_ethernet, enum msp_uplink_kind *ret_kind);
 
-/* Whether it is still there. @return 1; 0 somebody removed it; -errno */
+/* Whether it is still there. @return enum msp_uplink_place; negative errno */
 int msp_uplink_check(struct msp_loader *loader, uint32_t ifindex);
 
 /* Takes it off, if it is there. @return 0; negative errno, `why` set */

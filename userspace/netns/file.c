@@ -90,6 +90,11 @@ int msp_file_open(int root_fd, const char *path)
     return TAKE_FD(fd);
 }
 
+/* Not in linux/magic.h before 6.8. @source fs/xfs/libxfs/xfs_format.h */
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
+
 /* --- what it contains --------------------------------------------------- */
 
 static void free_md(EVP_MD_CTX **ctx)
@@ -127,21 +132,24 @@ static bool is_same(const struct stat *a, const struct stat *b)
 }
 
 /*
- * Whether a write after this moves the ctime for sure. A shared mapping whose
+ * Whether a write after this moves the ctime for sure, of root's file. A shared mapping whose
  * page is dirty can be written on without a trace until the page is written
  * back, so that is done here; tmpfs never writes back and leaves no trace at
  * all, so there only root may be able to write.
+ * @return 0; MSP_OPEN_UNSURE, and why
  */
-static bool is_traced(int fd, const struct stat *st)
+static uint32_t doubt_trace(int fd, const struct stat *st)
 {
     struct statfs fs;
 
     if (fstatfs(fd, &fs) < 0)
-        return false;
+        return MSP_OPEN_UNSURE;
     if (fs.f_type == TMPFS_MAGIC)
-        return st->st_uid == 0 && !(st->st_mode & (S_IWGRP | S_IWOTH));
+        return st->st_mode & (S_IWGRP | S_IWOTH)
+                   ? MSP_OPEN_UNSURE | MSP_OPEN_SHARED
+                   : 0;
     /* -EINVAL: a file system without write-back, hence without writes */
-    return fdatasync(fd) == 0 || errno == EINVAL;
+    return fdatasync(fd) == 0 || errno == EINVAL ? 0 : MSP_OPEN_UNSURE;
 }
 
 /*
@@ -149,19 +157,20 @@ static bool is_traced(int fd, const struct stat *st)
  * its beginning and its bytes may come much later, and a descriptor or mapping
  * from before a chmod still writes. A read lease is given only while nobody
  * has the file open for writing, to its owner, who for us is root.
+ * @return 0; MSP_OPEN_UNSURE, and why
  */
-static bool has_no_writer(int fd)
+static uint32_t doubt_writer(int fd)
 {
     const struct timespec pause = {.tv_nsec = WRITER_MS * 1000000L};
 
     for (int i = 0; i < WRITER_TRIES; i++) {
         if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
-            return fcntl(fd, F_SETLEASE, F_UNLCK) == 0;
+            return fcntl(fd, F_SETLEASE, F_UNLCK) == 0 ? 0 : MSP_OPEN_UNSURE;
         if (errno != EAGAIN)
-            return false; /* fail closed: not root's, or cannot be told */
+            return MSP_OPEN_UNSURE; /* fail closed: it cannot be told */
         (void)nanosleep(&pause, NULL);
     }
-    return false;
+    return MSP_OPEN_UNSURE | MSP_OPEN_WRITER;
 }
 
 int msp_file_hash(int path_fd, uint8_t ret_sha256[32], uint32_t *ret_flags)
@@ -169,8 +178,8 @@ int msp_file_hash(int path_fd, uint8_t ret_sha256[32], uint32_t *ret_flags)
     msp_autoclose int fd = -1;
     struct stat before, after;
     uint8_t sha256[32];
+    uint32_t doubt;
     char path[32];
-    bool is_sure;
     int r;
 
     /* nothing but a regular file is ever really opened: no device, no FIFO */
@@ -183,20 +192,59 @@ int msp_file_hash(int path_fd, uint8_t ret_sha256[32], uint32_t *ret_flags)
     if (fd < 0)
         return -errno;
     /* another owner may write without being seen, and has no lease */
-    is_sure = before.st_uid == 0 && has_no_writer(fd);
+    doubt = before.st_uid == 0 ? doubt_writer(fd)
+                               : MSP_OPEN_UNSURE | MSP_OPEN_NOT_ROOTS;
     /* from here on every write moves the ctime */
     if (fstat(fd, &before) < 0)
         return -errno;
-    is_sure = is_sure && is_traced(fd, &before);
+    if (!doubt)
+        doubt = doubt_trace(fd, &before);
     r = hash(fd, sha256);
     if (r < 0)
         return r;
     if (fstat(fd, &after) < 0)
         return -errno;
     memcpy(ret_sha256, sha256, sizeof(sha256));
-    *ret_flags = MSP_OPEN_HASH |
-                 (is_sure && is_same(&before, &after) ? 0 : MSP_OPEN_UNSURE);
+    *ret_flags = MSP_OPEN_HASH | doubt |
+                 (is_same(&before, &after) ? 0 : MSP_OPEN_UNSURE);
     return 0;
+}
+
+/*
+ * Whether reading a file can be had for the asking: no server or user's process
+ * that could keep silent is behind it.
+ */
+static bool is_local(int fd)
+{
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) < 0)
+        return false;
+    switch ((unsigned long)fs.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case EROFS_SUPER_MAGIC_V1:
+    case SQUASHFS_MAGIC:
+    case TMPFS_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+uint32_t msp_file_kind(int path_fd)
+{
+    char path[32], first[2] = "";
+
+    if (!is_local(path_fd))
+        return 0;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
+    msp_autoclose int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || read(fd, first, sizeof(first)) != sizeof(first))
+        return 0;
+    return first[0] == '#' && first[1] == '!' ? MSP_OPEN_SCRIPT : 0;
 }
 
 int msp_file_work(struct msp_child_open *request, int watch_fd)
@@ -219,6 +267,8 @@ int msp_file_work(struct msp_child_open *request, int watch_fd)
     }
     if (r == 0 && asked & MSP_OPEN_HASH)
         r = msp_file_hash(fd, request->sha256, &request->flags);
+    else if (r == 0)
+        request->flags |= msp_file_kind(fd);
     request->status = r;
     return r < 0 ? -1 : TAKE_FD(fd);
 }

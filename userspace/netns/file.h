@@ -29,11 +29,18 @@ int msp_file_open(int root_fd, const char *path);
 /*
  * SHA-256 of what a regular file contains.
  * @param fd O_PATH
- * @param ret_flags MSP_OPEN_HASH, with MSP_OPEN_UNSURE if somebody may have
- *        written meanwhile without the file's ctime telling
+ * @param ret_flags MSP_OPEN_HASH, with MSP_OPEN_UNSURE and why if somebody may
+ *        have written meanwhile without the file's ctime telling
  * @return 0; negative errno
  */
 int msp_file_hash(int fd, uint8_t ret_sha256[32], uint32_t *ret_flags);
+
+/*
+ * What executing a file would execute.
+ * @param fd O_PATH of a regular file
+ * @return MSP_OPEN_SCRIPT: its interpreter; 0: itself, or it is not known
+ */
+uint32_t msp_file_kind(int fd);
 
 /*
  * Answers one request in a process that does nothing else: gives up every

@@ -16,8 +16,7 @@ from place import become, check, libc, tcp
 from uring import Ring
 
 OWNER = 2001  # whom the policy allows
-SCTP, DCCP, UDPLITE, SMC = 132, 33, 136, 43
-SOCK_DCCP = 6
+SCTP, UDPLITE, SMC = 132, 136, 43
 KEPT = []  # sockets that must stay open until they are judged
 
 
@@ -91,20 +90,23 @@ def unspec(run):
     return run.ask(sock)
 
 
-def stream(run, protocol):
-    """A connected socket of another protocol than TCP; nobody answers."""
-    kinds = {"sctp": (socket.SOCK_STREAM, SCTP), "dccp": (SOCK_DCCP, DCCP)}
+def sctp(run):
+    """A connection by SCTP; nobody answers."""
     become(run.uid)
-    sock = socket.socket(socket.AF_INET, *kinds[protocol])
-    if protocol == "dccp":
-        sock.setsockopt(269, 2, struct.pack("!I", 42))  # DCCP_SOCKOPT_SERVICE
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, SCTP)
     sock.setblocking(False)
     return run.told(lambda: sock.connect(endpoint(run)) or "connected")
 
 
-def smc(run):
+def smc(run, family):
+    """SMC, which falls back to TCP where there is no hardware for it."""
     become(run.uid)
-    return run.reach(socket.socket(SMC, socket.SOCK_STREAM, 0), endpoint(run))
+    kind = (SMC, 0) if family == "smc" else (socket.AF_INET, 256)
+    sock = socket.socket(kind[0], socket.SOCK_STREAM, kind[1])
+    name = struct.pack("=H", socket.AF_INET) + struct.pack("!H", 80)
+    name += socket.inet_aton(run.world.imds) + bytes(8)
+    check(libc.connect(sock.fileno(), name, len(name)))
+    return run.ask(sock)
 
 
 # --- datagrams --------------------------------------------------------------------
@@ -241,17 +243,73 @@ def past_qdisc(run, device, to):
     return run.told(lambda: sock.send(data) and "sent")
 
 
-def tx_ring(run, device, to):
-    """PACKET_TX_RING: what is sent is in shared memory, not in the call."""
-    data = ether(run, device, to, f"source={source(run)}")
+def ring_of(device):
+    """A socket whose frames are in memory it shares with the kernel."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     sock.setsockopt(263, 13, struct.pack("=4I", 4096, 1, 2048, 2))
     sock.bind((device, 0x0800))
-    ring = mmap.mmap(sock.fileno(), 4096, mmap.MAP_SHARED)
+    return sock, mmap.mmap(sock.fileno(), 4096, mmap.MAP_SHARED)
+
+
+def ring_send(sock, ring, data, flags=0):
     ring[32:32 + len(data)] = data  # behind struct tpacket_hdr
     struct.pack_into("=QI", ring, 0, 1, len(data))  # TP_STATUS_SEND_REQUEST
-    return run.told(lambda: check(libc.send(sock.fileno(), None, 0, 0)) >= 0
-                    and "sent")
+    return check(libc.send(sock.fileno(), None, 0, flags)) >= 0 and "sent"
+
+
+def tx_ring(run, device, to):
+    """PACKET_TX_RING: what is sent is in shared memory, not in the call."""
+    data = ether(run, device, to, f"source={source(run)}")
+    sock, ring = ring_of(device)
+    return run.told(lambda: ring_send(sock, ring, data))
+
+
+def changed_ring(run, device, to):
+    """The same, for somebody else until it is judged: it waits in a queue."""
+    late = ether(run, device, to, f"source={source(run)}")
+    early = bytearray(late)
+    early[14 + 16:14 + 20] = socket.inet_aton("10.97.0.1")
+    subprocess.run(["tc", "qdisc", "replace", "dev", device, "root", "tbf",
+                    "rate", "8kbit", "burst", "1600", "latency", "10s"],
+                   check=True)
+    sock, ring = ring_of(device)
+    plain = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    plain.bind((device, 0))
+    filler = bytes(12) + b"\x88\xb5" + bytes(1480)  # of no protocol
+    try:
+        plain.send(filler)  # all that may go at once
+        plain.send(filler)  # a second and a half,
+        plain.send(filler)  # and another
+        result = run.told(lambda: ring_send(sock, ring, early,
+                                            socket.MSG_DONTWAIT))
+        ring[32:32 + len(late)] = late
+        time.sleep(5)
+        return result
+    finally:
+        subprocess.run(["tc", "qdisc", "del", "dev", device, "root"],
+                       check=True)
+
+
+def xdp(run, device, to):
+    """AF_XDP: like PACKET_QDISC_BYPASS, and without a call per frame."""
+    data = ether(run, device, to, f"source={source(run)}")
+    sock = socket.socket(44, socket.SOCK_RAW)
+    memory = mmap.mmap(-1, 4 * 4096)
+    memory[0:len(data)] = data
+    where = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    sock.setsockopt(283, 4, struct.pack("=QQIIII", where, 4 * 4096, 4096, 0, 0,
+                                        0))  # XDP_UMEM_REG
+    for ring in (5, 6, 3):  # of free frames, of sent ones, of those to send
+        sock.setsockopt(283, ring, struct.pack("=I", 4))
+    offsets = struct.unpack("=16Q", sock.getsockopt(283, 1, 128))[4:8]
+    ring = mmap.mmap(sock.fileno(), offsets[2] + 4 * 16, mmap.MAP_SHARED,
+                     offset=0x80000000)
+    name = struct.pack("=HHIII", 44, 2, socket.if_nametoindex(device), 0, 0)
+    check(libc.bind(sock.fileno(), name, len(name)))
+    struct.pack_into("=QII", ring, offsets[2], 0, len(data), 0)
+    struct.pack_into("=I", ring, offsets[0], 1)
+    return run.told(lambda: check(libc.sendto(
+        sock.fileno(), None, 0, socket.MSG_DONTWAIT, None, 0)) >= 0 and "sent")
 
 
 def forwarding(port):
@@ -371,6 +429,20 @@ def personality(run):
         ring.connect(sock, endpoint(run), number)
         return run.get(sock)
     return run.told(action)
+
+
+def sniff(run):
+    """What the owner asks, in clear, by a packet socket on every device."""
+    ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+    ear.settimeout(run.seconds)
+    pid = os.fork()
+    if pid == 0:
+        run.ask(owners_connection(run))
+        os._exit(0)
+    while run.id.encode() not in ear.recv(65536):
+        pass
+    os.waitpid(pid, 0)
+    return "sniffed"
 
 
 # --- other ways to another destination ---------------------------------------------

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Every row of rows.txt: first without mspd, then with it.
 
-usage: matrix.py WORLD SKIPS ROWS [PATTERN]
+usage: matrix.py WORLD SKIPS ROWS TIER [PATTERN]
 
 WORLD is a JSON file of what `run` has built. Reads commands from stdin, one a
 line, and answers each on stdout: "off", "on PORT" (of the listener), "end".
@@ -26,18 +26,22 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../../harness/client")]
 import attacks  # noqa: E402
 from place import Child, PLACES, World  # noqa: E402
 
-UIDS = {"root": 0, "user": 2002, "owner": 2001}
+UIDS = {"root": 0, "boxed": 0, "user": 2002, "owner": 2001}
 LAYERS = ("connect", "sendmsg", "egress", "uplink", "sk_msg", "lsm")
+# Reasons of the audit by which a layer is known; others at connect are its.
+REASONS = {"datagram": "sendmsg", "socket-kind": "lsm",
+           "past-the-guard": "lsm", "raw-in-container": "lsm"}
 
 
 class Row:
     """A line of rows.txt."""
 
-    def __init__(self, line):
+    def __init__(self, line, tier="cgroup"):
         fields = [field.strip() for field in line.split("|")]
         if len(fields) != 6:
             raise ValueError(f"want 6 fields: {line}")
         self.group, self.name, where, what, self.seen, self.wanted = fields
+        self.wanted = self.wanted.split(" / ")[-1 if tier == "lsm" else 0]
         self.slug = re.sub("[^a-z0-9]+", "-", self.name.lower()).strip("-")
         self.place, self.user = where.split()
         self.uid = UIDS[self.user]
@@ -48,11 +52,12 @@ class Row:
         self.is_kept = self.attack in (attacks.old_connection,
                                        attacks.old_socket)
         self.child = None
+        self.seconds = 0.5  # it waits with enforcement on, mostly in vain
 
 
-def read_rows(path, pattern="*"):
+def read_rows(path, tier, pattern="*"):
     with open(path, encoding="utf-8") as f:
-        rows = [Row(line) for line in f
+        rows = [Row(line, tier) for line in f
                 if line.strip() and not line.startswith("#")]
     names = [row.name for row in rows]
     if len(set(names)) != len(names):
@@ -125,14 +130,11 @@ class Oracles:
         counts = dict.fromkeys(LAYERS, 0)
         counts["egress"] = stats["egress-denied"]
         counts["uplink"] = stats["uplink-denied"]
-        counts["sk_msg"] = stats.get("fd-guard-denied", 0)
-        counts["lsm"] = sum(value for name, value in stats.items()
-                            if name.startswith("lsm-"))
+        counts["sk_msg"] = stats.get("fd-denied", 0)
         for audit in self.ctl("audit")["audit"]:
             if audit["verdict"] == "deny" and audit["stage"] == "connect":
-                layer = "sendmsg" if audit["reason"] == "datagram" \
-                    else "connect"
-                counts[layer] += audit["count"]
+                counts[REASONS.get(audit["reason"],
+                                   "connect")] += audit["count"]
         return counts
 
 
@@ -143,15 +145,21 @@ class Matrix:
         self.skips = skips
         self.oracles = Oracles(world)
         self.bad = []
+        self.counts = {}
+        for row in rows:
+            if row.wanted == "served" or row.wanted.startswith("limit"):
+                row.seconds = 5 * world.slow
 
     def fail(self, row, why):
         row.verdict = "FAILED"
         self.bad.append(f"{row.name}: {why}")
 
-    def is_reached(self, row, client_id, lines):
+    def is_reached(self, row, client_id, result, lines):
         """Whether what the row is after got to the host."""
         if row.seen == "request":
             return self.oracles.journal(client_id)[:1] != []
+        if row.seen == "sniffed":
+            return result == "sniffed"
         wanted = re.compile(row.seen.replace("IMDS", self.world.imds))
         return any(wanted.fullmatch(line) for line in lines)
 
@@ -160,7 +168,7 @@ class Matrix:
         end = time.monotonic() + 5 * self.world.slow
         while row.attack is attacks.announced and time.monotonic() < end:
             lines = self.oracles.wire(mark)
-            if self.is_reached(row, client_id, lines) or has_moved():
+            if self.is_reached(row, client_id, "", lines) or has_moved():
                 break
             time.sleep(0.1)
         return self.oracles.wire(mark)
@@ -176,7 +184,7 @@ class Matrix:
                 row.child = child
             else:
                 child.end()
-            reached = self.is_reached(row, client_id, lines)
+            reached = self.is_reached(row, client_id, row.off, lines)
             if row.slug in self.skips:
                 row.verdict = "skipped"
                 if reached:
@@ -190,6 +198,7 @@ class Matrix:
 
     def on(self, port):
         self.world.listener = ("127.0.0.1", int(port))
+        self.counts = self.oracles.counters()
         for number, row in enumerate(self.rows):
             if row.verdict == "-":
                 self.one_on(row, f"on-{number}", port)
@@ -198,11 +207,12 @@ class Matrix:
 
     def one_on(self, row, client_id, port):
         mark = self.oracles.wire_mark()
-        before = self.oracles.counters()
+        before = self.counts
 
         def moved():
-            after = self.oracles.counters()
-            return [name for name in LAYERS if after[name] > before[name]]
+            self.counts = self.oracles.counters()
+            return [name for name in LAYERS
+                    if self.counts[name] > before[name]]
 
         if row.is_kept:
             child = row.child
@@ -215,7 +225,7 @@ class Matrix:
         self.judge(row, client_id, lines, moved())
 
     def judge(self, row, client_id, lines, layers):
-        reached = self.is_reached(row, client_id, lines)
+        reached = self.is_reached(row, client_id, row.on, lines)
         row.layer = "+".join(layers) or "none"
         imds = [line for line in lines
                 if line.startswith(self.world.imds + " ")]
@@ -267,7 +277,7 @@ class Matrix:
 def main():
     with open(sys.argv[1], encoding="utf-8") as f:
         world = World(json.load(f))
-    rows = read_rows(sys.argv[3], *sys.argv[4:5])
+    rows = read_rows(*sys.argv[3:6])
     matrix = Matrix(world, rows,
                     read_skips(sys.argv[2], os.uname().release))
     for line in sys.stdin:

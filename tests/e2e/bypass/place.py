@@ -27,6 +27,7 @@ PLACES = {
     "veth": ("c1", "work"),         # a container routed over a veth
     "bridge": ("b1", "work"),       # a container behind a bridge
     "macvlan": ("m1", "work"),      # a container with a macvlan of the uplink
+    "ipvlan": ("i1", "work"),       # a container with an ipvlan of an uplink
     "nested": ("c1", "outside"),    # a guest: the host sees its frames only
     "tabled": ("c2", "outside"),    # one for which there is a routing table
     "given": ("n1", "work"),        # a container that was given a device
@@ -72,12 +73,13 @@ def become(uid):
 class Run:
     """One attack, as its own process sees it."""
 
-    def __init__(self, world, client_id, uid, is_off, pipes):
+    def __init__(self, world, row, client_id, is_off, pipes):
         self.world = world
         self.id = client_id
-        self.uid = uid
+        self.uid = row.uid
+        self.row = row
         self.is_off = is_off
-        self.seconds = (5 if is_off else 0.5) * world.slow
+        self.seconds = 5 * world.slow if is_off else row.seconds
         self.listener = (world.imds, 80) if is_off else world.listener
         self._pipes = pipes
 
@@ -93,7 +95,7 @@ class Run:
         self.id, port = reply.decode().split()
         self.listener = ("127.0.0.1", int(port))
         self.is_off = False
-        self.seconds = 0.5 * self.world.slow
+        self.seconds = self.row.seconds
 
     def say(self, result):
         os.write(self._pipes[1], f"{result}\n".encode())
@@ -154,7 +156,9 @@ class Child:
         try:
             world.enter_cgroup(cgroup)
             world.enter_netns(netns)
-            run = Run(world, client_id, row.uid, is_off,
+            if row.user == "boxed":  # root in a container
+                os.chroot(world.dir + "/tmp")
+            run = Run(world, row, client_id, is_off,
                       (to_child[0], from_child[1]))
             run.say(run.told(lambda: row.attack(run, *row.words)))
             os.read(to_child[0], 1)  # what it holds stays until it is judged

@@ -100,8 +100,20 @@ mounts() {
         umount -l "$DIR/m/a"
     changes file "$DIR/m/a/b/app" "$DIR/m/same/b/app" "$DIR/other/app" \
         mount --bind "$DIR/other/app" "$DIR/m/a/b/app"
-    umount "$DIR/m/a/b/app"
-    umount "$DIR/m/same"
+    umount -l "$DIR/m/a/b/app"
+    umount -l "$DIR/m/same"
+    # unmounted and mounted at once: its line in the table is the same again
+    install_in "$DIR/again" "$DIR/then"
+    APP=$DIR/m/a/b/app
+    mount --bind "$DIR/again/app" "$APP"
+    noticed "again: what was mounted has its right"
+    sleep 1 # the table was read
+    umount "$APP" && mv "$DIR/again/app" "$DIR/again/old" &&
+        mv "$DIR/then/app" "$DIR/again/app" &&
+        mount --bind "$DIR/again/app" "$APP" || die "cannot mount again"
+    noticed "again: what is mounted now has its right"
+    new "again: what was mounted has none" EPERM "$DIR/again/old" ask
+    umount -l "$APP"
 }
 
 # bind_over WHAT PLACE SAME: SAME goes on showing what PLACE is below it
@@ -140,6 +152,16 @@ cheap() {
     ((CPU <= $1 * ${MSP_SLOW:-1}))
 }
 
+# 100 mounts to and fro, none of them on a path
+mounts_beside() {
+    local i
+    mkdir -p "$DIR/busy/mnt"
+    for ((i = 0; i < 100; i++)); do
+        mount --bind "$DIR/busy/v2" "$DIR/busy/mnt"
+        umount "$DIR/busy/mnt"
+    done
+}
+
 busy() {
     install_in "$DIR/busy/v1" "$DIR/busy/v2"
     link v1 "$DIR/busy/current"
@@ -159,6 +181,9 @@ busy() {
     costs renames "$DIR/busy/current" "$DIR/busy/away"
     note "CPU of 10,000 renames of a link on the path: $CPU ms"
     check "busy: and of the path itself" cheap 500
+    costs mounts_beside
+    note "CPU of 200 changes of mounts beside the path: $CPU ms"
+    check "busy: mounts beside the path cost little, too" cheap 200
     link v2 "$DIR/busy/current"
     noticed "busy: the new file has its right all the same"
     new "busy: the other one has none" EPERM "$DIR/busy/v1/app" ask

@@ -3,7 +3,8 @@
 # The guard of the uplinks: frames of packet sockets and forwarded ones, which
 # no hook of a cgroup sees, do not leave toward an enforced endpoint. Each is
 # first seen on the wire with enforcement off. The guard is put back when
-# somebody takes it off, follows the routes, and outlives mspd.
+# somebody takes it off, follows the routes, and outlives mspd. Whose program
+# runs before it is told.
 . "$(dirname "$0")/../../harness/sandbox.sh"
 
 USER=2001:3001
@@ -148,6 +149,28 @@ check_eq "nothing of it reached the host" "$(journal_count)" 0
 check_eq "an allowed caller is, by the agent" \
     "$(http_code "$USER" vm "$URL") $(journal_count '.signed == "valid"')" \
     "200 1"
+
+# --- a program of somebody else before ours, which lets everything go ----------
+is_behind() {
+    [[ $(uplinks .behind) == "[$1]" ]]
+}
+check "nothing is before the guard" is_behind false
+(exec nsenter --net="$SB_DIR/ns/vm" -- infront veth-vm >"$SB_DIR/tmp/front") &
+FRONT=$!
+SB_PIDS+=("$FRONT")
+until_true 5 grep -q there "$SB_DIR/tmp/front" || die "nobody is in front"
+check_eq "behind another's program a frame passes" \
+    "$(shot vm "$IMDS 80 syn 0" "$IMDS" 80 syn)" yes
+check "status says so" until_true 15 is_behind true
+check_eq "and is degraded" "$(ctl --json status | jq -r \
+    '.state, (.reasons[] | select(.text | contains("before the guard")) | 1)' |
+    xargs)" "degraded 1"
+check_eq "the log as well" "$(grep -c uplink.behind "$SB_DIR/mspd.log")" 1
+kill -TERM "$FRONT"
+wait "$FRONT"
+check "first again" until_true 15 is_behind false
+check_eq "nothing was put back for that" "$(uplinks .restored)" '[0]'
+volley no "first again" "${frames[@]}"
 
 # --- taken off -----------------------------------------------------------------
 take_off() {

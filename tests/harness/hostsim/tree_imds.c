@@ -15,8 +15,8 @@
 #define BAD(text) "{\"error\":\"Bad request. " text "\"}"
 
 static const char versions_text[] =
-    "{\"apiVersions\":[\"2017-08-01\",\"2018-10-01\",\"2019-08-15\","
-    "\"2020-09-01\",\"2021-02-01\",\"2021-12-13\",\"2023-07-01\"]}";
+    "{\"apiVersions\":[\"2017-08-01\",\"2018-02-01\",\"2018-10-01\","
+    "\"2019-08-15\",\"2020-09-01\",\"2021-02-01\",\"2021-12-13\",\"2023-07-01\"]}";
 
 static const char instance_text[] =
     "{\"compute\":{\"azEnvironment\":\"AzurePublicCloud\","

@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 
+#include <msp/child.h>
 #include <msp/fs.h>
 
 #include "harness/test.h"
@@ -177,6 +178,7 @@ static void accepted_file_systems_are_those(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
         assert_false(msp_fs_is_accepted(refused[i]));
     assert_string_equal(msp_exe_magic_name(0x794c7630), "overlay");
+    assert_string_equal(msp_exe_magic_name(0x62656572), "sysfs");
     assert_null(msp_exe_magic_name(0x1234567));
 }
 
@@ -189,7 +191,7 @@ static void contents_are_known_until_the_file_is_written(void **state)
     assert_false(msp_exe_file_needs_hash(file)); /* nobody demands them */
     file->is_hashed = true;
     assert_true(msp_exe_file_needs_hash(file));
-    assert_int_equal(msp_exe_file_hashed(file, &seen, false, hash_a), 1);
+    assert_int_equal(msp_exe_file_hashed(file, &seen, 0, hash_a), 1);
     assert_false(msp_exe_file_needs_hash(file));
     assert_memory_equal(file->current.sha256, hash_a, sizeof(hash_a));
     assert_false(see(file, 10, 2));
@@ -209,11 +211,11 @@ static void contents_of_another_file_or_time_do_not_count(void **state)
     file->is_hashed = true;
     later.ctime_nsec++;
     gone.nlink = 0;
-    assert_int_equal(msp_exe_file_hashed(file, &other, false, hash_a), 0);
+    assert_int_equal(msp_exe_file_hashed(file, &other, 0, hash_a), 0);
     (void)see(file, 10, 1);
-    assert_int_equal(msp_exe_file_hashed(file, &other, false, hash_a), 0);
-    assert_int_equal(msp_exe_file_hashed(file, &later, false, hash_a), 0);
-    assert_int_equal(msp_exe_file_hashed(file, &gone, false, hash_a), 0);
+    assert_int_equal(msp_exe_file_hashed(file, &other, 0, hash_a), 0);
+    assert_int_equal(msp_exe_file_hashed(file, &later, 0, hash_a), 0);
+    assert_int_equal(msp_exe_file_hashed(file, &gone, 0, hash_a), 0);
     assert_true(msp_exe_file_needs_hash(file));
 }
 
@@ -225,14 +227,54 @@ static void an_unsure_file_is_read_again_once_it_was_written(void **state)
 
     file->is_hashed = true;
     (void)see(file, 10, 1);
-    assert_int_equal(msp_exe_file_hashed(file, &seen, true, hash_a), 0);
+    assert_int_equal(msp_exe_file_hashed(file, &seen, MSP_OPEN_UNSURE, hash_a),
+                     0);
     assert_false(file->current.has_sha256);
+    assert_string_equal(msp_exe_doubt_name(file->current.doubt),
+                        "the file may be written unseen");
     assert_false(msp_exe_file_needs_hash(file));
     assert_false(see(file, 10, 2));
     assert_false(msp_exe_file_needs_hash(file));
     seen.ctime_sec++;
     assert_true(msp_exe_file_see(file, &seen, "/bin/tool", 3));
     assert_true(msp_exe_file_needs_hash(file));
+}
+
+static void why_a_file_is_unsure_is_said(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        msp_exe_doubt_name(MSP_OPEN_UNSURE | MSP_OPEN_NOT_ROOTS),
+        "the file is not root's");
+    assert_string_equal(msp_exe_doubt_name(MSP_OPEN_UNSURE | MSP_OPEN_WRITER),
+                        "the file is open for writing");
+    assert_string_equal(
+        msp_exe_doubt_name(MSP_OPEN_UNSURE | MSP_OPEN_SHARED),
+        "the file is on tmpfs, and others than root may write to it");
+}
+
+/* Known, and yet nobody can be it: only status says so. */
+static void what_nobody_can_execute_is_said(void **state)
+{
+    struct msp_exe_file *file = *state;
+    struct msp_file_fact seen = fact(10);
+
+    assert_null(msp_exe_file_fault(file));
+    (void)see(file, 10, 1);
+    assert_null(msp_exe_file_fault(file));
+    file->current.is_script = true;
+    assert_string_equal(msp_exe_file_fault(file),
+                        "a script: who runs it executes its interpreter");
+    file->current.is_script = false;
+    seen.mode = S_IFREG | 0644;
+    seen.ctime_sec++;
+    assert_true(msp_exe_file_see(file, &seen, "/bin/tool", 2));
+    assert_string_equal(msp_exe_file_fault(file), "not executable");
+    assert_true(file->has_current);
+    seen.mode = S_IFREG | 0010;
+    seen.ctime_sec++;
+    (void)msp_exe_file_see(file, &seen, "/bin/tool", 3);
+    assert_null(msp_exe_file_fault(file));
 }
 
 static void a_retired_file_keeps_its_contents(void **state)
@@ -242,7 +284,7 @@ static void a_retired_file_keeps_its_contents(void **state)
 
     file->is_hashed = true;
     (void)see(file, 10, 1);
-    (void)msp_exe_file_hashed(file, &seen, false, hash_a);
+    (void)msp_exe_file_hashed(file, &seen, 0, hash_a);
     (void)see(file, 11, 7);
     assert_true(file->retired[0].has_sha256);
     assert_false(file->current.has_sha256);
@@ -310,6 +352,8 @@ int main(void)
         TEST(contents_are_known_until_the_file_is_written),
         TEST(contents_of_another_file_or_time_do_not_count),
         TEST(an_unsure_file_is_read_again_once_it_was_written),
+        TEST(why_a_file_is_unsure_is_said),
+        TEST(what_nobody_can_execute_is_said),
         TEST(a_retired_file_keeps_its_contents),
         TEST(what_an_earlier_mspd_knew_is_taken_over),
         TEST(what_nobody_runs_is_dropped_after_two_rounds),

@@ -362,6 +362,7 @@ static void contents_are_read_once_the_file_has_settled(void **state)
     assert_int_equal(bench->n_hashed, 1);
     assert_true(exes_file(bench, "tool")->current.has_sha256);
     assert_memory_equal(exes_file(bench, "tool")->current.sha256, "abc", 4);
+    assert_int_equal(bench->n_told, 1);
     msp_exes_commit(&bench->exes);
     exes_run(bench, 100);
     /* written: they are not known until they were read again */
@@ -401,6 +402,7 @@ static void a_file_written_while_it_is_read_is_not_believed(void **state)
     exes_begin(bench);
     exes_wait_prepared(bench);
     assert_true(bench->n_hashed > 1);
+    assert_int_equal(bench->n_told, 0);
     assert_true(exes_file(bench, "tool")->has_current);
     assert_false(exes_file(bench, "tool")->current.has_sha256);
 }

@@ -154,7 +154,16 @@ static void on_changed(void *data)
     bench->n_changed++;
 }
 
+static void on_hashed(void *data, const struct msp_exe_file *file)
+{
+    struct exes_bench *bench = data;
+
+    assert_true(file->current.has_sha256);
+    bench->n_told++;
+}
+
 static const struct msp_exes_ops ops = {
+    .hashed = on_hashed,
     .open = play_open,
     .facts = play_facts,
     .running = play_running,

@@ -35,6 +35,7 @@ struct exes_bench {
     const char *unsure; /* hashes of these are unsure */
     bool writes;        /* files are written while they are read */
     size_t n_hashed;
+    size_t n_told; /* of them, whose contents are known */
     size_t n_walks;
     int blind; /* hops are watched by nobody: negative errno */
     void (*meanwhile)(struct exes_bench *bench); /* before each answer */

@@ -20,6 +20,7 @@
 #define NO_LISTENER 0x10u
 #define ASLEEP      0x20u
 #define BOUND       0x40u
+#define LACKS_EXEC  0x80u
 
 struct connect_case {
     const char *what;
@@ -41,6 +42,13 @@ static const struct connect_case connects[] = {
      MSP_REASON_NO_IDENTITY},
     {"no right", MSP_MODE_ENFORCE, MSP_EP_SIGN, 0, NO_REACH, DENY,
      MSP_REASON_NO_RULE_FOR_YOU},
+    {"no right, no exec record", MSP_MODE_ENFORCE, MSP_EP_SIGN, 0,
+     NO_REACH | LACKS_EXEC, DENY, MSP_REASON_NO_EXEC_RECORD},
+    {"a right, no exec record", MSP_MODE_ENFORCE, MSP_EP_SIGN, 0, LACKS_EXEC,
+     ALLOW, MSP_REASON_REDIRECTED},
+    {"root gate, user, no exec record", MSP_MODE_ENFORCE,
+     MSP_EP_SIGN | MSP_EP_ROOT_GATE, 0, NO_REACH | LACKS_EXEC, DENY,
+     MSP_REASON_NEEDS_ROOT},
     {"no right, default allow", MSP_MODE_ENFORCE,
      MSP_EP_SIGN | MSP_EP_DEFAULT_ALLOW, 0, NO_REACH, ALLOW,
      MSP_REASON_REDIRECTED},
@@ -103,6 +111,7 @@ static void connect_follows_the_table(void **state)
             .is_root = c->differs & ROOT,
             .lifts = c->differs & LIFTS,
             .has_identity = !(c->differs & NO_ID),
+            .lacks_exec = c->differs & LACKS_EXEC,
             .reaches = !(c->differs & NO_REACH),
             .has_listener = !(c->differs & NO_LISTENER),
             .is_bound = c->differs & BOUND,
@@ -137,6 +146,28 @@ static const struct request_case requests[] = {
      {.ep_flags = MSP_EP_DEFAULT_ALLOW},
      ALLOW,
      MSP_REASON_DEFAULT_ALLOW},
+    {"nothing matched, no exec record",
+     {.slot_flags = MSP_SLOT_EXE_DIM},
+     DENY,
+     MSP_REASON_NO_EXEC_RECORD},
+    {"matched, of others, no exec record",
+     {.matched = true, .slot_flags = MSP_SLOT_PROCESS_DIM},
+     DENY,
+     MSP_REASON_NO_EXEC_RECORD},
+    {"matched, of others, an exec record",
+     {.matched = true,
+      .slot_flags = MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM,
+      .mark_flags = MSP_MARK_EXEC},
+     DENY,
+     MSP_REASON_NOT_ASSIGNED},
+    {"granted, no exec record",
+     {.granted = true, .matched = true, .slot_flags = MSP_SLOT_EXE_DIM},
+     ALLOW,
+     MSP_REASON_PRIVILEGE},
+    {"no executable counts, no exec record",
+     {.slot_flags = MSP_SLOT_CGROUP_DIM},
+     DENY,
+     MSP_REASON_DEFAULT_DENY},
     {"root gate, user, granted",
      {.granted = true, .matched = true, .ep_flags = MSP_EP_ROOT_GATE},
      DENY,

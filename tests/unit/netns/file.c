@@ -178,12 +178,12 @@ static void one_that_somebody_may_be_writing_is_not_sure(void **state)
     assert_true(rw >= 0);
     (void)usleep(60000);
     assert_int_equal(hash_flags(bench, "/bin/tool"),
-                     MSP_OPEN_HASH | MSP_OPEN_UNSURE);
+                     MSP_OPEN_HASH | MSP_OPEN_UNSURE | MSP_OPEN_WRITER);
     page = mmap(NULL, 3, PROT_READ | PROT_WRITE, MAP_SHARED, rw, 0);
     assert_true(page != MAP_FAILED);
     (void)close(rw);
     assert_int_equal(hash_flags(bench, "/bin/tool"),
-                     MSP_OPEN_HASH | MSP_OPEN_UNSURE);
+                     MSP_OPEN_HASH | MSP_OPEN_UNSURE | MSP_OPEN_WRITER);
     assert_ok(munmap(page, 3));
     assert_int_equal(hash_flags(bench, "/bin/tool"), MSP_OPEN_HASH);
 }
@@ -195,7 +195,7 @@ static void only_files_of_root_are_sure(void **state)
 
     assert_ok(fchownat(bench->root_fd, "bin/tool", 1000, 1000, 0));
     assert_int_equal(hash_flags(bench, "/bin/tool"),
-                     MSP_OPEN_HASH | MSP_OPEN_UNSURE);
+                     MSP_OPEN_HASH | MSP_OPEN_UNSURE | MSP_OPEN_NOT_ROOTS);
     assert_ok(fchownat(bench->root_fd, "bin/tool", 0, 0, 0));
     assert_int_equal(hash_flags(bench, "/bin/tool"), MSP_OPEN_HASH);
 }
@@ -208,8 +208,8 @@ static void on_tmpfs_only_root_may_write(void **state)
         uint32_t flags;
     } cases[] = {
         {0755, MSP_OPEN_HASH},
-        {0775, MSP_OPEN_HASH | MSP_OPEN_UNSURE},
-        {0757, MSP_OPEN_HASH | MSP_OPEN_UNSURE},
+        {0775, MSP_OPEN_HASH | MSP_OPEN_UNSURE | MSP_OPEN_SHARED},
+        {0757, MSP_OPEN_HASH | MSP_OPEN_UNSURE | MSP_OPEN_SHARED},
     };
 
     char path[] = "/dev/shm/msp-file-XXXXXX";
@@ -231,6 +231,37 @@ static void on_tmpfs_only_root_may_write(void **state)
     assert_ok(unlink(path));
 }
 
+static void a_script_is_told_by_its_first_two_bytes(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t kind;
+    } cases[] = {
+        {"#!/bin/sh\n", MSP_OPEN_SCRIPT},
+        {"#!", MSP_OPEN_SCRIPT},
+        {"#", 0},
+        {"", 0},
+        {"# !", 0},
+        {"\177ELF", 0},
+    };
+    const struct bench *bench = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        int rw = openat(bench->root_fd, "bin/script",
+                        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+        size_t len = strlen(cases[i].text);
+        msp_autoclose int fd = -1;
+
+        assert_true(rw >= 0);
+        assert_int_equal(write(rw, cases[i].text, len), len);
+        (void)close(rw);
+        fd = msp_file_open(bench->root_fd, "/bin/script");
+        assert_true(fd >= 0);
+        assert_int_equal(msp_file_kind(fd), cases[i].kind);
+    }
+    assert_ok(unlinkat(bench->root_fd, "bin/script", 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +273,7 @@ int main(void)
         cmocka_unit_test(one_that_somebody_may_be_writing_is_not_sure),
         cmocka_unit_test(only_files_of_root_are_sure),
         cmocka_unit_test(on_tmpfs_only_root_may_write),
+        cmocka_unit_test(a_script_is_told_by_its_first_two_bytes),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
