@@ -115,8 +115,6 @@ struct timespec64 {
 
 struct inode {
     __u16 i_mode;
-    kuid_t i_uid;
-    kgid_t i_gid;
     struct super_block *i_sb;
     __u64 i_ino;
     __u32 i_nlink;

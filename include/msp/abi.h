@@ -236,13 +236,11 @@ struct msp_file_fact {
     __u32 fd;
     __u32 mode; /* i_mode */
     __u32 nlink;
-    __u32 uid; /* owner, init user namespace */
-    __u32 gid;
     __u32 time_gran; /* ns; ctimes are multiples of it */
     __u32 pad;
 };
 
-MSP_ASSERT_SIZE(msp_file_fact, 64);
+MSP_ASSERT_SIZE(msp_file_fact, 56);
 
 /* What the iterator over programs says of one with socket addresses. */
 struct msp_prog_fact {
@@ -391,11 +389,7 @@ struct msp_meta {
     __u64 root_ino; /* 0 = unknown: nobody has an identity */
     __u64 agent_epoch;
     __u64 heartbeat_ns; /* CLOCK_MONOTONIC of mspd */
-    /*
-     * CLOCK_REALTIME minus CLOCK_BOOTTIME, by mspd before the programs are
-     * attached and with each heartbeat. It moves when the clock is set; 0 =
-     * unknown.
-     */
+    /* CLOCK_REALTIME minus CLOCK_BOOTTIME, with each beat; 0 = unknown */
     __u64 real_offset_ns;
     /*
      * Exec records are kept for processes below this cgroup only, the one
@@ -532,10 +526,9 @@ MSP_ASSERT_SIZE(msp_name, 64);
 /*
  * One file of the slot. Key: struct msp_exe. Wildcard bits are in both sets.
  * A file that is no longer what its path names is kept for the processes that
- * already ran it: a record counts only if exec_ns <= retired_ns. The three
- * numbers can be another file's later, its ctime cannot: a record counts only
- * if its ctime is not after the last one mspd saw while the path named the
- * file. `hashed` counts for that very ctime, and not for MSP_EXEC_YOUNG.
+ * already ran it: a record counts only if exec_ns <= retired_ns. The numbers
+ * can be another file's later: a record counts only if its ctime is not after
+ * the last one seen under the path; `hashed` for that very ctime, not if young.
  * Rows of a live slot are replaced under the eyes of connects, and the memory
  * of a replaced one is another file's next: each is written with another stamp,
  * by mspd.

@@ -58,6 +58,7 @@ static void forget_records(struct slot_fixture *slot)
         (void)bpf_map_delete_elem(fd, &tgid);
     loader->meta->scope_level = 0;
     loader->meta->scope_cgroup = 0;
+    msp_loader_beat(loader, 0); /* tells the time of day anew */
 }
 
 static int find_mount(char ret_mount[PATH_MAX])

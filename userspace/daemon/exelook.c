@@ -7,7 +7,6 @@
 
 #include <msp/child.h>
 #include <msp/cleanup.h>
-#include <msp/fs.h>
 #include <msp/limits.h>
 
 #include "base/log.h"

@@ -131,8 +131,6 @@ static int play_facts(void *data, const int *fd, size_t n,
             .fd = (uint32_t)fd[i],
             .mode = st.st_mode,
             .nlink = (uint32_t)st.st_nlink,
-            .uid = st.st_uid,
-            .gid = st.st_gid,
             .time_gran = bench->time_gran,
         };
     }
