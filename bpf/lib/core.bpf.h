@@ -88,19 +88,29 @@ struct bpf_sock_addr_kern {
     struct sock *sk;
 } MSP_CORE;
 
-/* Only to ask whether the kernel has the function (6.2). */
-enum special_kfunc_type {
-    KF_bpf_cast_to_kern_ctx = 1,
-};
-
-/* The verifier makes a move of it. @param ctx of the program */
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
+#ifdef MSP_NO_CAST
+/*
+ * For kernels before 6.2. That they lack the function cannot be asked at load:
+ * libbpf would look for it in all modules, which takes CAP_SYS_ADMIN.
+ */
+static __always_inline void *bpf_cast_to_kern_ctx(void *ctx)
+{
+    return ctx; /* never called */
+}
 
 static __always_inline bool core_has_cast(void)
 {
-    return bpf_core_enum_value_exists(enum special_kfunc_type,
-                                      KF_bpf_cast_to_kern_ctx);
+    return false;
 }
+#else
+/* The verifier makes a move of it. @param ctx of the program */
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym;
+
+static __always_inline bool core_has_cast(void)
+{
+    return true;
+}
+#endif
 
 struct super_block {
     __u32 s_dev;
