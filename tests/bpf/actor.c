@@ -112,6 +112,12 @@ int actor_act(const char *what)
 
         return say('!') || read(STDIN_FILENO, &go, 1) != 1 || act_fork(false);
     }
+    if (msp_streq(what, "late-exec")) {
+        char go;
+
+        (void)(say('!') || read(STDIN_FILENO, &go, 1) != 1 || exec_self(NULL));
+        return 1;
+    }
     if (msp_streq(what, "pidns-fork"))
         return act_pidns();
     if (msp_streq(what, "wait"))
