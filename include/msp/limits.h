@@ -102,8 +102,12 @@
 #define MSP_HEARTBEAT_MS       1000
 #define MSP_HEARTBEAT_STALE_NS 5000000000ull
 #define MSP_RING_DRAIN_MS      200
-#define MSP_UPLINK_SETTLE_MS   50   /* after a change of devices */
-#define MSP_UPLINK_CHECK_MS    5000 /* is the guard still there */
+#define MSP_UPLINK_SETTLE_MS   50    /* after a change of devices */
+#define MSP_UPLINK_CHECK_MS    5000  /* is the guard still there */
+#define MSP_UNLOCK_MAX_S       3600  /* one token unlocks the guard for */
+#define MSP_UNLOCK_TOKEN_MAX_S 86400 /* and may be valid for */
+#define MSP_UNLOCK_TOKEN_BYTES 1024
+#define MSP_GUARD_PATHS_MAX    16   /* of one option */
 #define MSP_NAMES_MS           2000 /* answer of the keeper to a name query */
 #define MSP_NETNS_REQ_MS       2000
 #define MSP_OPEN_MS            2000  /* mspd-netns opens a file, */
