@@ -209,7 +209,7 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     f.ep_flags = ep->flags;
     f.slot_flags = slot_flags;
     f.is_root = mark->flags & MSP_MARK_ROOT;
-    f.lacks_exec = msp_lacks_exec(mark->flags, slot_flags);
+    f.mark_flags = mark->flags;
     f.reaches = msp_idset_meets(&mark->ids, &ep->reach);
     f.lifts = msp_idset_meets(&mark->ids, &ep->lifts_root_gate);
     return msp_decide_connect(&f);
@@ -336,6 +336,7 @@ static __always_inline void connect_give_back(struct msp_scratch *scratch)
  * many on 6.1, and connect may be preempted, so what a CPU has is not its own.
  * To make a socket's storage for a caller who is denied would cost as much as
  * the verdict; it is for the allowed, and where no scratch is free.
+ * @return as the hook; -1 no memory for a mark
  */
 static __noinline int connect_endpoint(struct attempt *a,
                                        struct msp_endpoint *ep)
@@ -352,12 +353,8 @@ static __noinline int connect_endpoint(struct attempt *a,
     }
     mark = bpf_sk_storage_get(&msp_sk_verdict, a->sk, NULL,
                               BPF_SK_STORAGE_GET_F_CREATE);
-    if (!mark) {
-        /* fail closed: a connection without a mark would be closed anyway */
-        event_stat(MSP_STAT_STORAGE_FAILED);
-        connect_refusal(a, MSP_REASON_HELPER_FAILED, a->endpoint);
-        return CONNECT_DENY;
-    }
+    if (!mark)
+        return -1;
     a->is_scratch = false;
     return connect_judge(a, ep, mark);
 }
@@ -470,7 +467,16 @@ static __always_inline int connect_any(struct attempt *a)
     }
     if (a->ep->mode == MSP_MODE_DISABLED)
         return connect_pass(a);
-    return connect_endpoint(a, a->ep);
+    r = connect_endpoint(a, a->ep);
+    if (r >= 0)
+        return r;
+    /*
+     * fail closed: a connection without a mark would be closed anyway. Said
+     * here, since one more frame is too many for 6.1.
+     */
+    event_stat(MSP_STAT_STORAGE_FAILED);
+    connect_refusal(a, MSP_REASON_HELPER_FAILED, a->endpoint);
+    return CONNECT_DENY;
 }
 
 /* A datagram socket that connects sends without asking again. */

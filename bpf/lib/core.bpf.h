@@ -100,11 +100,18 @@ struct qstr {
 } MSP_CORE;
 
 struct dentry {
+    struct dentry *d_parent;
     struct qstr d_name;
     struct inode *d_inode;
 } MSP_CORE;
 
+struct vfsmount {
+    struct super_block *mnt_sb;
+    int mnt_flags;
+} MSP_CORE;
+
 struct path {
+    struct vfsmount *mnt;
     struct dentry *dentry;
 } MSP_CORE;
 
@@ -115,10 +122,24 @@ struct fs_struct {
 struct file {
     struct path f_path;
     struct inode *f_inode;
+    unsigned int f_mode;
 } MSP_CORE;
 
 struct linux_binprm {
     struct file *file;
+    unsigned int secureexec : 1;
+} MSP_CORE;
+
+struct ns_common {
+    unsigned int inum;
+} MSP_CORE;
+
+struct mnt_namespace {
+    struct ns_common ns;
+} MSP_CORE;
+
+struct nsproxy {
+    struct mnt_namespace *mnt_ns;
 } MSP_CORE;
 
 struct mm_struct {
@@ -186,6 +207,7 @@ struct task_struct {
     struct pid *thread_pid;
     struct mm_struct *mm;
     struct fs_struct *fs;
+    struct nsproxy *nsproxy;
     const struct cred *cred;
     char comm[16];
 } MSP_CORE;

@@ -402,8 +402,7 @@ static void a_file_that_is_younger_than_the_row_is_another(void **state)
     row.ctime_nsec = 999999999;
     put_exe(s, &row);
     assert_false(has_right(s));
-    /* one that was changed since it was executed is the same file */
-    row.ctime_sec += 2;
+    row.ctime_sec += 2; /* changed since, but the same file */
     row.ctime_nsec = 0;
     put_exe(s, &row);
     assert_true(has_right(s));
@@ -444,7 +443,6 @@ static void a_file_of_another_file_system_is_none(void **state)
     /* the log shows its numbers all the same */
     assert_true(s->last.flags & MSP_MARK_EXEC);
     assert_memory_equal(&s->last.exe, &record.exe, sizeof(record.exe));
-    /* whoever demands no file does not care */
     set_wild(s, MSP_DIM_EXE, &one);
     assert_true(has_right(s));
 }

@@ -401,7 +401,7 @@ static void put_audit_size(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_uint(rec, "audit.dropped", dropped);
 }
 
-enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
+enum msp_ctl_status mspd_report(struct mspd *mspd, struct msp_rec *rec)
 {
     struct msp_slot_meta live = msp_tables_live(&mspd->loader);
     bool has_key = mspd->key->has_key;
@@ -414,6 +414,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_str(rec, "tier", msp_lsm_is_tier(&mspd->lsm) ? "lsm" : "cgroup");
     msp_rec_str(rec, "lsm.use", msp_lsm_use_name(mspd->lsm.use));
     msp_rec_str(rec, "lsm.canary", msp_lsm_canary_name(mspd->lsm.canary));
+    mspd_guard_report(mspd, rec);
     msp_rec_bool(rec, "attached", mspd->is_attached);
     msp_rec_str(rec, "cgroup", mspd->cgroup.path);
     msp_rec_bool(rec, "partial", !mspd->cgroup.is_root);
@@ -449,6 +450,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_end(rec);
     }
     put_lists(mspd, rec);
+    mspd_guard_report_refused(mspd, rec);
     return is_degraded ? MSP_CTL_DEGRADED : MSP_CTL_OK;
 }
 
