@@ -19,7 +19,9 @@ static __always_inline void record_file(struct inode *inode,
 
 /*
  * Whether the file may be written once more without another ctime, or was so
- * that its contents at exec had the ctime of others.
+ * that its contents at exec had the ctime of others. The clock of ctimes stands
+ * still for a tick of 10 ms or less, for six of them while the CPU that moves it
+ * is held up; and the file system may round what it says.
  */
 static __always_inline bool record_is_young(const struct msp_exec *r,
                                             const struct super_block *sb,
