@@ -330,7 +330,7 @@ static void put_policy(const struct mspd *mspd, struct msp_rec *rec,
 
 /* Why the state is "degraded"; none = it is not. */
 struct reasons {
-    const char *text[16]; /* at least one for each question below */
+    const char *text[20]; /* at least one for each question below */
     size_t n;
 };
 
