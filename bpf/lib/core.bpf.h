@@ -46,6 +46,7 @@ struct net {
 } MSP_CORE;
 
 struct nsproxy {
+    struct mnt_namespace *mnt_ns;
     struct net *net_ns;
 } MSP_CORE;
 
@@ -183,10 +184,6 @@ struct ns_common {
 
 struct mnt_namespace {
     struct ns_common ns;
-} MSP_CORE;
-
-struct nsproxy {
-    struct mnt_namespace *mnt_ns;
 } MSP_CORE;
 
 struct mm_struct {
