@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -200,6 +201,24 @@ static int map_meta(struct msp_loader *loader)
     return 0;
 }
 
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec now;
+
+    (void)clock_gettime(id, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void set_clock(struct msp_loader *loader)
+{
+    /* fail closed: what passes between the two makes files younger */
+    uint64_t real_ns = clock_ns(CLOCK_REALTIME);
+    uint64_t offset_ns = real_ns - clock_ns(CLOCK_BOOTTIME);
+
+    __atomic_store_n(&loader->meta->real_offset_ns, offset_ns,
+                     __ATOMIC_RELEASE);
+}
+
 static int find_root(struct msp_loader *loader)
 {
     struct msp_find_root_ctx ctx = {0};
@@ -291,6 +310,7 @@ int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
         return r;
     __atomic_store_n(&loader->meta->proxy_uid, proxy_uid, __ATOMIC_RELEASE);
     __atomic_store_n(&loader->meta->keeper_uid, keeper_uid, __ATOMIC_RELEASE);
+    set_clock(loader);
     return find_root(loader);
 }
 
@@ -340,5 +360,6 @@ void msp_loader_set_epoch(struct msp_loader *loader, uint64_t epoch)
 
 void msp_loader_beat(struct msp_loader *loader, uint64_t now_ns)
 {
+    set_clock(loader);
     __atomic_store_n(&loader->meta->heartbeat_ns, now_ns, __ATOMIC_RELEASE);
 }
