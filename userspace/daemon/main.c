@@ -247,7 +247,8 @@ static int start_bpf(struct mspd *mspd, const struct service_user *proxy,
     if (r == 0)
         r = msp_lsm_open(&mspd->loader, mspd->opts.lsm,
                          MSP_LSM_BASE |
-                             (mspd->opts.is_guard ? MSP_LSM_GUARD : 0u),
+                             (mspd->opts.is_guard ? MSP_LSM_GUARD : 0u) |
+                             (mspd->opts.is_raw_denied ? MSP_LSM_DENY_RAW : 0u),
                          &mspd->lsm);
     if (r == 0)
         r = msp_events_open(&mspd->loader, on_event, mspd);

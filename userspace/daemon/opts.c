@@ -29,6 +29,8 @@ static const char help[] =
     "                      unsigned) or deny (root)\n"
     "  --lsm USE           LSM programs: auto (what this host allows), off, or\n"
     "                      require (all, or no start) (auto)\n"
+    "  --deny-raw-in-containers\n"
+    "                      no raw and packet sockets there; needs LSM programs\n"
     "  --guard             refuse tampering, by root also, until unlocked with a\n"
     "                      token; needs BPF LSM and --guard-key\n"
     "  --guard-key FILE    Ed25519 public key of the tokens, PEM\n"
@@ -54,6 +56,7 @@ enum option_id {
     OPT_FD_GUARD,
     OPT_BOOTSTRAP,
     OPT_LSM,
+    OPT_DENY_RAW,
     OPT_GUARD,
     OPT_GUARD_KEY,
     OPT_GUARD_PROTECT,
@@ -78,6 +81,7 @@ static const struct option longs[] = {
     {"fd-guard", no_argument, NULL, OPT_FD_GUARD},
     {"bootstrap", required_argument, NULL, OPT_BOOTSTRAP},
     {"lsm", required_argument, NULL, OPT_LSM},
+    {"deny-raw-in-containers", no_argument, NULL, OPT_DENY_RAW},
     {"guard", no_argument, NULL, OPT_GUARD},
     {"guard-key", required_argument, NULL, OPT_GUARD_KEY},
     {"guard-protect", required_argument, NULL, OPT_GUARD_PROTECT},
@@ -202,6 +206,8 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         r = set_bootstrap(opts, optarg);
     } else if (id == OPT_LSM) {
         r = set_lsm(opts, optarg);
+    } else if (id == OPT_DENY_RAW) {
+        opts->is_raw_denied = true;
     } else if (id == OPT_GUARD || id == OPT_GUARD_KERNEL) {
         *(id == OPT_GUARD ? &opts->is_guard : &opts->is_guard_kernel) = true;
     } else if (id == OPT_GUARD_ALLOW) {

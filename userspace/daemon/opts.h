@@ -26,6 +26,7 @@ struct msp_opts {
     bool is_fd_guard;
     bool is_bootstrap_deny;
     enum msp_lsm_use lsm;
+    bool is_raw_denied; /* in containers */
     bool is_guard;
     bool is_guard_kernel;
     const char *guard_key;                          /* public key, PEM */

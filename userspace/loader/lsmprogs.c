@@ -9,6 +9,13 @@
 static const struct msp_lsm_prog lsm_progs[] = {
     {"msp_l_alloc", {"msp_l_alloc"}, MSP_LSM_BASE, false},
     {"msp_l_fork", {"msp_l_fork"}, MSP_LSM_BASE, true},
+    {"msp_l_connect", {"msp_l_connect"}, MSP_LSM_BASE, false},
+    {"msp_l_sendmsg", {"msp_l_sendmsg"}, MSP_LSM_BASE, false},
+    {"msp_l_bypass", {"msp_l_bypass"}, MSP_LSM_BASE, false},
+    {"msp_l_xdp", {"msp_l_xdp"}, MSP_LSM_BASE, false},
+    {"msp_l_secure", {"msp_l_secure"}, MSP_LSM_BASE, false},
+    {"msp_l_hash", {"msp_l_hash"}, MSP_LSM_BASE, false},
+    {"msp_l_raw", {"msp_l_raw"}, MSP_LSM_DENY_RAW, false},
 };
 
 /* Who is the agent is known before anything is refused. */
