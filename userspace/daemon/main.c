@@ -277,7 +277,7 @@ static int start_key_box(struct mspd *mspd)
     return 0;
 }
 
-/* What needs every privilege: directories, users, mspd-netns. */
+/* With every privilege: directories, users, mspd-netns; then without. */
 static int start_privileged(struct mspd *mspd, struct service_user *proxy,
                             struct service_user *keeper)
 {
@@ -305,7 +305,14 @@ static int start_privileged(struct mspd *mspd, struct service_user *proxy,
         r = start_key_box(mspd);
     if (r < 0)
         return failed("start.loop", r, "");
-    return mspd_start_netns(mspd);
+    r = mspd_start_netns(mspd);
+    if (r < 0)
+        return r;
+    r = msp_privs_reduce();
+    if (r < 0)
+        /* fail closed: not with more privilege than stated */
+        return failed("start.privileges", r, "capabilities");
+    return 0;
 }
 
 static int start(struct mspd *mspd)
@@ -336,14 +343,6 @@ static int start(struct mspd *mspd)
     r = start_bpf(mspd, &proxy, &keeper);
     if (r < 0)
         return r;
-    /*
-     * Not before: where the kernel lacks a function that a program may do
-     * without, libbpf looks for it in modules, which takes CAP_SYS_ADMIN.
-     */
-    r = msp_privs_reduce();
-    if (r < 0)
-        /* fail closed: not with more privilege than stated */
-        return failed("start.privileges", r, "capabilities");
     msp_names_init(&mspd->names, mspd->loop, &mspd->keeper);
     parts.loop = mspd->loop;
     parts.state_fd = mspd->dirs.state_fd;
