@@ -209,7 +209,7 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     f.ep_flags = ep->flags;
     f.slot_flags = slot_flags;
     f.is_root = mark->flags & MSP_MARK_ROOT;
-    f.lacks_exec = msp_lacks_exec(mark->flags, slot_flags);
+    f.mark_flags = mark->flags;
     f.reaches = msp_idset_meets(&mark->ids, &ep->reach);
     f.lifts = msp_idset_meets(&mark->ids, &ep->lifts_root_gate);
     return msp_decide_connect(&f);

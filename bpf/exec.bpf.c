@@ -9,8 +9,9 @@
  * attached to. iter/task runs once, at the very first load, for those that
  * were there before; it believes only real root outside containers.
  */
+#include "lib/host.bpf.h"
 #include "lib/record.bpf.h"
-#include "lib/subject.bpf.h"
+#include "lib/scope.bpf.h"
 
 #define EXEC_EEXIST 17
 
@@ -23,23 +24,6 @@ struct bpf_iter__task {
     struct task_struct *task;
 } MSP_CORE;
 
-static __always_inline struct msp_meta *exec_meta(void)
-{
-    __u32 zero = 0;
-
-    return bpf_map_lookup_elem(&msp_meta, &zero);
-}
-
-static __always_inline bool exec_in_scope(void)
-{
-    struct msp_meta *meta = exec_meta();
-
-    if (!meta)
-        return false;
-    return !meta->scope_cgroup || bpf_get_current_ancestor_cgroup_id(
-                                      meta->scope_level) == meta->scope_cgroup;
-}
-
 /* (task, old pid, bprm): the current process has become another program. */
 SEC("tp_btf/sched_process_exec")
 
@@ -47,15 +31,17 @@ int msp_on_exec(__u64 *ctx)
 {
     struct task_struct *task = (void *)ctx[0];
     struct linux_binprm *bprm = (void *)ctx[2];
+    struct msp_meta *meta = scope_meta();
     struct msp_exec r = {};
 
-    if (!exec_in_scope())
+    if (!meta || !scope_has_current(meta))
         return 0;
     r.start_ns = task->start_boottime;
     r.exec_id = task->self_exec_id;
     if (task->ptrace)
         r.flags = MSP_EXEC_TRACED;
-    record_fill(&r, bprm->file);
+    record_fill(&r, bprm->file, meta);
+    record_hash(task->tgid, &r);
     record_put(task->tgid, &r);
     return 0;
 }
@@ -92,8 +78,10 @@ int msp_on_exit(__u64 *ctx)
     struct task_struct *task = (void *)ctx[0];
     __u32 tgid = task->tgid;
 
-    if (!task->signal->live.counter)
+    if (!task->signal->live.counter) {
         bpf_map_delete_elem(&msp_exec, &tgid);
+        bpf_map_delete_elem(&msp_exec_hash, &tgid);
+    }
     return 0;
 }
 
@@ -120,7 +108,7 @@ SEC("iter/task")
 int msp_it_task(struct bpf_iter__task *ctx)
 {
     struct task_struct *task = ctx->task;
-    struct msp_meta *meta = exec_meta();
+    struct msp_meta *meta = scope_meta();
     struct msp_exec record = {};
     struct file *file;
     __u32 tgid;
@@ -141,7 +129,7 @@ int msp_it_task(struct bpf_iter__task *ctx)
     record.flags = MSP_EXEC_FOUND;
     if (task->ptrace)
         record.flags |= MSP_EXEC_TRACED;
-    record_fill(&record, file);
+    record_fill(&record, file, meta);
     tgid = task->tgid;
     /* an exec that came in between has been seen, and stands */
     r = bpf_map_update_elem(&msp_exec, &tgid, &record, BPF_NOEXIST);

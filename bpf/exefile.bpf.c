@@ -36,6 +36,7 @@ int msp_it_file(struct bpf_iter__task_file *ctx)
     fact.fd = ctx->fd;
     fact.mode = inode->i_mode;
     fact.nlink = inode->i_nlink;
+    fact.time_gran = inode->i_sb->s_time_gran;
     bpf_seq_write(ctx->meta->seq, &fact, sizeof(fact));
     return 0;
 }

@@ -10,6 +10,9 @@
  */
 #include "lib/lsm.bpf.h"
 
+/* The main object's: the loader gives us its .bss, which is this and no more. */
+__u64 msp_root_inode = 0;
+
 /* The current thread is mspd's. @return the canary; NULL it is not */
 static __always_inline struct msp_lsm_state *lsm_canary(void)
 {

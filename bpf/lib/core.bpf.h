@@ -41,33 +41,82 @@ struct cred {
     struct group_info *group_info;
 } MSP_CORE;
 
+struct net {
+    __u64 net_cookie;
+} MSP_CORE;
+
+struct nsproxy {
+    struct mnt_namespace *mnt_ns;
+    struct net *net_ns;
+} MSP_CORE;
+
+typedef struct {
+    struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+    __u8 bytes[16];
+};
+
+struct sock_common {
+    __be32 skc_daddr;
+    __be16 skc_dport;
+    unsigned short skc_family;
+    possible_net_t skc_net;
+    struct in6_addr skc_v6_daddr;
+} MSP_CORE;
+
 struct sock {
+    struct sock_common __sk_common;
     kuid_t sk_uid;
     int sk_write_pending;
     void *sk_bpf_storage;
+    __u8 sk_kern_sock : 1;
+    __u16 sk_type;
+    __u16 sk_protocol;
+} MSP_CORE;
+
+struct socket {
+    struct sock *sk;
+} MSP_CORE;
+
+struct msghdr {
+    void *msg_name;
+    int msg_namelen;
 } MSP_CORE;
 
 struct bpf_sock_addr_kern {
     struct sock *sk;
 } MSP_CORE;
 
-/* Only to ask whether the kernel has the function (6.2). */
-enum special_kfunc_type {
-    KF_bpf_cast_to_kern_ctx = 1,
-};
-
-/* The verifier makes a move of it. @param ctx of the program */
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
+#ifdef MSP_NO_CAST
+/*
+ * For kernels before 6.2. That they lack the function cannot be asked at load:
+ * libbpf would look for it in all modules, which takes CAP_SYS_ADMIN.
+ */
+static __always_inline void *bpf_cast_to_kern_ctx(void *ctx)
+{
+    return ctx; /* never called */
+}
 
 static __always_inline bool core_has_cast(void)
 {
-    return bpf_core_enum_value_exists(enum special_kfunc_type,
-                                      KF_bpf_cast_to_kern_ctx);
+    return false;
 }
+#else
+/* The verifier makes a move of it. @param ctx of the program */
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym;
+
+static __always_inline bool core_has_cast(void)
+{
+    return true;
+}
+#endif
 
 struct super_block {
     __u32 s_dev;
     unsigned long s_magic;
+    __u32 s_time_gran;
 } MSP_CORE;
 
 struct timespec64 {
@@ -99,11 +148,18 @@ struct qstr {
 } MSP_CORE;
 
 struct dentry {
+    struct dentry *d_parent;
     struct qstr d_name;
     struct inode *d_inode;
 } MSP_CORE;
 
+struct vfsmount {
+    struct super_block *mnt_sb;
+    int mnt_flags;
+} MSP_CORE;
+
 struct path {
+    struct vfsmount *mnt;
     struct dentry *dentry;
 } MSP_CORE;
 
@@ -114,10 +170,20 @@ struct fs_struct {
 struct file {
     struct path f_path;
     struct inode *f_inode;
+    unsigned int f_mode;
 } MSP_CORE;
 
 struct linux_binprm {
     struct file *file;
+    unsigned int secureexec : 1;
+} MSP_CORE;
+
+struct ns_common {
+    unsigned int inum;
+} MSP_CORE;
+
+struct mnt_namespace {
+    struct ns_common ns;
 } MSP_CORE;
 
 struct mm_struct {
@@ -185,6 +251,7 @@ struct task_struct {
     struct pid *thread_pid;
     struct mm_struct *mm;
     struct fs_struct *fs;
+    struct nsproxy *nsproxy;
     const struct cred *cred;
     char comm[16];
 } MSP_CORE;

@@ -164,6 +164,15 @@ struct {
     __type(value, struct msp_exec);
 } msp_exec __weak SEC(".maps");
 
+/* Empty but for the moment between two hooks of one exec. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MSP_EXEC_HASHES_MAX);
+    __type(key, __u32); /* tgid */
+    __type(value, struct msp_exec_hash);
+} msp_exec_hash __weak SEC(".maps");
+
 /* An all-zero record to insert: too large for the stack. Never written. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -250,6 +259,15 @@ struct msp_t_hash_exe {
     __type(value, struct msp_exe_row);
 } msp_t_exe __weak SEC(".maps");
 
+/* contents that identities demand */
+struct msp_t_hash_sha {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1);
+    __type(key, struct msp_sha256);
+    __type(value, struct msp_idset);
+} msp_t_sha __weak SEC(".maps");
+
 /* base names */
 struct msp_t_hash_process {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -307,6 +325,7 @@ MSP_OUTER(msp_pairs, msp_t_hash_pair);
 MSP_OUTER(msp_id_names, msp_t_array_name);
 MSP_OUTER(msp_pr_names, msp_t_array_name);
 MSP_OUTER(msp_exe, msp_t_hash_exe);
+MSP_OUTER(msp_sha, msp_t_hash_sha);
 MSP_OUTER(msp_process, msp_t_hash_process);
 MSP_OUTER(msp_cg_edges, msp_t_hash_cg_edge);
 MSP_OUTER(msp_cg_states, msp_t_array_cg_state);

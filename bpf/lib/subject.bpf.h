@@ -9,44 +9,9 @@
 #include <msp/decide.h>
 
 #include "lib/event.bpf.h"
+#include "lib/host.bpf.h"
 #include "lib/maps.bpf.h"
 #include "lib/record.bpf.h"
-
-/*
- * Address of the inode of pid 1's root directory: subvolumes of btrfs share
- * the device and number of theirs. Stays in the kernel; 0 before msp_find_root.
- */
-extern __u64 msp_root_inode;
-
-/*
- * In a container: not in the init pid namespace, or with another root
- * directory than pid 1. Mounts are never compared: a host service with a
- * private mount namespace has pid 1's root.
- */
-static __always_inline bool subject_in_container(struct task_struct *task,
-                                                 const struct msp_meta *meta)
-{
-    struct inode *root;
-
-    /* fail closed: a task without a pid or a root is not the host's */
-    if (!task->thread_pid || !task->fs)
-        return true;
-    if (task->thread_pid->level > 0)
-        return true;
-    root = task->fs->root.dentry->d_inode;
-    /* fail closed: all three, since an address may be used again */
-    return (__u64)root != msp_root_inode || root->i_ino != meta->root_ino ||
-           root->i_sb->s_dev != meta->root_dev;
-}
-
-static __always_inline bool subject_is_root(struct task_struct *task)
-{
-    const struct cred *cred = task->cred;
-
-    /* only the init user namespace has level 0 */
-    return cred->uid.val == 0 && cred->euid.val == 0 &&
-           cred->user_ns->level == 0;
-}
 
 #define SUBJECT_TRIES 3 /* to read a row that is being replaced */
 
@@ -140,7 +105,7 @@ static __always_inline const struct msp_idset *subject_wild(void *wild,
 /* What a row says of a record. */
 struct subject_exe {
     struct msp_idset set;
-    bool is_current; /* else the file was replaced before the exec */
+    bool is_current; /* else another file had the numbers at the exec */
 };
 
 static __always_inline __u64 subject_stamp(const struct msp_exe_row *row)
@@ -148,36 +113,62 @@ static __always_inline __u64 subject_stamp(const struct msp_exe_row *row)
     return *(const volatile __u64 *)&row->stamp;
 }
 
+/* To compare by, without a branch; for every time that a file can have. */
+static __always_inline __u64 subject_ctime(__s64 sec, __u32 nsec)
+{
+    return ((__u64)sec + (1ull << 31)) * 1000000000 + nsec;
+}
+
 /*
  * Reads a row that may be replaced meanwhile, and its memory given to another
  * file's and back again. A row that is found has been written whole, so the
  * stamp before the first of two times that it is found, and after the second,
  * is the same only if nothing was written between them.
+ * @param contents identities that demand what the kernel read at exec; NULL
+ *        nobody does. If it was not asked to, the file counts as mspd read it.
  * @return whether that is so
  */
 static __always_inline bool subject_read_exe(struct subject_exe *to,
                                              const struct msp_exec *r,
                                              void *rows,
-                                             const struct msp_exe_row *row)
+                                             const struct msp_exe_row *row,
+                                             const struct msp_idset *contents)
 {
+    bool is_read = r->flags & (MSP_EXEC_HASHED | MSP_EXEC_NOHASH);
     __u64 stamp = subject_stamp(row);
+    const struct msp_idset *more;
+    __u64 own, seen;
     bool is_same;
 
     if (bpf_map_lookup_elem(rows, &r->exe) != row)
         return false;
-    is_same =
-        row->ctime_sec == r->ctime_sec && row->ctime_nsec == r->ctime_nsec;
-    to->is_current = !row->retired_ns || r->exec_ns <= row->retired_ns;
+    own = subject_ctime(r->ctime_sec, r->ctime_nsec);
+    seen = subject_ctime(row->ctime_sec, row->ctime_nsec);
+    is_same = own == seen && !(r->flags & MSP_EXEC_YOUNG);
+    /*
+     * fail closed: a later ctime is of what was made since; and on a file
+     * system that is not accepted, who serves it chose the numbers
+     */
+    to->is_current = own <= seen && !(r->flags & MSP_EXEC_OTHER_FS) &&
+                     (!row->retired_ns || r->exec_ns <= row->retired_ns);
     MSP_EACH_WORD(w)
-        to->set.word[w] =
-            row->set.word[w] | (is_same ? row->hashed.word[w] : 0);
+        to->set.word[w] = row->set.word[w];
+    /* fail closed: contents that could not be read are nobody's */
+    more = is_read ? &row->demands : is_same ? &row->hashed : NULL;
+    if (!is_read)
+        contents = more;
+    if (more && contents)
+        MSP_EACH_WORD(w)
+            to->set.word[w] |= more->word[w] & contents->word[w];
     return bpf_map_lookup_elem(rows, &r->exe) == row &&
            subject_stamp(row) == stamp;
 }
 
 /*
  * Keeps those identities that the caller's executable satisfies. A file that
- * was replaced counts for those who ran it before; demands on its contents
+ * was replaced counts for those who ran it before, and no file whose ctime is
+ * later than what mspd knows; one of a file system that is not accepted counts
+ * as none, since who serves it chooses its numbers. Demands on contents
  * hold as long as it was not changed. mspd replaces rows as files change.
  */
 static __noinline int subject_and_exe(struct msp_idset *ids,
@@ -185,19 +176,24 @@ static __noinline int subject_and_exe(struct msp_idset *ids,
                                       const __u32 *slot, void *wild)
 {
     void *rows = bpf_map_lookup_elem(&msp_exe, slot);
+    void *shas = bpf_map_lookup_elem(&msp_sha, slot);
+    const struct msp_idset *contents = NULL;
     struct msp_exe_row *row;
     struct subject_exe found;
     int i;
 
-    if (!rows) {
+    if (!rows || !shas) {
         subject_clear(ids); /* fail closed: an unfilled slot */
         return 0;
     }
+    if (r && r->flags & MSP_EXEC_HASHED)
+        contents = bpf_map_lookup_elem(shas, &r->sha256);
+    found.is_current = false; /* clang 14 stores it before it is known */
     for (i = 0; i < SUBJECT_TRIES; i++) {
         row = r ? bpf_map_lookup_elem(rows, &r->exe) : NULL;
         if (!row)
             break;
-        if (!subject_read_exe(&found, r, rows, row))
+        if (!subject_read_exe(&found, r, rows, row, contents))
             continue;
         if (!found.is_current)
             break;

@@ -78,6 +78,9 @@ enum msp_reason {
     MSP_REASON_UPSTREAM_ONLY,     /* agent's upstream socket, no endpoint */
     MSP_REASON_BOUND_DEVICE,      /* socket bound to a device: no way to lo */
     MSP_REASON_DATAGRAM,          /* UDP or UDPLITE, which no endpoint speaks */
+    MSP_REASON_SOCKET_KIND,       /* raw, SCTP and others no endpoint speaks */
+    MSP_REASON_PAST_GUARD,        /* frames that no guard would see */
+    MSP_REASON_RAW_IN_CONTAINER,  /* --deny-raw-in-containers */
     MSP_REASON_PASSED_SOCKET,     /* fd guard: another's connection */
     MSP_REASON_NO_EXEC_RECORD,    /* denied, not known what it executed */
     MSP_REASON_COUNT,
@@ -178,9 +181,19 @@ struct msp_exe {
 
 MSP_ASSERT_SIZE(msp_exe, 16);
 
+struct msp_sha256 {
+    __u8 byte[32];
+};
+
+MSP_ASSERT_SIZE(msp_sha256, 32);
+
 /* flags of msp_exec */
-#define MSP_EXEC_TRACED 0x1u /* traced at exec or at fork: not believed */
-#define MSP_EXEC_FOUND  0x2u /* found running at the first load, not seen */
+#define MSP_EXEC_TRACED   0x1u  /* traced at exec or at fork: not believed */
+#define MSP_EXEC_FOUND    0x2u  /* found running at the first load, not seen */
+#define MSP_EXEC_HASHED   0x4u  /* sha256 is of the contents at exec */
+#define MSP_EXEC_NOHASH   0x8u  /* was to be hashed at exec, in vain */
+#define MSP_EXEC_YOUNG    0x10u /* the ctime may be of other contents, too */
+#define MSP_EXEC_OTHER_FS 0x20u /* not msp_fs_is_accepted(): no executable */
 
 /*
  * What a process is, taken down at exec and copied at fork. Key: tgid.
@@ -195,9 +208,24 @@ struct msp_exec {
     __u32 flags; /* MSP_EXEC_* */
     struct msp_exe exe;
     char name[MSP_NAME_BYTES]; /* base name, NUL-padded; empty: too long */
+    struct msp_sha256 sha256;  /* with MSP_EXEC_HASHED */
 };
 
-MSP_ASSERT_SIZE(msp_exec, 120);
+MSP_ASSERT_SIZE(msp_exec, 152);
+
+/*
+ * Contents of an executable on their way from the hook that read them to the
+ * record of the same exec. Key: tgid.
+ */
+struct msp_exec_hash {
+    __u64 start_ns; /* as in msp_exec */
+    __u64 exec_id;
+    __u32 flags; /* MSP_EXEC_HASHED or MSP_EXEC_NOHASH */
+    __u32 pad;
+    struct msp_sha256 sha256;
+};
+
+MSP_ASSERT_SIZE(msp_exec_hash, 56);
 
 /* What the iterator over mspd's own descriptors says of one of them. */
 struct msp_file_fact {
@@ -208,9 +236,11 @@ struct msp_file_fact {
     __u32 fd;
     __u32 mode; /* i_mode */
     __u32 nlink;
+    __u32 time_gran; /* ns; ctimes are multiples of it */
+    __u32 pad;
 };
 
-MSP_ASSERT_SIZE(msp_file_fact, 48);
+MSP_ASSERT_SIZE(msp_file_fact, 56);
 
 /* What the iterator over programs says of one with socket addresses. */
 struct msp_prog_fact {
@@ -359,6 +389,8 @@ struct msp_meta {
     __u64 root_ino; /* 0 = unknown: nobody has an identity */
     __u64 agent_epoch;
     __u64 heartbeat_ns; /* CLOCK_MONOTONIC of mspd */
+    /* CLOCK_REALTIME minus CLOCK_BOOTTIME, with each beat; 0 = unknown */
+    __u64 real_offset_ns;
     /*
      * Exec records are kept for processes below this cgroup only, the one
      * mspd is attached to; 0 = for all. The level is its depth, root = 0.
@@ -369,7 +401,7 @@ struct msp_meta {
     struct msp_slot_meta slot[MSP_SLOTS];
 };
 
-MSP_ASSERT_SIZE(msp_meta, 344);
+MSP_ASSERT_SIZE(msp_meta, 352);
 /* in every layout: an mspd of another one ends the earlier proxy by it */
 MSP_ASSERT_OFFSET(msp_meta, agent_epoch, 24);
 
@@ -494,7 +526,9 @@ MSP_ASSERT_SIZE(msp_name, 64);
 /*
  * One file of the slot. Key: struct msp_exe. Wildcard bits are in both sets.
  * A file that is no longer what its path names is kept for the processes that
- * already ran it: a record counts only if exec_ns <= retired_ns.
+ * already ran it: a record counts only if exec_ns <= retired_ns. The numbers
+ * can be another file's later: a record counts only if its ctime is not after
+ * the last one seen under the path; `hashed` for that very ctime, not if young.
  * Rows of a live slot are replaced under the eyes of connects, and the memory
  * of a replaced one is another file's next: each is written with another stamp,
  * by mspd.
@@ -502,6 +536,8 @@ MSP_ASSERT_SIZE(msp_name, 64);
 struct msp_exe_row {
     struct msp_idset set;    /* identities that demand this file */
     struct msp_idset hashed; /* and with the contents it had at ctime */
+    /* and with contents that are in msp_sha; no wildcard bits */
+    struct msp_idset demands;
     __s64 ctime_sec;
     __u32 ctime_nsec;
     __u32 path;       /* index of MSP_SEC_EXES in the slot's image */
@@ -509,7 +545,7 @@ struct msp_exe_row {
     __u64 stamp; /* never the same twice; 0: put in before the slot lived */
 };
 
-MSP_ASSERT_SIZE(msp_exe_row, 288);
+MSP_ASSERT_SIZE(msp_exe_row, 416);
 
 /*
  * Cgroup patterns are one automaton over path segments. A cgroup's state is
@@ -613,80 +649,5 @@ struct msp_find_scope_ctx {
 
 MSP_ASSERT_SIZE(msp_find_scope_ctx, 16);
 
-/* --- audit -------------------------------------------------------------- */
-
-#define MSP_AUDIT_UID_OTHER 0xfffffffeu /* beyond MSP_AUDIT_UIDS_MAX */
-
-struct msp_audit_key {
-    __u64 cgroup_id;
-    __u32 uid; /* or MSP_AUDIT_UID_OTHER */
-    __u32 endpoint;
-    enum msp_stage stage;
-    enum msp_verdict verdict;
-    enum msp_reason reason;
-    __u32 pad;
-};
-
-MSP_ASSERT_SIZE(msp_audit_key, 32);
-
-struct msp_audit {
-    __u64 count;
-    __u64 first_ns; /* CLOCK_MONOTONIC */
-    __u64 last_ns;
-    __u64 generation; /* policy generation of the last event */
-    __u64 netns_cookie;
-    __u32 busy; /* a writer holds the text fields */
-    __u32 pid;
-    __u32 uid;   /* the real one, also under MSP_AUDIT_UID_OTHER */
-    __u32 flags; /* MSP_MARK_* */
-    /* the names below are those of these, in `generation` */
-    __u32 identity_no; /* or MSP_NO_IDENTITY */
-    __u32 privilege_no;
-    struct msp_exe exe;
-    struct msp_name exe_name; /* base name at exec, "-" for none known */
-    char endpoint[MSP_ENDPOINT_NAME_BYTES];
-    struct msp_name identity;
-    struct msp_name privilege;
-    char path[MSP_AUDIT_PATH_BYTES]; /* of the last request */
-};
-
-MSP_ASSERT_SIZE(msp_audit, 432);
-
-/* Which uids of a cgroup have rows of their own. Key: cgroup id. */
-struct msp_audit_uids {
-    __u32 n;
-    __u32 uid[MSP_AUDIT_UIDS_MAX];
-};
-
-MSP_ASSERT_SIZE(msp_audit_uids, 68);
-
-/* cgroup_id 0 collects what did not fit. */
-struct msp_counter_key {
-    __u64 cgroup_id;
-    __u32 endpoint;
-    enum msp_verdict verdict;
-};
-
-MSP_ASSERT_SIZE(msp_counter_key, 16);
-
-/* Ring record: a connect that did not reach the proxy. */
-struct msp_event {
-    __u64 time_ns; /* CLOCK_MONOTONIC */
-    __u64 generation;
-    __u64 cgroup_id;
-    __u64 netns_cookie;
-    __u8 addr[16];
-    __u32 uid;
-    __u32 pid;
-    __u32 endpoint;
-    __u32 flags; /* MSP_MARK_* */
-    enum msp_verdict verdict;
-    enum msp_reason reason;
-    __u16 port;
-    __u16 pad[3];
-    struct msp_exe exe;
-    struct msp_name exe_name; /* base name at exec, "-" for none known */
-    char endpoint_name[MSP_ENDPOINT_NAME_BYTES];
-};
-
-MSP_ASSERT_SIZE(msp_event, 192);
+/* what the programs leave behind, for whoever reads it */
+#include <msp/audit.h>

@@ -37,6 +37,8 @@ enum msp_ctl_type {
     MSP_CTL_NETNS_LIST, /* no payload */
     MSP_CTL_ROLLBACK,   /* struct msp_ctl_push; reply as of PUSH */
     MSP_CTL_DETACH,     /* no payload, or the pin directory that is meant */
+    MSP_CTL_UNLOCK,     /* text of a token, no NUL */
+    MSP_CTL_LOCK,       /* no payload */
     MSP_CTL_TYPE_COUNT,
 };
 

@@ -94,12 +94,16 @@ MSP_PURE bool msp_lacks_exec(__u32 mark_flags, __u32 slot_flags)
            slot_flags & (MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM);
 }
 
-/* A denial for want of a right that the lacking record might have given. */
-MSP_PURE struct msp_decision msp_deny_for_want(bool lacks_exec,
-                                               enum msp_reason reason)
+/*
+ * A denial for want of a right that the lacking record might have given. Asked
+ * here, where the verifier follows it once.
+ */
+MSP_PURE struct msp_decision
+msp_deny_for_want(__u32 mark_flags, __u32 slot_flags, enum msp_reason reason)
 {
-    return msp_decided(MSP_VERDICT_DENY,
-                       lacks_exec ? MSP_REASON_NO_EXEC_RECORD : reason);
+    if (msp_lacks_exec(mark_flags, slot_flags))
+        reason = MSP_REASON_NO_EXEC_RECORD;
+    return msp_decided(MSP_VERDICT_DENY, reason);
 }
 
 /* --- connect ------------------------------------------------------------ */
@@ -108,9 +112,9 @@ struct msp_connect_facts {
     enum msp_mode mode;
     __u32 ep_flags;   /* MSP_EP_* */
     __u32 slot_flags; /* MSP_SLOT_* */
+    __u32 mark_flags; /* MSP_MARK_* */
     bool has_identity;
     bool is_root;
-    bool lacks_exec;     /* msp_lacks_exec() */
     bool reaches;        /* ids meet the endpoint's reach */
     bool lifts;          /* ids meet lifts_root_gate */
     bool has_listener;   /* in the caller's network namespace */
@@ -132,7 +136,8 @@ msp_decide_connect_enforce(const struct msp_connect_facts *f)
         if ((f->ep_flags & MSP_EP_ROOT_GATE) && !f->is_root && !f->lifts)
             return msp_decided(MSP_VERDICT_DENY, MSP_REASON_NEEDS_ROOT);
         if (!(f->ep_flags & MSP_EP_DEFAULT_ALLOW) && !f->reaches)
-            return msp_deny_for_want(f->lacks_exec, MSP_REASON_NO_RULE_FOR_YOU);
+            return msp_deny_for_want(f->mark_flags, f->slot_flags,
+                                     MSP_REASON_NO_RULE_FOR_YOU);
     }
     if (!(f->ep_flags & MSP_EP_SIGN))
         return msp_decided(MSP_VERDICT_DIRECT, MSP_REASON_DIRECT_NOT_SIGNED);
@@ -212,7 +217,6 @@ struct msp_request_facts {
 MSP_PURE struct msp_decision
 msp_decide_request_strict(const struct msp_request_facts *f)
 {
-    bool lacks_exec = msp_lacks_exec(f->mark_flags, f->slot_flags);
     bool is_root = f->mark_flags & MSP_MARK_ROOT;
 
     if (f->refusal == MSP_REFUSAL_RESERVED)
@@ -235,10 +239,12 @@ msp_decide_request_strict(const struct msp_request_facts *f)
     if (f->granted)
         return msp_decided(MSP_VERDICT_ALLOW, MSP_REASON_PRIVILEGE);
     if (f->matched)
-        return msp_deny_for_want(lacks_exec, MSP_REASON_NOT_ASSIGNED);
+        return msp_deny_for_want(f->mark_flags, f->slot_flags,
+                                 MSP_REASON_NOT_ASSIGNED);
     if (f->ep_flags & MSP_EP_DEFAULT_ALLOW)
         return msp_decided(MSP_VERDICT_ALLOW, MSP_REASON_DEFAULT_ALLOW);
-    return msp_deny_for_want(lacks_exec, MSP_REASON_DEFAULT_DENY);
+    return msp_deny_for_want(f->mark_flags, f->slot_flags,
+                             MSP_REASON_DEFAULT_DENY);
 }
 
 MSP_PURE struct msp_decision

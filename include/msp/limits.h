@@ -70,6 +70,7 @@
 #define MSP_AUDIT_PATH_BYTES   128     /* with the NUL */
 #define MSP_EXEC_MIN           32768   /* exec records; the host's limit of */
 #define MSP_EXEC_MAX           1048576 /* processes, but within these two */
+#define MSP_EXEC_HASHES_MAX    8192    /* contents on their way to records */
 #define MSP_EXE_ROWS_MAX       4096    /* current and retired files */
 #define MSP_EXE_RETIRED_MAX    16      /* retired files of one path */
 #define MSP_CGROUPS_MAX        32768   /* cgroups some pattern may match */
@@ -98,19 +99,29 @@
 #define MSP_DRAIN_MS              30000
 
 /* --- daemon ------------------------------------------------------------- */
-#define MSP_HEARTBEAT_MS        1000
-#define MSP_HEARTBEAT_STALE_NS  5000000000ull
-#define MSP_RING_DRAIN_MS       200
-#define MSP_UPLINK_SETTLE_MS    50   /* after a change of devices */
-#define MSP_UPLINK_CHECK_MS     5000 /* is the guard still there */
-#define MSP_NAMES_MS            2000 /* answer of the keeper to a name query */
-#define MSP_NETNS_REQ_MS        2000
-#define MSP_OPEN_MS             2000  /* mspd-netns opens a file, */
-#define MSP_HASH_MS             30000 /* and reads it */
-#define MSP_OPENS_MAX           8     /* of them at once */
-#define MSP_OPENS_STUCK_MAX     32    /* more that were killed but stay */
-#define MSP_EXES_WAIT_MS        5000  /* a push waits for its files */
-#define MSP_EXE_SETTLE_MS       50 /* a file younger than this is not hashed */
+#define MSP_HEARTBEAT_MS       1000
+#define MSP_HEARTBEAT_STALE_NS 5000000000ull
+#define MSP_RING_DRAIN_MS      200
+#define MSP_UPLINK_SETTLE_MS   50    /* after a change of devices */
+#define MSP_UPLINK_CHECK_MS    5000  /* is the guard still there */
+#define MSP_UNLOCK_MAX_S       3600  /* one token unlocks the guard for */
+#define MSP_UNLOCK_TOKEN_MAX_S 86400 /* and may be valid for */
+#define MSP_UNLOCK_TOKEN_BYTES 1024
+#define MSP_GUARD_PATHS_MAX    16   /* of one option */
+#define MSP_NAMES_MS           2000 /* answer of the keeper to a name query */
+#define MSP_NETNS_REQ_MS       2000
+#define MSP_OPEN_MS            2000  /* mspd-netns opens a file, */
+#define MSP_HASH_MS            30000 /* and reads it */
+#define MSP_OPENS_MAX          8     /* of them at once */
+#define MSP_OPENS_STUCK_MAX    32    /* more that were killed but stay */
+#define MSP_EXES_WAIT_MS       5000  /* a push waits for its files */
+/*
+ * What is younger may change again and keep its ctime: contents are not read
+ * then, and an exec counts for none. The clock of ctimes stands still for a
+ * tick, for six while the CPU that moves it is held up; a tick is 10 ms or
+ * less. To it comes what the file system's time stamps are rounded to.
+ */
+#define MSP_EXE_SETTLE_MS       100
 #define MSP_EXE_SWEEP_MS        10000 /* all paths are looked at again */
 #define MSP_EXE_UNWATCHED_MS    500   /* those inotify cannot watch */
 #define MSP_EXE_MOUNTS_MS       250   /* the table of mounts is read so often */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# msp_bpf_skeleton(NAME SOURCES a.bpf.c b.bpf.c ...)
+# msp_bpf_skeleton(NAME SOURCES a.bpf.c b.bpf.c ... [DEFINES WORD ...])
 #
 # Compiles each source, links them to NAME.bpf.o and makes NAME.skel.h; the
 # interface target NAME_skel carries the include path. Maps shared between
@@ -16,13 +16,16 @@ string(REGEX REPLACE "^x86_64$" "x86" MSP_BPF_ARCH ${CMAKE_SYSTEM_PROCESSOR})
 string(REGEX REPLACE "^aarch64$" "arm64" MSP_BPF_ARCH ${MSP_BPF_ARCH})
 
 function(msp_bpf_skeleton NAME)
-    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;INCLUDES")
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;INCLUDES;DEFINES")
     set(includes)
     if(CMAKE_SYSROOT)
         list(APPEND includes --sysroot=${CMAKE_SYSROOT})
     endif()
     foreach(dir IN LISTS ARG_INCLUDES)
         list(APPEND includes -I${dir})
+    endforeach()
+    foreach(word IN LISTS ARG_DEFINES)
+        list(APPEND includes -D${word})
     endforeach()
     set(objs)
     foreach(src IN LISTS ARG_SOURCES)

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
@@ -20,129 +21,16 @@
 
 #include <msp/abi.h>
 
+#include "base/io.h"
+#include "bpf/actor.h"
 #include "bpf/trace.h"
 #include "harness/test.h"
 #include "loader/events.h"
 #include "loader/iter.h"
+#include "loader/load.h"
 
 static char self[4096]; /* this executable */
 static int self_fd = -1;
-
-/* --- what the processes do ---------------------------------------------- */
-
-static int say(char word)
-{
-    return write(STDOUT_FILENO, &word, 1) == 1 ? 0 : 1;
-}
-
-static int wait_for_end(void)
-{
-    char c;
-
-    return read(STDIN_FILENO, &c, 1) == 0 ? 0 : 1;
-}
-
-static void *exec_self(void *data)
-{
-    (void)data;
-    (void)execl("/proc/self/exe", "another", "wait", NULL);
-    return NULL;
-}
-
-/* Not the leader: the thread becomes it. */
-static int act_thread(void)
-{
-    pthread_t thread;
-
-    if (pthread_create(&thread, NULL, exec_self, NULL) != 0)
-        return 1;
-    (void)pthread_join(thread, NULL);
-    return 1;
-}
-
-/* The pid of the child is said by four bytes. */
-static int act_fork(bool is_vfork)
-{
-    pid_t pid =
-        is_vfork ? (pid_t)syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0)
-                 : fork();
-
-    if (pid == 0) {
-        pid_t own = getpid();
-
-        if (write(STDOUT_FILENO, &own, sizeof(own)) != sizeof(own))
-            _exit(1);
-        _exit(wait_for_end());
-    }
-    return waitpid(pid, NULL, 0) == pid ? 0 : 1;
-}
-
-static void *wait_in_thread(void *data)
-{
-    (void)data;
-    _exit(say('!') || wait_for_end());
-}
-
-/* The leader is a zombie while its thread goes on. */
-static int act_leaderless(void)
-{
-    pthread_t thread;
-
-    if (pthread_create(&thread, NULL, wait_in_thread, NULL) != 0)
-        return 1;
-    pthread_exit(NULL);
-}
-
-/* Says the pid its child has here. */
-static int act_pidns(void)
-{
-    pid_t pid;
-
-    if (unshare(CLONE_NEWPID) < 0)
-        return 1;
-    pid = fork();
-    if (pid == 0)
-        _exit(wait_for_end());
-    if (pid < 0 || write(STDOUT_FILENO, &pid, sizeof(pid)) != sizeof(pid))
-        return 1;
-    return waitpid(pid, NULL, 0) == pid ? 0 : 1;
-}
-
-/* Becomes what is not real root of the host, or not wholly. */
-static int act_other_than_root(const char *what)
-{
-    int r = 1;
-
-    if (msp_streq(what, "chroot"))
-        r = chroot("/proc");
-    else if (msp_streq(what, "userns"))
-        r = unshare(CLONE_NEWUSER);
-    else if (msp_streq(what, "euid"))
-        r = setresuid(0, 1000, 0);
-    else if (msp_streq(what, "uid"))
-        r = setresuid(1000, 0, 0);
-    return r || say('!') || wait_for_end();
-}
-
-static int act(const char *what)
-{
-    if (msp_streq(what, "leaderless"))
-        return act_leaderless();
-    if (msp_streq(what, "late-fork")) {
-        char go;
-
-        return say('!') || read(STDIN_FILENO, &go, 1) != 1 || act_fork(false);
-    }
-    if (msp_streq(what, "pidns-fork"))
-        return act_pidns();
-    if (msp_streq(what, "wait"))
-        return say('!') || wait_for_end();
-    if (msp_streq(what, "thread"))
-        return act_thread();
-    if (msp_streq(what, "fork") || msp_streq(what, "vfork"))
-        return act_fork(what[0] == 'v');
-    return act_other_than_root(what);
-}
 
 /* --- starting and ending them ------------------------------------------- */
 
@@ -374,6 +262,43 @@ static void an_exec_by_a_thread_counts_for_the_process(void **state)
     assert_false(has_record(fx, actor.pid));
 }
 
+/* Executes once more. @param later than which exec it is announced for */
+static struct msp_exec exec_with_hash(struct trace_fixture *fx, uint64_t later)
+{
+    int fd = msp_loader_map_fd(slot_fixture_loader(trace_fixture_slot(fx)),
+                               "msp_exec_hash");
+    struct actor actor = start(fx, self_fd, "late-exec", 0);
+    struct msp_exec record = record_of(fx, actor.pid);
+    struct msp_exec_hash hash = {.start_ns = record.start_ns,
+                                 .exec_id = record.exec_id + later,
+                                 .flags = MSP_EXEC_HASHED,
+                                 .sha256 = {.byte = {7, 8, 9}}};
+    char word;
+
+    assert_ok(bpf_map_update_elem(fd, &actor.pid, &hash, BPF_ANY));
+    assert_int_equal(write(actor.in, "x", 1), 1);
+    assert_int_equal(read(actor.out, &word, 1), 1);
+    record = record_of(fx, actor.pid);
+    /* whatever became of it */
+    assert_int_equal(bpf_map_lookup_elem(fd, &actor.pid, &hash), -ENOENT);
+    end(&actor);
+    return record;
+}
+
+static void contents_are_taken_from_the_same_exec(void **state)
+{
+    struct trace_fixture *fx = *state;
+    struct msp_exec record;
+
+    trace_fixture_attach(fx);
+    record = exec_with_hash(fx, 1);
+    assert_int_equal(record.flags, MSP_EXEC_HASHED);
+    assert_int_equal(record.sha256.byte[2], 9);
+    record = exec_with_hash(fx, 2);
+    assert_int_equal(record.flags, 0);
+    assert_int_equal(record.sha256.byte[0], 0);
+}
+
 static void one_traced_from_birth_is_flagged(void **state)
 {
     struct trace_fixture *fx = *state;
@@ -487,6 +412,134 @@ static void a_file_of_no_directory_says_so(void **state)
     end(&actor);
 }
 
+/* A copy of this executable in a directory. @return its descriptor */
+static int new_copy(int dir)
+{
+    msp_autoclose int from = open(self, O_RDONLY | O_CLOEXEC);
+    int to = openat(dir, "copy", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+    static char bytes[65536];
+    ssize_t n;
+
+    assert_true(from >= 0 && to >= 0);
+    while ((n = read(from, bytes, sizeof(bytes))) > 0)
+        assert_int_equal(write(to, bytes, (size_t)n), n);
+    (void)close(to);
+    to = openat(dir, "copy", O_PATH | O_CLOEXEC);
+    assert_true(to >= 0);
+    return to;
+}
+
+static uint32_t flags_of(struct trace_fixture *fx, int exe_fd)
+{
+    struct actor actor = start(fx, exe_fd, "wait", 0);
+    uint32_t flags = record_of(fx, actor.pid).flags;
+
+    end(&actor);
+    return flags;
+}
+
+/* Sets how long ago a ctime is; there is no other way to have it so exactly. */
+static void shift_clock(struct trace_fixture *fx, int64_t ns)
+{
+    struct msp_loader *loader = slot_fixture_loader(trace_fixture_slot(fx));
+
+    msp_loader_beat(loader, 0);
+    loader->meta->real_offset_ns += (uint64_t)ns;
+}
+
+/*
+ * Lets the file's ctime be a moment ago and executes it.
+ * @return its flags; -1: the machine was too slow for that
+ */
+static int64_t flags_just_after(struct trace_fixture *fx, int fd)
+{
+    uint64_t began = msp_io_now_ms();
+    struct timespec now;
+    struct stat st;
+    uint32_t flags;
+
+    assert_ok(fstat(fd, &st));
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    shift_clock(fx, (st.st_ctim.tv_sec - now.tv_sec) * 1000000000ll +
+                        st.st_ctim.tv_nsec - now.tv_nsec);
+    flags = flags_of(fx, fd);
+    return msp_io_now_ms() - began < MSP_EXE_SETTLE_MS ? (int64_t)flags : -1;
+}
+
+static void a_file_changed_just_now_is_young(void **state)
+{
+    struct trace_fixture *fx = *state;
+    struct msp_loader *loader = slot_fixture_loader(trace_fixture_slot(fx));
+    char dir[] = "/tmp/msp-exec-XXXXXX";
+    int dir_fd = mkdtemp(dir) ? open(dir, O_PATH | O_CLOEXEC) : -1;
+    int fd = new_copy(dir_fd);
+    int64_t flags = -1;
+
+    trace_fixture_attach(fx);
+    for (int i = 0; i < 100 && flags < 0; i++)
+        flags = flags_just_after(fx, fd);
+    assert_int_equal(flags, MSP_EXEC_YOUNG);
+    shift_clock(fx, 3600 * 1000000000ll);
+    assert_int_equal(flags_of(fx, fd), 0);
+    /* fail closed: the clock was set back, or was never told */
+    shift_clock(fx, -3600 * 1000000000ll);
+    assert_int_equal(flags_of(fx, fd), MSP_EXEC_YOUNG);
+    loader->meta->real_offset_ns = 0;
+    assert_int_equal(flags_of(fx, fd), MSP_EXEC_YOUNG);
+    (void)close(fd);
+    assert_ok(unlinkat(dir_fd, "copy", 0));
+    (void)close(dir_fd);
+    assert_ok(rmdir(dir));
+}
+
+static void a_child_of_a_young_one_is_young(void **state)
+{
+    struct trace_fixture *fx = *state;
+    struct actor actor;
+    pid_t pid = 0;
+
+    trace_fixture_attach(fx);
+    slot_fixture_loader(trace_fixture_slot(fx))->meta->real_offset_ns = 0;
+    actor = start(fx, self_fd, "fork", 0);
+    assert_int_equal(read(actor.out, &pid, sizeof(pid)), sizeof(pid));
+    assert_int_equal(record_of(fx, pid).flags, MSP_EXEC_YOUNG);
+    end(&actor);
+}
+
+/* @return a directory of a new file system that is mounted nowhere */
+static int new_fs(const char *type)
+{
+    msp_autoclose int context = fsopen(type, FSOPEN_CLOEXEC);
+    int fd;
+
+    assert_true(context >= 0);
+    assert_ok(fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+    fd = fsmount(context, FSMOUNT_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void a_file_system_that_is_not_accepted_is_noted(void **state)
+{
+    static const struct {
+        const char *type;
+        uint32_t flags;
+    } cases[] = {{"tmpfs", 0}, {"ramfs", MSP_EXEC_OTHER_FS}};
+
+    struct trace_fixture *fx = *state;
+
+    trace_fixture_attach(fx);
+    shift_clock(fx, 3600 * 1000000000ll);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        int dir = new_fs(cases[i].type);
+        int fd = new_copy(dir);
+
+        assert_int_equal(flags_of(fx, fd), cases[i].flags);
+        (void)close(fd);
+        (void)close(dir);
+    }
+}
+
 static void without_room_there_is_no_record(void **state)
 {
     struct trace_fixture *fx = *state;
@@ -589,18 +642,22 @@ int main(int argc, char **argv)
         TRACE_TEST(processes_of_others_leave_none),
         TRACE_TEST(a_child_is_what_its_parent_was),
         TRACE_TEST(an_exec_by_a_thread_counts_for_the_process),
+        TRACE_TEST(contents_are_taken_from_the_same_exec),
         TRACE_TEST(one_traced_from_birth_is_flagged),
         TRACE_TEST(a_traced_parents_child_is_flagged),
         TRACE_TEST(a_process_lives_as_long_as_a_thread_of_it),
         TRACE_TEST(names_are_whole_or_absent),
         TRACE_TEST(a_file_of_no_directory_says_so),
+        TRACE_TEST(a_file_changed_just_now_is_young),
+        TRACE_TEST(a_child_of_a_young_one_is_young),
+        TRACE_TEST(a_file_system_that_is_not_accepted_is_noted),
         TRACE_TEST(without_room_there_is_no_record),
         TRACE_TEST(of_those_before_only_real_root_is_believed),
         TRACE_TEST(nobody_else_of_those_before_is_believed),
     };
 
     if (argc > 1)
-        return act(argv[1]);
+        return actor_act(argv[1]);
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
         return 1;
     self_fd = open(self, O_PATH | O_CLOEXEC);

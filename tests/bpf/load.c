@@ -4,6 +4,8 @@
  * (budget.txt, one column a kernel). A program without a row, or a kernel
  * without a column, is a failure: the numbers are reviewed like code.
  */
+#include "loader/load.h"
+
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
@@ -158,8 +160,8 @@ static void a_caller_with_another_root_is_in_a_container(void **state)
 static int load(void **state)
 {
     (void)state;
-    skel = msp_bpf__open_and_load();
-    return skel ? 0 : -1;
+    skel = msp_loader_open_object();
+    return skel ? msp_bpf__load(skel) : -1;
 }
 
 static int unload(void **state)

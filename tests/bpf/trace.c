@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "bpf/trace.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sched.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -54,6 +58,7 @@ static void forget_records(struct slot_fixture *slot)
         (void)bpf_map_delete_elem(fd, &tgid);
     loader->meta->scope_level = 0;
     loader->meta->scope_cgroup = 0;
+    msp_loader_beat(loader, 0); /* tells the time of day anew */
 }
 
 static int find_mount(char ret_mount[PATH_MAX])
@@ -239,4 +244,32 @@ int trace_table(struct trace_fixture *fx, const char *outer,
     assert_ok(bpf_map_update_elem(msp_loader_map_fd(loader, outer), &slot, &fd,
                                   BPF_ANY));
     return fd;
+}
+
+int trace_shake(void)
+{
+    struct itimerspec often = {.it_interval.tv_nsec = 8000,
+                               .it_value.tv_nsec = 8000};
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    cpu_set_t cpus;
+
+    CPU_ZERO(&cpus);
+    CPU_SET(0, &cpus);
+    (void)sched_setaffinity(0, sizeof(cpus), &cpus);
+    if (fd < 0 || timerfd_settime(fd, 0, &often, NULL) < 0)
+        return -1;
+    return fd;
+}
+
+void trace_ask(unsigned int times)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(80)};
+
+    to.sin_addr.s_addr = inet_addr("169.254.169.254");
+    for (unsigned int i = 0; i < times; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        (void)connect(fd, (struct sockaddr *)&to, sizeof(to));
+        (void)close(fd);
+    }
 }

@@ -52,3 +52,13 @@ int trace_record(struct trace_fixture *fx, pid_t tgid, struct msp_exec *ret);
  */
 int trace_table(struct trace_fixture *fx, const char *outer,
                 const char *template, uint32_t slot, uint32_t entries);
+
+/*
+ * Interrupts on CPU 0 all the time, where this thread runs from now on, so that
+ * any two steps of it can be far apart.
+ * @return descriptor that ends it; -1
+ */
+int trace_shake(void);
+
+/* Wants to connect to IMDS so many times; whatever becomes of it. */
+void trace_ask(unsigned int times);

@@ -40,6 +40,9 @@ static const char *const reasons[] = {
     [MSP_REASON_UPSTREAM_ONLY] = "upstream-only",
     [MSP_REASON_BOUND_DEVICE] = "bound-device",
     [MSP_REASON_DATAGRAM] = "datagram",
+    [MSP_REASON_SOCKET_KIND] = "socket-kind",
+    [MSP_REASON_PAST_GUARD] = "past-the-guard",
+    [MSP_REASON_RAW_IN_CONTAINER] = "raw-in-container",
     [MSP_REASON_PASSED_SOCKET] = "passed-socket",
     [MSP_REASON_NO_EXEC_RECORD] = "no-exec-record",
 };

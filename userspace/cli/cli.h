@@ -22,6 +22,7 @@ struct msp_cli {
     const char *socket;        /* path of the control socket */
     const char *expect_digest; /* hex or "none"; NULL = not given */
     const char *pin_dir;       /* of detach; NULL = not given */
+    const char *token;         /* file of unlock, "-"; NULL = not given */
     const char *form;          /* this and the next two: how to read a */
     const char *endpoint;      /* document, see struct msp_policy_options; */
     const char *mode;          /* NULL = not given */
@@ -48,6 +49,8 @@ int msp_cmd_status(struct msp_cli *cli);
 int msp_cmd_audit(struct msp_cli *cli);
 int msp_cmd_netns_add(struct msp_cli *cli);
 int msp_cmd_netns_list(struct msp_cli *cli);
+int msp_cmd_unlock(struct msp_cli *cli);
+int msp_cmd_lock(struct msp_cli *cli);
 
 /*
  * Sends one request and reads its reply. Says on cli->err what went wrong.

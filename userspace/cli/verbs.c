@@ -29,6 +29,9 @@ OPTION(opt_yes, "yes", NULL, "yes, stop enforcing", is_yes);
 OPTION(opt_pin_dir, "pin-dir", "DIR", "pins to remove if mspd is not running",
        pin_dir);
 
+OPTION(opt_token, "token", "FILE|-", "the signed token; - is standard input",
+       token);
+
 OPTION(opt_form, "form", "FORM", "native, status, local or arm (as it looks)",
        form);
 OPTION(opt_endpoint, "endpoint", "NAME",
@@ -61,6 +64,7 @@ static const struct msp_opt *const detach_options[] = {
     &opt_pin_dir,
     NULL,
 };
+static const struct msp_opt *const unlock_options[] = {&opt_token, NULL};
 static const struct msp_opt *const no_options[] = {NULL};
 
 static const struct msp_verb verb_table[] = {
@@ -137,6 +141,25 @@ static const struct msp_verb verb_table[] = {
                   "and is in force again when mspd is started.",
         .options = detach_options,
         .run = msp_cmd_detach,
+    },
+    {
+        .object = "unlock",
+        .operands = "",
+        .help = "end the tamper guard's protection for a while",
+        .detail = "For an mspd started with --guard. The token names this "
+                  "host, says until when,\nand is signed with the key whose "
+                  "public half mspd was given. Until then, for\nan hour at "
+                  "most, policy push, detach and upgrades work.",
+        .options = unlock_options,
+        .run = msp_cmd_unlock,
+    },
+    {
+        .object = "lock",
+        .operands = "",
+        .help = "put the tamper guard back in force at once",
+        .detail = "",
+        .options = no_options,
+        .run = msp_cmd_lock,
     },
     {
         .object = "netns",

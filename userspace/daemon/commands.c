@@ -278,6 +278,57 @@ static void netns_list(struct mspd *mspd, const struct msp_ctl_client *client)
     reply_now(mspd, client, MSP_CTL_OK, &rec);
 }
 
+/* --- guard -------------------------------------------------------------- */
+
+/* Policy and programs are root's to change only while the guard is open. */
+static bool is_locked(struct mspd *mspd, const struct msp_ctl_client *client)
+{
+    if (mspd_guard_is(mspd) != MSP_GUARD_IS_LOCKED)
+        return false;
+    msp_log(MSP_LOG_WARN, "guard.refused", "kind", "command", NULL);
+    refuse_now(mspd, client, MSP_CTL_REFUSED,
+               "the tamper guard is locked: mspctl unlock --token FILE first");
+    return true;
+}
+
+static void reply_guard(struct mspd *mspd, const struct msp_ctl_client *client)
+{
+    struct msp_rec rec = {0};
+
+    mspd_guard_report(mspd, &rec);
+    msp_rec_end(&rec);
+    reply_now(mspd, client, MSP_CTL_OK, &rec);
+}
+
+static void unlock(struct mspd *mspd, const struct msp_ctl_client *client,
+                   const char *token, size_t len)
+{
+    const char *why = mspd_guard_unlock(mspd, token, len);
+
+    msp_log(MSP_LOG_WARN, why ? "guard.token_refused" : "guard.unlocked", "why",
+            why ? why : "a token", NULL);
+    if (why)
+        refuse_now(mspd, client, MSP_CTL_REFUSED, why);
+    else
+        reply_guard(mspd, client);
+}
+
+static void lock(struct mspd *mspd, const struct msp_ctl_client *client)
+{
+    if (!mspd->guard.is_on) {
+        refuse_now(mspd, client, MSP_CTL_REFUSED,
+                   "there is no guard: mspd was started without --guard");
+        return;
+    }
+    if (msp_guard_unlock(&mspd->loader, 0) < 0) {
+        refuse_now(mspd, client, MSP_CTL_INTERNAL, mspd->loader.why);
+        return;
+    }
+    mspd->guard.was = MSP_GUARD_IS_LOCKED;
+    msp_log(MSP_LOG_WARN, "guard.locked", "why", "mspctl lock", NULL);
+    reply_guard(mspd, client);
+}
+
 /* --- detach ------------------------------------------------------------- */
 
 /*
@@ -327,6 +378,8 @@ void mspd_command(void *data, struct msp_ctl_client *client,
         reply_now(mspd, client, status, &rec);
         return;
     case MSP_CTL_PUSH:
+        if (is_locked(mspd, client))
+            return;
         push(mspd, client, TAKE_PTR(owned), len);
         return;
     case MSP_CTL_SHOW:
@@ -344,10 +397,20 @@ void mspd_command(void *data, struct msp_ctl_client *client,
         netns_list(mspd, client);
         return;
     case MSP_CTL_ROLLBACK:
+        if (is_locked(mspd, client))
+            return;
         rollback(mspd, client, owned, len);
         return;
     case MSP_CTL_DETACH:
+        if (is_locked(mspd, client))
+            return;
         detach(mspd, client, owned, len);
+        return;
+    case MSP_CTL_UNLOCK:
+        unlock(mspd, client, owned, len);
+        return;
+    case MSP_CTL_LOCK:
+        lock(mspd, client);
         return;
     case MSP_CTL_NONE:
     case MSP_CTL_TYPE_COUNT:

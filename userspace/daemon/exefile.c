@@ -7,6 +7,7 @@
 
 #include <msp/child.h>
 #include <msp/cleanup.h>
+#include <msp/fs.h>
 
 #include "loader/exerows.h"
 
@@ -14,45 +15,28 @@ enum {
     UNSEEN_ROUNDS = 2
 };
 
-/* Not in linux/magic.h. @source fs/xfs/libxfs/xfs_format.h, man 2 statfs */
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342
-#endif
+/* Not in linux/magic.h. @source man 2 statfs */
 #define VFAT_SUPER_MAGIC  0x4d44
 #define RAMFS_SUPER_MAGIC 0x858458f6
 #define FUSE_FS_MAGIC     0x65735546
 #define ZFS_MAGIC         0x2fc12fc1
 
+/* Some that msp_fs_is_accepted() refuses, for people. */
 static const struct {
     uint64_t magic;
     const char *name;
-    bool is_accepted;
 } file_systems[] = {
-    {EXT4_SUPER_MAGIC, "ext4", true},
-    {XFS_SUPER_MAGIC, "xfs", true},
-    {F2FS_SUPER_MAGIC, "f2fs", true},
-    {EROFS_SUPER_MAGIC_V1, "erofs", true},
-    {SQUASHFS_MAGIC, "squashfs", true},
-    {TMPFS_MAGIC, "tmpfs", true},
-    {OVERLAYFS_SUPER_MAGIC, "overlay", false},
-    {BTRFS_SUPER_MAGIC, "btrfs", false},
-    {FUSE_FS_MAGIC, "fuse", false},
-    {NFS_SUPER_MAGIC, "nfs", false},
-    {CIFS_SUPER_MAGIC, "cifs", false},
-    {RAMFS_SUPER_MAGIC, "ramfs", false},
-    {VFAT_SUPER_MAGIC, "vfat", false},
-    {ZFS_MAGIC, "zfs", false},
-    {PROC_SUPER_MAGIC, "proc", false},
-    {SYSFS_MAGIC, "sysfs", false},
+    {OVERLAYFS_SUPER_MAGIC, "overlay"},
+    {BTRFS_SUPER_MAGIC, "btrfs"},
+    {FUSE_FS_MAGIC, "fuse"},
+    {NFS_SUPER_MAGIC, "nfs"},
+    {CIFS_SUPER_MAGIC, "cifs"},
+    {RAMFS_SUPER_MAGIC, "ramfs"},
+    {VFAT_SUPER_MAGIC, "vfat"},
+    {ZFS_MAGIC, "zfs"},
+    {PROC_SUPER_MAGIC, "proc"},
+    {SYSFS_MAGIC, "sysfs"},
 };
-
-bool msp_exe_is_accepted(uint64_t magic)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(file_systems); i++)
-        if (file_systems[i].magic == magic)
-            return file_systems[i].is_accepted;
-    return false;
-}
 
 const char *msp_exe_magic_name(uint64_t magic)
 {
@@ -183,7 +167,7 @@ static enum msp_exe_why judge(const struct msp_file_fact *fact)
         return MSP_EXE_NOT_REGULAR;
     if (fact->nlink == 0)
         return MSP_EXE_MISSING;
-    if (!msp_exe_is_accepted(fact->magic))
+    if (!msp_fs_is_accepted(fact->magic))
         return MSP_EXE_FILE_SYSTEM;
     return MSP_EXE_OK;
 }
@@ -223,6 +207,7 @@ bool msp_exe_file_see(struct msp_exe_file *file,
     file->current.ctime_sec = fact->ctime_sec;
     file->current.ctime_nsec = fact->ctime_nsec;
     file->current.mode = fact->mode;
+    file->current.time_gran = fact->time_gran;
     set_real(&file->current, real);
     return is_changed;
 }

@@ -26,8 +26,9 @@ enum msp_exe_why {
 /* A file the path named. */
 struct msp_exe_version {
     struct msp_exe exe;
-    int64_t ctime_sec;
+    int64_t ctime_sec; /* last seen while the path named the file */
     uint32_t ctime_nsec;
+    uint32_t time_gran; /* ns, of its file system; 0 = not known */
     bool has_sha256;
     bool is_script; /* its interpreter is executed in its place */
     uint32_t mode;  /* as of stat */
@@ -54,9 +55,6 @@ struct msp_exe_file {
 /* @return 0; -ENOMEM */
 int msp_exe_file_init(struct msp_exe_file *file, const char *path);
 void msp_exe_file_done(struct msp_exe_file *file);
-
-/* Whether the kernel's numbers name a file on such a file system for good. */
-bool msp_exe_is_accepted(uint64_t magic);
 
 /*
  * The path was opened: what it names now.
@@ -117,5 +115,5 @@ const char *msp_exe_file_fault(const struct msp_exe_file *file);
 const char *msp_exe_why_name(enum msp_exe_why why);
 /* Of MSP_OPEN_UNSURE, and why. */
 const char *msp_exe_doubt_name(uint32_t doubt);
-/* Of a magic number: "overlay"; NULL = not known. */
+/* Of one that is not accepted: "overlay"; NULL = not known. */
 const char *msp_exe_magic_name(uint64_t magic);

@@ -162,17 +162,17 @@ static void answered(struct msp_exes_item *item)
 /* Of a file this young, a write after reading might leave the same ctime. */
 static uint64_t settle_ms(const struct msp_exe_version *version)
 {
+    int64_t settled_ms = MSP_EXE_SETTLE_MS + version->time_gran / 1000000;
     struct timespec now;
     int64_t age_ms;
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
     age_ms = ((int64_t)now.tv_sec - version->ctime_sec) * 1000 +
              ((int64_t)now.tv_nsec - (int64_t)version->ctime_nsec) / 1000000;
-    if (age_ms >= MSP_EXE_SETTLE_MS)
+    if (age_ms >= settled_ms)
         return 0;
     /* of the future: as good as never, other tries fail as well */
-    return age_ms < 0 ? MSP_EXE_SETTLE_MS
-                      : (uint64_t)(MSP_EXE_SETTLE_MS - age_ms);
+    return (uint64_t)(age_ms < 0 ? settled_ms : settled_ms - age_ms);
 }
 
 static void file_known(struct msp_exes_item *item)

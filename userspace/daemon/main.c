@@ -82,6 +82,7 @@ static void on_heartbeat(void *data)
     if (mspd->is_proxy_ready)
         (void)msp_listeners_publish(&mspd->listeners, true);
     watch_lsm(mspd);
+    mspd_guard_beat(mspd);
     /* and so is a cgroup's */
     if (++mspd->n_beats % CGROUPS_BEATS == 0 &&
         msp_iter_cgroups_left(&mspd->loader) < 0)
@@ -179,6 +180,9 @@ int mspd_attach(struct mspd *mspd)
                           mspd->opts.n_uplinks);
     if (r < 0)
         return failed("start.uplinks", r, "devices cannot be watched");
+    r = mspd_guard_start(mspd);
+    if (r < 0)
+        return r;
     mspd->is_attached = true;
     msp_log(MSP_LOG_INFO, "start.live", "cgroup", mspd->cgroup.path, "pins",
             mspd->loader.is_reused ? "taken over" : "new", NULL);
@@ -241,7 +245,10 @@ static int start_bpf(struct mspd *mspd, const struct service_user *proxy,
     r = msp_loader_open(&mspd->loader, mspd->opts.pin_dir, proxy->uid,
                         keeper->uid);
     if (r == 0)
-        r = msp_lsm_open(&mspd->loader, mspd->opts.lsm, MSP_LSM_BASE,
+        r = msp_lsm_open(&mspd->loader, mspd->opts.lsm,
+                         MSP_LSM_BASE |
+                             (mspd->opts.is_guard ? MSP_LSM_GUARD : 0u) |
+                             (mspd->opts.is_raw_denied ? MSP_LSM_DENY_RAW : 0u),
                          &mspd->lsm);
     if (r == 0)
         r = msp_events_open(&mspd->loader, on_event, mspd);
@@ -318,6 +325,9 @@ static int start(struct mspd *mspd)
     };
     int r;
 
+    r = mspd_guard_judge(mspd);
+    if (r < 0)
+        return r;
     r = start_privileged(mspd, &proxy, &keeper);
     if (r < 0)
         return r;

@@ -19,6 +19,7 @@
 #include "daemon/policy.h"
 #include "daemon/uplinks.h"
 #include "daemon/watch.h"
+#include "loader/guard.h"
 #include "loader/load.h"
 #include "loader/lsm.h"
 
@@ -36,6 +37,14 @@ struct mspd {
     struct msp_loop *loop;
     struct msp_loader loader;
     struct msp_lsm lsm;
+
+    struct {
+        enum msp_guard_is found; /* at start */
+        enum msp_guard_is was;   /* at the last heartbeat */
+        bool is_on;
+        uint32_t n_beats;
+        struct msp_guard_stat stat[MSP_GUARD_KIND_COUNT]; /* then */
+    } guard;
     struct msp_netns_client netns;
     struct msp_child keeper;
     struct msp_child proxy;
@@ -85,10 +94,27 @@ int mspd_start_listeners(struct mspd *mspd);
 /* A namespace was added: hand it on and remember it. */
 void mspd_listener_added(struct mspd *mspd);
 
+/* --- guard.c: the tamper guard ------------------------------------------- */
+
+/* Before anything is opened: whether this mspd may start beside the guard that
+ * is in force. @return 0; negative errno, which was logged */
+int mspd_guard_judge(struct mspd *mspd);
+/* Everything is attached: makes the guard, takes it over, or ends one that is
+ * not asked for any more. @return 0; negative errno, which was logged */
+int mspd_guard_start(struct mspd *mspd);
+/* Logs what was refused and what has changed. */
+void mspd_guard_beat(struct mspd *mspd);
+enum msp_guard_is mspd_guard_is(struct mspd *mspd);
+/* @return NULL: unlocked; why not, valid until the next call */
+const char *mspd_guard_unlock(struct mspd *mspd, const char *token, size_t len);
+/* Fields of status, items of status. */
+void mspd_guard_report(struct mspd *mspd, struct msp_rec *rec);
+void mspd_guard_report_refused(struct mspd *mspd, struct msp_rec *rec);
+
 /* --- commands.c, report.c ----------------------------------------------- */
 
 void mspd_command(void *data, struct msp_ctl_client *client,
                   enum msp_ctl_type type, char *payload, size_t len);
 /* @return MSP_CTL_OK or MSP_CTL_DEGRADED */
-enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec);
+enum msp_ctl_status mspd_report(struct mspd *mspd, struct msp_rec *rec);
 int mspd_report_audit(const struct mspd *mspd, struct msp_rec *rec);

@@ -29,6 +29,14 @@ static const char help[] =
     "                      unsigned) or deny (root)\n"
     "  --lsm USE           LSM programs: auto (what this host allows), off, or\n"
     "                      require (all, or no start) (auto)\n"
+    "  --deny-raw-in-containers\n"
+    "                      no raw and packet sockets there; needs LSM programs\n"
+    "  --guard             refuse tampering, by root also, until unlocked with a\n"
+    "                      token; needs BPF LSM and --guard-key\n"
+    "  --guard-key FILE    Ed25519 public key of the tokens, PEM\n"
+    "  --guard-protect PATH  another file or directory to guard\n"
+    "  --guard-allow PATH  executable that may load BPF LSM programs\n"
+    "  --guard-kernel      refuse kernel modules and kexec as well\n"
     "  --log-level LEVEL   err, warn, info or debug (info)\n"
     "  --version, --help\n"
     "\n"
@@ -48,6 +56,12 @@ enum option_id {
     OPT_FD_GUARD,
     OPT_BOOTSTRAP,
     OPT_LSM,
+    OPT_DENY_RAW,
+    OPT_GUARD,
+    OPT_GUARD_KEY,
+    OPT_GUARD_PROTECT,
+    OPT_GUARD_ALLOW,
+    OPT_GUARD_KERNEL,
     OPT_LOG_LEVEL,
     OPT_VERSION,
     OPT_HELP,
@@ -67,6 +81,12 @@ static const struct option longs[] = {
     {"fd-guard", no_argument, NULL, OPT_FD_GUARD},
     {"bootstrap", required_argument, NULL, OPT_BOOTSTRAP},
     {"lsm", required_argument, NULL, OPT_LSM},
+    {"deny-raw-in-containers", no_argument, NULL, OPT_DENY_RAW},
+    {"guard", no_argument, NULL, OPT_GUARD},
+    {"guard-key", required_argument, NULL, OPT_GUARD_KEY},
+    {"guard-protect", required_argument, NULL, OPT_GUARD_PROTECT},
+    {"guard-allow", required_argument, NULL, OPT_GUARD_ALLOW},
+    {"guard-kernel", no_argument, NULL, OPT_GUARD_KERNEL},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -123,6 +143,15 @@ static int add_uplink(struct msp_opts *opts, const char *value)
     return 0;
 }
 
+/* @param list [MSP_GUARD_PATHS_MAX], *n used */
+static int add_path(const char **list, size_t *n, const char *value)
+{
+    if (value[0] != '/' || *n == MSP_GUARD_PATHS_MAX)
+        return -EINVAL;
+    list[(*n)++] = value;
+    return 0;
+}
+
 /* Where the plain text options go. */
 static const char **text_of(struct msp_opts *opts, int id)
 {
@@ -145,6 +174,8 @@ static const char **text_of(struct msp_opts *opts, int id)
         return &opts->proxy_user;
     case OPT_KEEPER_USER:
         return &opts->keeper_user;
+    case OPT_GUARD_KEY:
+        return &opts->guard_key;
     default:
         return NULL;
     }
@@ -175,6 +206,14 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         r = set_bootstrap(opts, optarg);
     } else if (id == OPT_LSM) {
         r = set_lsm(opts, optarg);
+    } else if (id == OPT_DENY_RAW) {
+        opts->is_raw_denied = true;
+    } else if (id == OPT_GUARD || id == OPT_GUARD_KERNEL) {
+        *(id == OPT_GUARD ? &opts->is_guard : &opts->is_guard_kernel) = true;
+    } else if (id == OPT_GUARD_ALLOW) {
+        r = add_path(opts->guard_allow, &opts->n_guard_allow, optarg);
+    } else if (id == OPT_GUARD_PROTECT) {
+        r = add_path(opts->guard_protect, &opts->n_guard_protect, optarg);
     } else if (id == OPT_LOG_LEVEL) {
         r = set_level(opts, optarg);
     } else if (id == OPT_HELP) {
@@ -200,6 +239,25 @@ static int not_taken(int id, const char *word, FILE *err)
 {
     (void)fprintf(err, "mspd: \"%s\": %s, see --help\n", word,
                   id == ':' ? "needs a value" : "no such option");
+    return -EINVAL;
+}
+
+/* What one option says and another one must. @return 0; -EINVAL */
+static int check_guard(const struct msp_opts *opts, FILE *err)
+{
+    bool has_part = opts->guard_key || opts->is_guard_kernel ||
+                    opts->n_guard_allow || opts->n_guard_protect;
+    const char *fault = NULL;
+
+    if (!opts->is_guard && has_part)
+        fault = "--guard-key and the like need --guard";
+    else if (opts->is_guard && !opts->guard_key)
+        fault = "--guard needs --guard-key: nobody could unlock it";
+    else if (opts->is_guard && opts->lsm == MSP_LSM_OFF)
+        fault = "--guard needs LSM programs, which --lsm off forbids";
+    if (!fault)
+        return 0;
+    (void)fprintf(err, "mspd: %s, see --help\n", fault);
     return -EINVAL;
 }
 
@@ -231,6 +289,8 @@ int msp_opts_parse(int argc, char **argv, struct msp_opts *ret, FILE *out,
         (void)fprintf(err, "mspd: unexpected argument \"%s\"\n", argv[optind]);
         return -EINVAL;
     }
+    if (check_guard(&opts, err) < 0)
+        return -EINVAL;
     *ret = opts;
     return MSP_OPTS_RUN;
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include <msp/limits.h>
+
 #include "base/log.h"
 #include "daemon/uplinks.h"
 #include "loader/lsm.h"
@@ -24,6 +26,14 @@ struct msp_opts {
     bool is_fd_guard;
     bool is_bootstrap_deny;
     enum msp_lsm_use lsm;
+    bool is_raw_denied; /* in containers */
+    bool is_guard;
+    bool is_guard_kernel;
+    const char *guard_key;                          /* public key, PEM */
+    const char *guard_allow[MSP_GUARD_PATHS_MAX];   /* [n_guard_allow] */
+    const char *guard_protect[MSP_GUARD_PATHS_MAX]; /* [n_guard_protect] */
+    size_t n_guard_allow;
+    size_t n_guard_protect;
     enum msp_log_level log_level;
 };
 

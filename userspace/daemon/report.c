@@ -17,16 +17,24 @@
 #include "loader/live.h"
 #include "loader/probe.h"
 
-/* What tier "cgroup" of this version does not cover; README says the same. */
+/* What this version does not cover; README says the same. */
 static const char *const limits[] = {
     "root of the init namespaces with CAP_BPF can remove the programs",
-    "who may trace a process, or preload a library into it, has its executable's rights",
     "who ran before mspd was first started has no executable and no process name, but for root on the host",
     "containers that share a network namespace and have CAP_NET_RAW can read each other's clear text",
     "reading from a connection that was handed on; without --fd-guard writing to it as well",
     "what leaves by a device without a guard (see uplinks): packet sockets, forwarded traffic, nested VMs",
     "a network card or virtual function given to a guest is not covered",
     "gVisor and Kata guests are not covered",
+};
+
+static const char *const cgroup_limits[] = {
+    "who may trace a process, preload a library into it, or answer its system calls (seccomp), has its executable's rights",
+    "who has CAP_NET_RAW in the namespace of the uplinks can send frames past their guard",
+};
+
+static const char *const lsm_limits[] = {
+    "who may trace a process, or answer its system calls (seccomp), has its executable's rights",
 };
 
 /* Stopped by a signal or a debugger: it runs but does not serve. */
@@ -261,6 +269,15 @@ static bool is_prog_attached(const struct mspd *mspd, int prog)
     return prog < MSP_PROG_LINKS && mspd->is_attached;
 }
 
+static void put_limits(struct msp_rec *rec, const char *const *texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        msp_rec_str(rec, "_item", "not_covered");
+        msp_rec_str(rec, "text", texts[i]);
+        msp_rec_end(rec);
+    }
+}
+
 static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
 {
     put_child(rec, &mspd->netns.child, false);
@@ -281,11 +298,11 @@ static void put_lists(const struct mspd *mspd, struct msp_rec *rec)
     put_stats(mspd, rec);
     put_uplinks(&mspd->uplinks, rec);
     put_coexist(&mspd->coexist, rec);
-    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-        msp_rec_str(rec, "_item", "not_covered");
-        msp_rec_str(rec, "text", limits[i]);
-        msp_rec_end(rec);
-    }
+    put_limits(rec, limits, ARRAY_SIZE(limits));
+    if (msp_lsm_is_tier(&mspd->lsm))
+        put_limits(rec, lsm_limits, ARRAY_SIZE(lsm_limits));
+    else
+        put_limits(rec, cgroup_limits, ARRAY_SIZE(cgroup_limits));
 }
 
 static void put_policy(const struct mspd *mspd, struct msp_rec *rec,
@@ -313,7 +330,7 @@ static void put_policy(const struct mspd *mspd, struct msp_rec *rec,
 
 /* Why the state is "degraded"; none = it is not. */
 struct reasons {
-    const char *text[16]; /* at least one for each question below */
+    const char *text[20]; /* at least one for each question below */
     size_t n;
 };
 
@@ -373,6 +390,10 @@ static struct reasons find_reasons(const struct mspd *mspd,
             "makes of an address is not judged";
     if (mspd->lsm.canary == MSP_LSM_SILENT)
         reasons.text[reasons.n++] = msp_lsm_why_silent(&mspd->lsm);
+    else if (msp_lsm_lacks(&mspd->lsm, MSP_LSM_DENY_RAW) ||
+             (mspd->opts.is_raw_denied && mspd->lsm.use == MSP_LSM_OFF))
+        reasons.text[reasons.n++] =
+            "--deny-raw-in-containers needs LSM programs, which are not there";
     else if (mspd->lsm.use == MSP_LSM_REQUIRE && !msp_lsm_is_tier(&mspd->lsm))
         reasons.text[reasons.n++] =
             "an LSM program that is required is not attached (lsm)";
@@ -401,7 +422,7 @@ static void put_audit_size(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_uint(rec, "audit.dropped", dropped);
 }
 
-enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
+enum msp_ctl_status mspd_report(struct mspd *mspd, struct msp_rec *rec)
 {
     struct msp_slot_meta live = msp_tables_live(&mspd->loader);
     bool has_key = mspd->key->has_key;
@@ -414,6 +435,8 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_str(rec, "tier", msp_lsm_is_tier(&mspd->lsm) ? "lsm" : "cgroup");
     msp_rec_str(rec, "lsm.use", msp_lsm_use_name(mspd->lsm.use));
     msp_rec_str(rec, "lsm.canary", msp_lsm_canary_name(mspd->lsm.canary));
+    msp_rec_str(rec, "lsm.hash", msp_lsm_hash_name(&mspd->lsm));
+    mspd_guard_report(mspd, rec);
     msp_rec_bool(rec, "attached", mspd->is_attached);
     msp_rec_str(rec, "cgroup", mspd->cgroup.path);
     msp_rec_bool(rec, "partial", !mspd->cgroup.is_root);
@@ -449,6 +472,7 @@ enum msp_ctl_status mspd_report(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_end(rec);
     }
     put_lists(mspd, rec);
+    mspd_guard_report_refused(mspd, rec);
     return is_degraded ? MSP_CTL_DEGRADED : MSP_CTL_OK;
 }
 

@@ -77,10 +77,13 @@ static void add_identities(const struct build *build,
             msp_rows_is_dead(identity,
                              build->resolved ? &build->resolved[i] : NULL))
             continue;
-        if (!(identity->flags & MSP_ID_SHA256))
+        if (!(identity->flags & MSP_ID_SHA256)) {
             set_bit(&row->set, i);
-        else if (is_hash_of_row && memcmp(identity->sha256, found->sha256,
-                                          sizeof(found->sha256)) == 0)
+            continue;
+        }
+        set_bit(&row->demands, i);
+        if (is_hash_of_row &&
+            memcmp(identity->sha256, found->sha256, sizeof(found->sha256)) == 0)
             set_bit(&row->hashed, i);
     }
 }
@@ -195,7 +198,7 @@ static void read_paths(const struct msp_image *image,
 
         if (identity->flags & MSP_ID_EXE && identity->exe < n &&
             !has_bit(wild, i) &&
-            (has_bit(&row->set, i) || has_bit(&row->hashed, i)))
+            (has_bit(&row->set, i) || has_bit(&row->demands, i)))
             is_path[identity->exe] = true;
     }
 }

@@ -3,15 +3,19 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include <msp/cleanup.h>
 
 #include "loader/object.h"
 #include "msp.skel.h"
+#include "msp_61.skel.h"
 
 enum {
     META_BYTES = 4096
@@ -197,6 +201,24 @@ static int map_meta(struct msp_loader *loader)
     return 0;
 }
 
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec now;
+
+    (void)clock_gettime(id, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void set_clock(struct msp_loader *loader)
+{
+    /* fail closed: what passes between the two makes files younger */
+    uint64_t real_ns = clock_ns(CLOCK_REALTIME);
+    uint64_t offset_ns = real_ns - clock_ns(CLOCK_BOOTTIME);
+
+    __atomic_store_n(&loader->meta->real_offset_ns, offset_ns,
+                     __ATOMIC_RELEASE);
+}
+
 static int find_root(struct msp_loader *loader)
 {
     struct msp_find_root_ctx ctx = {0};
@@ -223,6 +245,38 @@ static int find_root(struct msp_loader *loader)
     return 0;
 }
 
+/* Whether the kernel has a function that programs may call (6.2). */
+static bool has_cast(void)
+{
+    struct btf *btf = btf__load_vmlinux_btf();
+    bool is_there = btf && btf__find_by_name_kind(btf, "bpf_cast_to_kern_ctx",
+                                                  BTF_KIND_FUNC) > 0;
+
+    btf__free(btf);
+    return is_there;
+}
+
+/* Both objects have the same members. */
+struct msp_bpf *msp_loader_open_object(void)
+{
+    struct msp_bpf *skel = calloc(1, sizeof(*skel));
+    int r;
+
+    if (!skel)
+        return NULL;
+    r = msp_bpf__create_skeleton(skel);
+    if (r == 0 && !has_cast())
+        skel->skeleton->data =
+            (void *)(uintptr_t)msp_61_bpf__elf_bytes(&skel->skeleton->data_sz);
+    if (r == 0)
+        r = bpf_object__open_skeleton(skel->skeleton, NULL);
+    if (r == 0)
+        return skel;
+    msp_bpf__destroy(skel);
+    errno = -r;
+    return NULL;
+}
+
 int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
                     uint32_t proxy_uid, uint32_t keeper_uid)
 {
@@ -235,7 +289,7 @@ int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
                                r == -EINVAL || r == -ENOENT || r == -EPERM
                                    ? " (not on a bpf file system?)"
                                    : "");
-    loader->skel = msp_bpf__open();
+    loader->skel = msp_loader_open_object();
     if (!loader->skel)
         return msp_loader_fail(loader, -errno, "opening the BPF object");
     r = judge_pins(loader);
@@ -256,6 +310,7 @@ int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
         return r;
     __atomic_store_n(&loader->meta->proxy_uid, proxy_uid, __ATOMIC_RELEASE);
     __atomic_store_n(&loader->meta->keeper_uid, keeper_uid, __ATOMIC_RELEASE);
+    set_clock(loader);
     return find_root(loader);
 }
 
@@ -305,5 +360,6 @@ void msp_loader_set_epoch(struct msp_loader *loader, uint64_t epoch)
 
 void msp_loader_beat(struct msp_loader *loader, uint64_t now_ns)
 {
+    set_clock(loader);
     __atomic_store_n(&loader->meta->heartbeat_ns, now_ns, __ATOMIC_RELEASE);
 }

@@ -99,6 +99,12 @@ int msp_loader_prog_fd(const struct msp_loader *loader, enum msp_prog prog);
 void msp_loader_set_epoch(struct msp_loader *loader, uint64_t epoch);
 void msp_loader_beat(struct msp_loader *loader, uint64_t now_ns);
 
+/*
+ * The object that is for this kernel, not loaded.
+ * @return msp_bpf__destroy(); NULL errno is set
+ */
+struct msp_bpf *msp_loader_open_object(void);
+
 /* Writes `why`. @return r */
 int msp_loader_fail(struct msp_loader *loader, int r, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

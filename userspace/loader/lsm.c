@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,6 +15,10 @@
 
 #include "loader/object.h"
 #include "msp.skel.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* linux/asm-generic/socket.h, 5.14 */
+#endif
 
 static size_t page_bytes(void)
 {
@@ -37,6 +42,20 @@ static void close_object(struct bpf_object **obj)
     bpf_object__close(*obj);
 }
 
+/* The one global of the main object, where an object has the same one. */
+static int share_globals(const struct msp_loader *loader, struct bpf_map *map)
+{
+    const struct bpf_map *from =
+        bpf_object__find_map_by_name(loader->skel->obj, ".bss");
+    const char *suffix = strrchr(bpf_map__name(map), '.');
+
+    if (!suffix || !msp_streq(suffix, ".bss"))
+        return 0;
+    if (!from || bpf_map__value_size(from) != bpf_map__value_size(map))
+        return -EUCLEAN; /* fail closed: they are not the same globals */
+    return bpf_map__reuse_fd(map, bpf_map__fd(from));
+}
+
 /* Maps of the main object are shared, others pinned under their own names. */
 static int share_map(const struct msp_loader *loader, struct bpf_map *map)
 {
@@ -45,7 +64,7 @@ static int share_map(const struct msp_loader *loader, struct bpf_map *map)
     int fd;
 
     if (bpf_map__is_internal(map))
-        return 0;
+        return share_globals(loader, map);
     if (strncmp(name, "msp_t_", 6) == 0)
         return bpf_map__set_autocreate(map, false);
     fd = msp_loader_map_fd(loader, name);
@@ -285,6 +304,18 @@ static void settle(struct msp_loader *loader, struct msp_lsm_item *item)
         item->state = MSP_LSM_KEPT;
 }
 
+/* Of our own network namespace; 0 = not known, which stands for every one. */
+static uint64_t netns_cookie(void)
+{
+    msp_autoclose int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+
+    if (fd >= 0)
+        (void)getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
+    return cookie;
+}
+
 static int map_page(struct msp_loader *loader, struct msp_lsm *lsm)
 {
     char path[MSP_PIN_PATH_BYTES];
@@ -302,6 +333,8 @@ static int map_page(struct msp_loader *loader, struct msp_lsm *lsm)
         return -errno;
     lsm->page = page;
     __atomic_store_n(&lsm->page->tgid, (uint32_t)getpid(), __ATOMIC_RELEASE);
+    __atomic_store_n(&lsm->page->netns_cookie, netns_cookie(),
+                     __ATOMIC_RELEASE);
     return 0;
 }
 
@@ -377,6 +410,17 @@ bool msp_lsm_check(struct msp_lsm *lsm)
         lsm->canary = MSP_LSM_SILENT;
     /* else there was no thread and nothing to be seen: as it was */
     return before != lsm->canary;
+}
+
+const char *msp_lsm_hash_name(const struct msp_lsm *lsm)
+{
+    if (!lsm->page || lsm->canary != MSP_LSM_CALLED)
+        return "none";
+    if (__atomic_load_n(&lsm->page->n_hashed, __ATOMIC_ACQUIRE))
+        return "sha256";
+    return __atomic_load_n(&lsm->page->n_not_hashed, __ATOMIC_ACQUIRE)
+               ? "failed"
+               : "not tried";
 }
 
 static bool is_ftrace_off(void)

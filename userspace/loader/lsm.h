@@ -8,8 +8,9 @@
  * Their links can neither be updated nor detached: a new one is pinned beside
  * the old one, which says the same, and renamed over it.
  *
- * A new object of such programs: a row in lsmprogs.c. Its programs must not
- * write globals, since each may be loaded by itself.
+ * A new object of such programs: a row in lsmprogs.c. Each program may be
+ * loaded by itself, so what they write is in maps; the only global they have
+ * is that of the main object, msp_root_inode.
  */
 #pragma once
 
@@ -85,7 +86,7 @@ struct msp_lsm {
     uint32_t features; /* of enum msp_lsm_feature */
     struct msp_lsm_item item[MSP_LSM_PROGS_MAX];
     size_t n;
-    struct msp_lsm_state *page; /* of the canary, mapped; NULL */
+    struct msp_lsm_state *page; /* mapped; NULL */
     enum msp_lsm_canary canary;
     bool is_tracing_called; /* when the canary was last looked at */
 };
@@ -118,6 +119,12 @@ bool msp_lsm_is_tier(const struct msp_lsm *lsm);
 
 /* A program of a feature is asked for and not attached. */
 bool msp_lsm_lacks(const struct msp_lsm *lsm, enum msp_lsm_feature feature);
+
+/*
+ * Whether the kernel reads executables at exec: "none" (nobody asks it to),
+ * "not tried", "sha256", "failed" (it never could; mspd reads them).
+ */
+const char *msp_lsm_hash_name(const struct msp_lsm *lsm);
 
 /* What to do about MSP_LSM_SILENT, as far as it can be found out. */
 const char *msp_lsm_why_silent(const struct msp_lsm *lsm);

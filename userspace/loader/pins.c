@@ -79,6 +79,13 @@ void msp_pins_path(const struct msp_pins *pins, const char *folder,
                    folder, name, is_new ? "-new" : "");
 }
 
+void msp_pins_folder_path(const char *pin_dir, const char *folder,
+                          char ret_path[MSP_PIN_PATH_BYTES])
+{
+    (void)snprintf(ret_path, MSP_PIN_PATH_BYTES, "%s/layout-%d/%s", pin_dir,
+                   MSP_LAYOUT, folder);
+}
+
 void msp_pins_gen_path(const struct msp_pins *pins, uint64_t generation,
                        bool is_new, const char *name,
                        char ret_path[MSP_PIN_PATH_BYTES])

@@ -41,6 +41,11 @@ void msp_pins_path(const struct msp_pins *pins, const char *folder,
                    const char *name, bool is_new,
                    char ret_path[MSP_PIN_PATH_BYTES]);
 
+/* The path of a folder of our tree, or of what is in it ("maps/msp_meta"), below
+ * a directory that need not be open. */
+void msp_pins_folder_path(const char *pin_dir, const char *folder,
+                          char ret_path[MSP_PIN_PATH_BYTES]);
+
 /* As msp_pins_path for gen/<generation>[-new]/<name>; name may be NULL. */
 void msp_pins_gen_path(const struct msp_pins *pins, uint64_t generation,
                        bool is_new, const char *name,

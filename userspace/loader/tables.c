@@ -27,8 +27,13 @@ struct table {
     uint32_t room; /* entries, if more than n; such a table stays writable */
 };
 
+struct sha_row {
+    struct msp_sha256 key;
+    struct msp_idset set;
+};
+
 enum {
-    TABLES = 17
+    TABLES = 18
 };
 
 /* Everything of one apply; names are copied into fixed records. */
@@ -40,6 +45,8 @@ struct job {
     struct msp_name *privilege_names;
     struct msp_image_prefix *prefixes; /* with those of port 0 */
     uint32_t n_prefixes;
+    struct sha_row *shas; /* contents that are demanded */
+    uint32_t n_shas;
     struct table table[TABLES];
     int fd[TABLES]; /* inner maps */
 };
@@ -52,6 +59,7 @@ static void job_done(struct job *job)
     free(job->identity_names);
     free(job->privilege_names);
     free(job->prefixes);
+    free(job->shas);
 }
 
 static int take_names(struct job *job, const struct msp_image *image)
@@ -105,6 +113,33 @@ static int take_prefixes(struct job *job, const struct msp_image *image)
     }
     job->prefixes = out;
     job->n_prefixes = m;
+    return 0;
+}
+
+/* Which identities demand which contents, of whatever file. */
+static int take_shas(struct job *job, const struct msp_image *image)
+{
+    uint32_t n = image->n[MSP_SEC_IDENTITIES];
+    struct sha_row *rows = calloc(n + 1, sizeof(*rows));
+
+    if (!rows)
+        return -ENOMEM;
+    job->shas = rows;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct msp_image_identity *identity = &image->identities[i];
+        uint32_t at = 0;
+
+        if (!(identity->flags & MSP_ID_SHA256))
+            continue;
+        while (at < job->n_shas && memcmp(&rows[at].key, identity->sha256,
+                                          sizeof(rows[at].key)) != 0)
+            at++;
+        if (at == job->n_shas) {
+            memcpy(&rows[at].key, identity->sha256, sizeof(rows[at].key));
+            job->n_shas++;
+        }
+        rows[at].set.word[i / 64] |= 1ull << i % 64;
+    }
     return 0;
 }
 
@@ -182,6 +217,8 @@ static void plan(struct job *job, const struct msp_apply *apply)
         array_table("msp_pr_names", "msp_t_name", job->privilege_names,
                     sizeof(struct msp_name), n[MSP_SEC_PRIVILEGES]),
         exe_table(image, apply->exes),
+        {"msp_sha", "msp_t_sha", &job->shas->key, sizeof(*job->shas),
+         &job->shas->set, sizeof(*job->shas), job->n_shas, 0},
         {"msp_process", "msp_t_process", &image->processes->name,
          sizeof(*image->processes), &image->processes->set,
          sizeof(*image->processes), n[MSP_SEC_PROCESSES], 0},
@@ -377,6 +414,8 @@ static int run(struct job *job, const struct msp_apply *apply)
     r = take_names(job, apply->image);
     if (r == 0)
         r = take_prefixes(job, apply->image);
+    if (r == 0)
+        r = take_shas(job, apply->image);
     if (r < 0)
         return msp_loader_fail(job->loader, r, "copying the policy");
     plan(job, apply);

@@ -2,6 +2,7 @@
 """The attacks that rows.txt names: each takes a Run and the row's words."""
 import array
 import ctypes
+import errno
 import fcntl
 import json
 import mmap
@@ -305,7 +306,12 @@ def xdp(run, device, to):
     ring = mmap.mmap(sock.fileno(), offsets[2] + 4 * 16, mmap.MAP_SHARED,
                      offset=0x80000000)
     name = struct.pack("=HHIII", 44, 2, socket.if_nametoindex(device), 0, 0)
-    check(libc.bind(sock.fileno(), name, len(name)))
+    end = time.monotonic() + 5 * run.world.slow
+    while libc.bind(sock.fileno(), name, len(name)) < 0:
+        # the queue is free a little after the socket that had it is gone
+        if ctypes.get_errno() != errno.EBUSY or time.monotonic() > end:
+            check(-1)
+        time.sleep(0.01)
     struct.pack_into("=QII", ring, offsets[2], 0, len(data), 0)
     struct.pack_into("=I", ring, offsets[0], 1)
     return run.told(lambda: check(libc.sendto(
@@ -437,7 +443,8 @@ def sniff(run):
     ear.settimeout(run.seconds)
     pid = os.fork()
     if pid == 0:
-        run.ask(owners_connection(run))
+        become(OWNER)
+        run.reach(tcp(), endpoint(run))
         os._exit(0)
     while run.id.encode() not in ear.recv(65536):
         pass

@@ -30,7 +30,8 @@ UIDS = {"root": 0, "boxed": 0, "user": 2002, "owner": 2001}
 LAYERS = ("connect", "sendmsg", "egress", "uplink", "sk_msg", "lsm")
 # Reasons of the audit by which a layer is known; others at connect are its.
 REASONS = {"datagram": "sendmsg", "socket-kind": "lsm",
-           "past-the-guard": "lsm", "raw-in-container": "lsm"}
+           "past-the-guard": "lsm", "raw-in-container": "lsm",
+           "passed-socket": "sk_msg"}
 
 
 class Row:
@@ -130,7 +131,6 @@ class Oracles:
         counts = dict.fromkeys(LAYERS, 0)
         counts["egress"] = stats["egress-denied"]
         counts["uplink"] = stats["uplink-denied"]
-        counts["sk_msg"] = stats.get("fd-denied", 0)
         for audit in self.ctl("audit")["audit"]:
             if audit["verdict"] == "deny" and audit["stage"] == "connect":
                 counts[REASONS.get(audit["reason"],

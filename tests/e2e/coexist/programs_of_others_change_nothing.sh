@@ -262,7 +262,7 @@ detached() {
 }
 
 sandbox_up
-bpftool prog loadall "$MSP_BUILD/bin/tests/foreign.bpf.o" \
+bpftool prog loadall "$MSP_BUILD/bin/tests/foreign.bpf" \
     "$SB_DIR/bpf/foreign" || die "cannot load the programs of others"
 in_ns vm ip route add "$VIP/32" via 10.97.0.1
 sandbox_start_sim

@@ -123,7 +123,8 @@ contents() {
     cp "$APP" "$DIR/.right"
     upgrade
     within "other contents have none" EPERM "$APP" ask
-    check "status says so" until_true 2 test_why "not what the file contains"
+    check "status says so" until_true 2 test_why \
+        "the file has $(sha_of "$APP")"
     check_eq "and of which selector" "$(unresolved selector)" exeSha256
     new "nor have the right contents elsewhere" EPERM "$DIR/.right" ask
     allowed "who runs the right ones keeps its right" right

@@ -8,6 +8,8 @@
 
 USER=2001:3001
 LINKS=
+# tracepoints and those at the cgroup; LSM has others, where the kernel has LSM
+AT_CGROUP='sockops|egress|[a-z]+[46]'
 
 # "name link-id program-id" of each link
 links() {
@@ -53,8 +55,8 @@ denied() {
 
 in_order() {
     check_eq "links were made in order" \
-        "$(links | sort -n -k2 | cut -d' ' -f1 | sed 's/msp_on_.*/msp_on/' |
-            uniq | tr '\n' ' ')" \
+        "$(links | sort -n -k2 | cut -d' ' -f1 | grep -E "^msp_(on_.*|$AT_CGROUP)\$" |
+            sed 's/msp_on_.*/msp_on/' | uniq | tr '\n' ' ')" \
         "msp_on msp_sockops msp_bind4 msp_bind6 msp_peername4 msp_peername6 \
 msp_egress msp_sendmsg4 msp_sendmsg6 msp_connect6 msp_connect4 "
 }
@@ -84,7 +86,7 @@ restarted() {
     sandbox_stop_mspd "$1"
     sandbox_start_mspd
     check_eq "$1: links at the cgroup are the same" "$(same "$before" 2)" \
-        "$(names 'sockops|[46]$|egress')"
+        "$(names "^msp_($AT_CGROUP)\$")"
     check_eq "$1: none runs the program it ran" "$(same "$before" 3)" ""
     check_eq "$1: links of tracepoints are others" \
         "$(names msp_on_ | wc -w)" 5
@@ -95,7 +97,7 @@ restarted() {
 # The program of a link by a rival's: bpf_link_update without an expectation.
 exchanged() {
     local pin=$LINKS/msp_connect4
-    bpftool prog loadall "$MSP_BUILD/bin/tests/foreign.bpf.o" \
+    bpftool prog loadall "$MSP_BUILD/bin/tests/foreign.bpf" \
         "$SB_DIR/bpf/foreign" || die "cannot load the programs of others"
     link_update "$pin" "$SB_DIR/bpf/foreign/vip_connect4" ||
         die "cannot exchange the program"

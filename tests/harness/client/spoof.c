@@ -19,6 +19,8 @@
  *   chroot DIR FROM PATH ...         FROM as PATH in a root of its own
  *   detached fsmount|open_tree DIR FROM PATH ...   ... in a mount nowhere
  *   mm-map PATH ...            PR_SET_MM_MAP: /proc/PID/exe is PATH
+ *   takeover APP DIR FROM ARGV0 ...  FROM with the numbers APP had, on ext4
+ *   fuse APP DIR FROM ARGV0 ...      the same by a FUSE of its own (MSP_FUSE)
  *   who PID PATH               what a naive reader believes of a process
  */
 #include "spoof.h"
@@ -45,6 +47,7 @@ static const struct {
     {"race", spoof_race, 6},         {"trace", spoof_trace, 5},
     {"mount", spoof_mount, 5},       {"chroot", spoof_chroot, 5},
     {"detached", spoof_detached, 6}, {"mm-map", spoof_mm_map, 3},
+    {"takeover", spoof_takeover, 6}, {"fuse", spoof_fuse, 6},
     {"who", spoof_who, 3},
 };
 

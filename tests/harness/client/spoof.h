@@ -58,12 +58,16 @@ int spoof_mount(int argc, char **argv);
 int spoof_chroot(int argc, char **argv);
 int spoof_detached(int argc, char **argv);
 int spoof_mm_map(int argc, char **argv);
+int spoof_takeover(int argc, char **argv);
+int spoof_fuse(int argc, char **argv);
 int spoof_who(int argc, char **argv);
 
 /* --- helpers ------------------------------------------------------------ */
 
 /* A user namespace, and a mount namespace if wanted; ids stay what they are. */
 void spoof_unshare(int flags);
+/* The bytes of one descriptor from where it is, to another. */
+void spoof_copy_bytes(int in, int out);
 /* Copies a file's bytes; the copy is executable. */
 void spoof_copy(const char *from, int to_dir, const char *to);
 /* argv = {ARGV0, VERB...}: becomes PATH; exits if it cannot. */

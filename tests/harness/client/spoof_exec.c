@@ -117,7 +117,7 @@ int spoof_fexec(int argc, char **argv)
     spoof_die("fexecve");
 }
 
-static void copy_bytes(int from, int to)
+void spoof_copy_bytes(int from, int to)
 {
     for (;;) {
         ssize_t n = sendfile(to, from, NULL, 1 << 20);
@@ -136,7 +136,7 @@ void spoof_copy(const char *from, int to_dir, const char *to)
 
     if (in < 0 || out < 0)
         spoof_die(in < 0 ? from : to);
-    copy_bytes(in, out);
+    spoof_copy_bytes(in, out);
     (void)fchmod(out, 0755);
     (void)close(in);
     (void)close(out);
@@ -150,7 +150,7 @@ int spoof_memfd(int argc, char **argv)
     (void)argc;
     if (in < 0 || fd < 0)
         spoof_die("memfd");
-    copy_bytes(in, fd);
+    spoof_copy_bytes(in, fd);
     (void)fexecve(fd, argv + 3, environ);
     spoof_die("fexecve");
 }

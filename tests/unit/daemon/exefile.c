@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <msp/child.h>
+#include <msp/fs.h>
 
 #include "harness/test.h"
 
@@ -173,9 +174,9 @@ static void accepted_file_systems_are_those(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(accepted); i++)
-        assert_true(msp_exe_is_accepted(accepted[i]));
+        assert_true(msp_fs_is_accepted(accepted[i]));
     for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
-        assert_false(msp_exe_is_accepted(refused[i]));
+        assert_false(msp_fs_is_accepted(refused[i]));
     assert_string_equal(msp_exe_magic_name(0x794c7630), "overlay");
     assert_string_equal(msp_exe_magic_name(0x62656572), "sysfs");
     assert_null(msp_exe_magic_name(0x1234567));

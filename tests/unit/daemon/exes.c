@@ -376,6 +376,22 @@ static void contents_are_read_once_the_file_has_settled(void **state)
     assert_int_equal(exes_file(bench, "tool")->n_retired, 0);
 }
 
+/* As long as its file system rounds times, a write would leave the same. */
+static void coarse_time_stamps_settle_later(void **state)
+{
+    struct exes_bench *bench = *state;
+    uint64_t began;
+
+    bench->time_gran = 400000000;
+    exes_put_file(bench, "tool", "abc");
+    began = msp_io_now_ms();
+    exes_add_path(bench, "tool", MSP_EXE_HOST | MSP_EXE_HASHED);
+    exes_begin(bench);
+    exes_wait_prepared(bench);
+    assert_true(msp_io_now_ms() - began >= MSP_EXE_SETTLE_MS + 400 - 10);
+    assert_true(exes_file(bench, "tool")->current.has_sha256);
+}
+
 static void a_file_written_while_it_is_read_is_not_believed(void **state)
 {
     struct exes_bench *bench = *state;
@@ -592,6 +608,7 @@ int main(void)
         TEST(what_no_watch_tells_the_sweep_finds),
         TEST(on_other_file_systems_nothing_matches),
         TEST(contents_are_read_once_the_file_has_settled),
+        TEST(coarse_time_stamps_settle_later),
         TEST(a_file_written_while_it_is_read_is_not_believed),
         TEST(an_unsure_hash_is_not_believed),
         TEST(two_paths_of_one_file_change_together),

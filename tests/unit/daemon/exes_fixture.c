@@ -131,6 +131,7 @@ static int play_facts(void *data, const int *fd, size_t n,
             .fd = (uint32_t)fd[i],
             .mode = st.st_mode,
             .nlink = (uint32_t)st.st_nlink,
+            .time_gran = bench->time_gran,
         };
     }
     return 0;

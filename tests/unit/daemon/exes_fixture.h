@@ -40,6 +40,7 @@ struct exes_bench {
     int blind; /* hops are watched by nobody: negative errno */
     void (*meanwhile)(struct exes_bench *bench); /* before each answer */
     uint64_t magic;                              /* of every file; 0 = ext4 */
+    uint32_t time_gran;
     struct msp_exe running;
     int n_changed;
     int n_prepared;

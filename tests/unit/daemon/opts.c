@@ -94,6 +94,32 @@ static void help_and_version_end_it(void **state)
     assert_int_equal(parse(version, &opts), MSP_OPTS_DONE);
 }
 
+static void a_guard_is_asked_for_in_whole(void **state)
+{
+    static const char *const good[ARGS] = {
+        "--guard", "--guard-key=/k",   "--guard-protect",
+        "/p",      "--guard-allow=/a", "--guard-kernel"};
+    static const char *const bad[][ARGS] = {
+        {"--guard"},
+        {"--guard-key=/k"},
+        {"--guard-kernel"},
+        {"--guard-allow=/a"},
+        {"--guard", "--guard-key=/k", "--lsm=off"},
+        {"--guard", "--guard-key=/k", "--guard-protect=relative"},
+    };
+    struct msp_opts opts;
+
+    (void)state;
+    assert_int_equal(parse(good, &opts), MSP_OPTS_RUN);
+    assert_true(opts.is_guard);
+    assert_true(opts.is_guard_kernel);
+    assert_string_equal(opts.guard_key, "/k");
+    assert_int_equal(opts.n_guard_protect, 1);
+    assert_string_equal(opts.guard_allow[0], "/a");
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(parse(bad[i], &opts), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +127,7 @@ int main(void)
         cmocka_unit_test(takes_values_in_both_spellings),
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(help_and_version_end_it),
+        cmocka_unit_test(a_guard_is_asked_for_in_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,6 +102,7 @@ static void a_file_has_who_demands_it_and_who_demands_none(void **state)
     assert_int_equal(rows.n, 2);
     assert_int_equal(rows.entry[0].key.ino, 20);
     expect(&rows, 20, 0x3, 0x5, 0);
+    assert_int_equal(row_of(&rows, 20)->demands.word[0], 0x4);
     assert_int_equal(row_of(&rows, 20)->ctime_sec, 120);
     expect(&rows, 30, 0x9, 0x1, 0); /* nobody of an unknown user */
     assert_int_equal(row_of(&rows, 30)->path, 1);
@@ -118,6 +119,8 @@ static void other_contents_or_unknown_ones_match_nobody(void **state)
     (void)state;
     expect(&rows, 20, 0x3, 0x1, 0);
     expect(&rows, 40, 0x1, 0x1, 0);
+    /* but for contents the kernel reads at exec it is there */
+    assert_int_equal(row_of(&rows, 20)->demands.word[0], 0x4);
 }
 
 static void before_names_are_known_nobody_is_left_out(void **state)

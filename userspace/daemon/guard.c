@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The tamper guard in the life of mspd: start, locking, what was refused. */
+#include "loader/guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include <msp/cleanup.h>
+#include <msp/limits.h>
+
+#include "base/log.h"
+#include "daemon/guardset.h"
+#include "daemon/mspd.h"
+#include "daemon/token.h"
+
+enum {
+    LINKS_EVERY = 5, /* heartbeats */
+};
+
+static int refuse(const char *why)
+{
+    msp_log(MSP_LOG_ERR, "start.guard", "why", why, NULL);
+    return -EPERM;
+}
+
+/* --- start -------------------------------------------------------------- */
+
+/* @return 0; negative errno, which was logged */
+static int open_set(const struct mspd *mspd, struct msp_guardset *set)
+{
+    const char *what = "";
+    int r = msp_guardset_open(set, &mspd->opts, &what);
+
+    if (r < 0)
+        msp_log(MSP_LOG_ERR, "start.guard", "file", what, "error", strerror(-r),
+                NULL);
+    return r;
+}
+
+/* The one that is guarded, or nothing is touched. */
+static int check_same(const struct mspd *mspd,
+                      const struct msp_guard_state *state)
+{
+    struct msp_guardset set;
+    int r = open_set(mspd, &set);
+
+    if (r == 0 && memcmp(state->options, set.digest, sizeof(set.digest)) != 0)
+        /* fail closed: it would do something else than the guarded one */
+        r = refuse("the guard is locked and was made with other options, users "
+                   "or files; mspctl unlock first, or reboot");
+    msp_guardset_done(&set);
+    return r;
+}
+
+int mspd_guard_judge(struct mspd *mspd)
+{
+    struct msp_guard_state state;
+    int r = msp_guard_find(mspd->opts.pin_dir, &state);
+
+    if (r < 0) {
+        msp_log_errno(MSP_LOG_ERR, "start.guard", r);
+        return r;
+    }
+    mspd->guard.found = msp_guard_is_now(&state);
+    if (mspd->guard.found != MSP_GUARD_IS_LOCKED)
+        return 0;
+    /* fail closed: whoever started this mspd may not be who made the guard */
+    if (!mspd->opts.is_guard)
+        return refuse("the guard is locked and this start is without --guard; "
+                      "mspctl unlock first, or reboot");
+    if (msp_guard_try_role(mspd->opts.pin_dir) < 0)
+        return refuse("the guard is locked and does not know this mspd: its "
+                      "file or a library was replaced, or it was started "
+                      "traced or in a container; reboot");
+    return check_same(mspd, &state);
+}
+
+static int read_key(const char *path, uint8_t ret[MSP_TOKEN_KEY_BYTES])
+{
+    msp_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const char *why = fd < 0 ? strerror(errno) : msp_token_read_key(fd, ret);
+
+    if (!why)
+        return 0;
+    msp_log(MSP_LOG_ERR, "start.guard", "key", path, "why", why, NULL);
+    return -EINVAL;
+}
+
+static int make_of(struct mspd *mspd, const struct msp_guardset *set)
+{
+    struct msp_guard_config config = {.want = set->want, .n = set->n};
+    int r = read_key(mspd->opts.guard_key, config.state.key);
+
+    if (r < 0)
+        return r;
+    r = msp_guardset_host(config.state.host, sizeof(config.state.host));
+    if (r < 0) {
+        msp_log(MSP_LOG_ERR, "start.guard", "file", "/etc/machine-id", "error",
+                strerror(-r), NULL);
+        return r;
+    }
+    memcpy(config.state.options, set->digest, sizeof(set->digest));
+    config.state.flags = mspd->opts.is_guard_kernel ? MSP_GUARD_KERNEL : 0;
+    return msp_guard_make(&mspd->loader, mspd->cgroup.fd, &config);
+}
+
+static int make(struct mspd *mspd)
+{
+    struct msp_guardset set;
+    int r = open_set(mspd, &set);
+
+    if (r == 0)
+        r = make_of(mspd, &set);
+    msp_guardset_done(&set);
+    return r;
+}
+
+/* Every program is there and called, or there is no guard. */
+static int check_programs(const struct mspd *mspd)
+{
+    if (mspd->lsm.canary != MSP_LSM_CALLED)
+        return refuse("--guard needs BPF LSM, which this kernel does not call");
+    for (size_t i = 0; i < mspd->lsm.n; i++) {
+        const struct msp_lsm_item *item = &mspd->lsm.item[i];
+
+        if (item->prog->feature != MSP_LSM_GUARD ||
+            item->state == MSP_LSM_ATTACHED)
+            continue;
+        msp_log(MSP_LOG_ERR, "start.guard", "program", item->prog->name,
+                "state", msp_lsm_state_name(item->state), "error",
+                strerror(-item->error), NULL);
+        return -EOPNOTSUPP;
+    }
+    return 0;
+}
+
+int mspd_guard_start(struct mspd *mspd)
+{
+    bool is_locked = mspd->guard.found == MSP_GUARD_IS_LOCKED;
+    int r;
+
+    if (!mspd->opts.is_guard)
+        return mspd->guard.found == MSP_GUARD_IS_NONE
+                   ? 0
+                   : msp_guard_drop(&mspd->loader);
+    r = check_programs(mspd);
+    if (r < 0)
+        return r;
+    r = is_locked ? msp_guard_take_over(&mspd->loader, mspd->cgroup.fd)
+                  : make(mspd);
+    if (r < 0) {
+        msp_log(MSP_LOG_ERR, "start.guard", "error", strerror(-r), "why",
+                mspd->loader.why, NULL);
+        return r;
+    }
+    mspd->guard.is_on = true;
+    mspd->guard.was = MSP_GUARD_IS_LOCKED;
+    (void)msp_guard_stats(&mspd->loader, mspd->guard.stat);
+    msp_log(MSP_LOG_WARN, "guard.locked", "guard",
+            is_locked ? "taken over" : "new", NULL);
+    return 0;
+}
+
+/* --- running ------------------------------------------------------------ */
+
+static void log_refused(struct mspd *mspd)
+{
+    struct msp_guard_stat now[MSP_GUARD_KIND_COUNT];
+
+    if (msp_guard_stats(&mspd->loader, now) < 0)
+        return;
+    for (int i = 0; i < MSP_GUARD_KIND_COUNT; i++) {
+        char n[24], pid[16], uid[16], comm[sizeof(now->comm) + 1] = "";
+
+        if (now[i].n == mspd->guard.stat[i].n)
+            continue;
+        (void)snprintf(n, sizeof(n), "%" PRIu64,
+                       (uint64_t)(now[i].n - mspd->guard.stat[i].n));
+        (void)snprintf(pid, sizeof(pid), "%u", now[i].pid);
+        (void)snprintf(uid, sizeof(uid), "%u", now[i].uid);
+        memcpy(comm, now[i].comm, sizeof(now->comm));
+        msp_log(MSP_LOG_WARN, "guard.refused", "kind",
+                msp_guard_kind_name((enum msp_guard_kind)i), "times", n,
+                "last_pid", pid, "last_uid", uid, "last_comm", comm, NULL);
+    }
+    memcpy(mspd->guard.stat, now, sizeof(now));
+}
+
+void mspd_guard_beat(struct mspd *mspd)
+{
+    enum msp_guard_is is;
+
+    if (!mspd->guard.is_on)
+        return;
+    log_refused(mspd);
+    is = mspd_guard_is(mspd);
+    if (is != mspd->guard.was)
+        msp_log(MSP_LOG_WARN,
+                is == MSP_GUARD_IS_LOCKED ? "guard.locked" : "guard.unlocked",
+                "why", "the time of the token is over", NULL);
+    mspd->guard.was = is;
+    if (++mspd->guard.n_beats % LINKS_EVERY == 0 &&
+        msp_guard_links(&mspd->loader) < 0)
+        msp_log(MSP_LOG_ERR, "guard.links", "why", mspd->loader.why, NULL);
+}
+
+enum msp_guard_is mspd_guard_is(struct mspd *mspd)
+{
+    struct msp_guard_state state;
+
+    if (!mspd->guard.is_on)
+        return MSP_GUARD_IS_NONE;
+    if (msp_guard_read(&mspd->loader, &state) < 0)
+        return MSP_GUARD_IS_LOCKED; /* fail closed: not known to be open */
+    return msp_guard_is_now(&state);
+}
+
+const char *mspd_guard_unlock(struct mspd *mspd, const char *token, size_t len)
+{
+    struct msp_guard_state state;
+    struct msp_token_rule rule = {.key = state.key, .host = state.host};
+    uint64_t expires_s = 0, left_s;
+    const char *why;
+
+    if (!mspd->guard.is_on)
+        return "there is no guard: mspd was started without --guard";
+    if (msp_guard_read(&mspd->loader, &state) < 0)
+        return "the guard's state cannot be read";
+    rule.now_s = msp_guard_now_s(&state);
+    why = msp_token_check(token, len, &rule, &expires_s);
+    if (why)
+        return why;
+    left_s = expires_s - rule.now_s;
+    if (left_s > MSP_UNLOCK_MAX_S)
+        left_s = MSP_UNLOCK_MAX_S;
+    if (msp_guard_unlock(&mspd->loader, left_s) < 0)
+        return mspd->loader.why;
+    mspd->guard.was = MSP_GUARD_IS_UNLOCKED;
+    return NULL;
+}
+
+/* --- status -------------------------------------------------------------- */
+
+void mspd_guard_report(struct mspd *mspd, struct msp_rec *rec)
+{
+    struct msp_guard_state state = {0};
+    uint64_t left_s = 0;
+
+    msp_rec_str(rec, "guard.state", msp_guard_is_name(mspd_guard_is(mspd)));
+    if (!mspd->guard.is_on)
+        return;
+    if (msp_guard_read(&mspd->loader, &state) == 0)
+        left_s = msp_guard_left_s(&state);
+    msp_rec_str(rec, "guard.host", state.host);
+    msp_rec_uint(rec, "guard.unlocked_s", left_s);
+    msp_rec_bool(rec, "guard.modules", state.flags & MSP_GUARD_KERNEL);
+}
+
+void mspd_guard_report_refused(struct mspd *mspd, struct msp_rec *rec)
+{
+    struct msp_guard_stat now[MSP_GUARD_KIND_COUNT];
+
+    if (!mspd->guard.is_on || msp_guard_stats(&mspd->loader, now) < 0)
+        return;
+    for (int i = 0; i < MSP_GUARD_KIND_COUNT; i++) {
+        msp_rec_str(rec, "_item", "guard_refused");
+        msp_rec_str(rec, "kind", msp_guard_kind_name((enum msp_guard_kind)i));
+        msp_rec_uint(rec, "times", now[i].n);
+        msp_rec_end(rec);
+    }
+}

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "loader/guard.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <msp/cleanup.h>
+
+#include "loader/object.h"
+#include "msp_guard.skel.h"
+
+static const uint64_t second_ns = 1000000000;
+static const char sysctl_link[] = "msp_g_sysctl";
+
+static void close_dir(DIR **dir)
+{
+    if (*dir)
+        (void)closedir(*dir);
+}
+
+static void close_skel(struct msp_guard_bpf **skel)
+{
+    msp_guard_bpf__destroy(*skel);
+}
+
+static uint64_t boot_ns(void)
+{
+    struct timespec t = {0};
+
+    (void)clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * second_ns + (uint64_t)t.tv_nsec;
+}
+
+/* --- state -------------------------------------------------------------- */
+
+enum msp_guard_is msp_guard_is_now(const struct msp_guard_state *state)
+{
+    if (!(state->flags & MSP_GUARD_ON))
+        return MSP_GUARD_IS_NONE;
+    return boot_ns() < state->unlocked_until_ns ? MSP_GUARD_IS_UNLOCKED
+                                                : MSP_GUARD_IS_LOCKED;
+}
+
+uint64_t msp_guard_now_s(const struct msp_guard_state *state)
+{
+    uint64_t since = state->since_s + (boot_ns() - state->since_ns) / second_ns;
+    time_t wall = time(NULL);
+
+    /* a clock that was set back does not make old tokens good again */
+    return wall > 0 && (uint64_t)wall > since ? (uint64_t)wall : since;
+}
+
+int msp_guard_find(const char *pin_dir, struct msp_guard_state *ret_state)
+{
+    LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_RDONLY);
+    char path[MSP_PIN_PATH_BYTES];
+    msp_autoclose int fd = -1;
+    uint32_t zero = 0;
+
+    *ret_state = (struct msp_guard_state){0};
+    msp_pins_folder_path(pin_dir, "maps/msp_guard", path);
+    fd = bpf_obj_get_opts(path, &opts);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return bpf_map_lookup_elem(fd, &zero, ret_state) < 0 ? -errno : 0;
+}
+
+int msp_guard_try_role(const char *pin_dir)
+{
+    char path[MSP_PIN_PATH_BYTES];
+    msp_autoclose int fd = -1;
+
+    msp_pins_folder_path(pin_dir, "maps/msp_guard", path);
+    fd = bpf_obj_get(path);
+    return fd < 0 ? -errno : 0;
+}
+
+/* @return descriptor of a pinned map of the guard, to write; -errno, `why` */
+static int open_map(struct msp_loader *loader, const char *name)
+{
+    char path[MSP_PIN_PATH_BYTES];
+    int fd;
+
+    msp_pins_path(&loader->pins, "maps", name, false, path);
+    fd = bpf_obj_get(path);
+    return fd < 0 ? msp_loader_fail(loader, -errno, "opening %s", path) : fd;
+}
+
+int msp_guard_read(struct msp_loader *loader, struct msp_guard_state *ret_state)
+{
+    return msp_guard_find(loader->pins.dir, ret_state);
+}
+
+static int write_state(struct msp_loader *loader,
+                       const struct msp_guard_state *state)
+{
+    msp_autoclose int fd = open_map(loader, "msp_guard");
+    uint32_t zero = 0;
+
+    if (fd < 0)
+        return fd;
+    if (bpf_map_update_elem(fd, &zero, state, BPF_ANY) < 0)
+        return msp_loader_fail(loader, -errno, "writing msp_guard");
+    return 0;
+}
+
+int msp_guard_unlock(struct msp_loader *loader, uint64_t seconds)
+{
+    struct msp_guard_state state;
+    int r = msp_guard_read(loader, &state);
+
+    if (r < 0)
+        return msp_loader_fail(loader, r, "reading msp_guard");
+    state.unlocked_until_ns = seconds ? boot_ns() + seconds * second_ns : 0;
+    return write_state(loader, &state);
+}
+
+uint64_t msp_guard_left_s(const struct msp_guard_state *state)
+{
+    uint64_t now = boot_ns();
+
+    if (!(state->flags & MSP_GUARD_ON) || state->unlocked_until_ns <= now)
+        return 0;
+    return (state->unlocked_until_ns - now + second_ns - 1) / second_ns;
+}
+
+int msp_guard_drop(struct msp_loader *loader)
+{
+    struct msp_guard_state none = {0};
+    char path[MSP_PIN_PATH_BYTES];
+
+    msp_pins_path(&loader->pins, "links", sysctl_link, false, path);
+    (void)unlink(path);
+    return write_state(loader, &none);
+}
+
+int msp_guard_stats(struct msp_loader *loader, struct msp_guard_stat *ret)
+{
+    msp_autoclose int fd = msp_loader_map_rdonly(loader, "msp_guard_stat");
+
+    if (fd < 0)
+        return fd;
+    for (uint32_t i = 0; i < MSP_GUARD_KIND_COUNT; i++)
+        if (bpf_map_lookup_elem(fd, &i, &ret[i]) < 0)
+            return -errno;
+    return 0;
+}
+
+/* --- programs that mspd runs --------------------------------------------- */
+
+/* Loads those that are not of the LSM, over the pinned maps. */
+static int open_skel(struct msp_loader *loader, struct msp_guard_bpf **ret_skel)
+{
+    msp_cleanup(close_skel) struct msp_guard_bpf *skel = msp_guard_bpf__open();
+    char path[MSP_PIN_PATH_BYTES];
+    struct bpf_program *prog;
+    struct bpf_map *map;
+    int r;
+
+    if (!skel)
+        return msp_loader_fail(loader, -errno, "opening the guard's object");
+    bpf_object__for_each_program(prog, skel->obj)
+        (void)bpf_program__set_autoload(prog, false);
+    (void)bpf_program__set_autoload(skel->progs.msp_g_files, true);
+    (void)bpf_program__set_autoload(skel->progs.msp_g_tasks, true);
+    (void)bpf_program__set_autoload(skel->progs.msp_g_place, true);
+    (void)bpf_program__set_autoload(skel->progs.msp_g_sysctl, true);
+    bpf_object__for_each_map(map, skel->obj) {
+        if (bpf_map__is_internal(map))
+            continue;
+        msp_pins_path(&loader->pins, "maps", bpf_map__name(map), false, path);
+        r = bpf_map__set_pin_path(map, path);
+        if (r < 0)
+            return msp_loader_fail(loader, r, "pin path %s", path);
+    }
+    r = msp_guard_bpf__load(skel);
+    if (r < 0)
+        return msp_loader_fail(loader, r, "loading the guard's object");
+    *ret_skel = TAKE_PTR(skel);
+    return 0;
+}
+
+/* @param pid whose descriptors; 0: all tasks */
+static int run_iter(struct msp_loader *loader, const struct bpf_program *prog,
+                    pid_t pid)
+{
+    union bpf_iter_link_info info = {.task = {.pid = (__u32)pid}};
+    LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = pid ? &info : NULL,
+                .iter_info_len = pid ? sizeof(info) : 0);
+    msp_autoclose int link_fd =
+        bpf_link_create(bpf_program__fd(prog), 0, BPF_TRACE_ITER, &opts);
+    msp_autoclose int fd = -1;
+    char nothing[16];
+    ssize_t n;
+
+    if (link_fd >= 0)
+        fd = bpf_iter_create(link_fd);
+    if (fd < 0)
+        return msp_loader_fail(loader, -errno, "starting %s",
+                               bpf_program__name(prog));
+    do
+        n = read(fd, nothing, sizeof(nothing));
+    while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
+    return n < 0 ? msp_loader_fail(loader, -errno, "running %s",
+                                   bpf_program__name(prog))
+                 : 0;
+}
+
+static int run_place(struct msp_loader *loader,
+                     const struct msp_guard_bpf *skel)
+{
+    struct msp_guard_place_ctx ctx = {0};
+    LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx,
+                .ctx_size_in = sizeof(ctx));
+    int r =
+        bpf_prog_test_run_opts(bpf_program__fd(skel->progs.msp_g_place), &opts);
+
+    if (r < 0)
+        return msp_loader_fail(loader, r, "running msp_g_place");
+    if (!ctx.is_found)
+        /* fail closed: nobody could be told from a container */
+        return msp_loader_fail(loader, -ENOENT, "the guard did not find pid 1");
+    return 0;
+}
+
+/* --- links --------------------------------------------------------------- */
+
+static int register_link(struct msp_loader *loader, int map_fd,
+                         const char *path)
+{
+    msp_autoclose int fd = msp_object_open(loader, path, MSP_OBJECT_LINK, NULL);
+    struct bpf_link_info info = {0};
+    __u32 len = sizeof(info), one = 1;
+
+    if (fd == -ENOENT || fd == -EUCLEAN)
+        return 0; /* it went meanwhile; the program of a filter */
+    if (fd < 0)
+        return fd;
+    if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ||
+        bpf_map_update_elem(map_fd, &info.id, &one, BPF_ANY) < 0)
+        return msp_loader_fail(loader, -errno, "registering link %s", path);
+    return 0;
+}
+
+int msp_guard_links(struct msp_loader *loader)
+{
+    static const char *const folders[] = {"links", "uplinks"};
+    msp_autoclose int map_fd = open_map(loader, "msp_guard_link");
+
+    if (map_fd < 0)
+        return map_fd;
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+        msp_cleanup(close_dir) DIR *dir = NULL;
+        char path[2 * MSP_PIN_PATH_BYTES];
+        const struct dirent *entry;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", loader->pins.root,
+                       folders[i]);
+        dir = opendir(path);
+        while (dir && (entry = readdir(dir))) {
+            int r;
+
+            if (entry->d_name[0] == '.')
+                continue;
+            (void)snprintf(path, sizeof(path), "%s/%s/%s", loader->pins.root,
+                           folders[i], entry->d_name);
+            r = register_link(loader, map_fd, path);
+            if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+/* Attached anew beside the one there may be, and renamed over it. */
+static int attach_sysctl(struct msp_loader *loader,
+                         const struct msp_guard_bpf *skel, int cgroup_fd)
+{
+    char from[MSP_PIN_PATH_BYTES], to[MSP_PIN_PATH_BYTES];
+    msp_autoclose int fd =
+        bpf_link_create(bpf_program__fd(skel->progs.msp_g_sysctl), cgroup_fd,
+                        BPF_CGROUP_SYSCTL, NULL);
+
+    if (fd < 0)
+        return msp_loader_fail(loader, -errno, "attaching %s", sysctl_link);
+    msp_pins_path(&loader->pins, "links", sysctl_link, true, from);
+    msp_pins_path(&loader->pins, "links", sysctl_link, false, to);
+    (void)unlink(from);
+    if (bpf_obj_pin(fd, from) < 0 || rename(from, to) < 0)
+        return msp_loader_fail(loader, -errno, "pinning %s", to);
+    return 0;
+}
+
+/* --- making -------------------------------------------------------------- */
+
+static int empty_map(struct msp_loader *loader, const struct bpf_map *map)
+{
+    int fd = bpf_map__fd(map);
+    char key[sizeof(struct msp_exe)]; /* the largest */
+
+    if (bpf_map__key_size(map) > sizeof(key))
+        return -EINVAL;
+    while (bpf_map_get_next_key(fd, NULL, key) == 0)
+        if (bpf_map_delete_elem(fd, key) < 0 && errno != ENOENT)
+            return msp_loader_fail(loader, -errno, "emptying %s",
+                                   bpf_map__name(map));
+    return 0;
+}
+
+static int register_files(struct msp_loader *loader,
+                          const struct msp_guard_bpf *skel,
+                          const struct msp_guard_config *config)
+{
+    int want_fd = bpf_map__fd(skel->maps.msp_guard_want), r;
+    uint32_t left;
+
+    for (size_t i = 0; i < config->n; i++) {
+        uint32_t fd = (uint32_t)config->want[i].fd;
+
+        if (bpf_map_update_elem(want_fd, &fd, &config->want[i].flags, BPF_ANY) <
+            0)
+            return msp_loader_fail(loader, -errno, "writing msp_guard_want");
+    }
+    r = run_iter(loader, skel->progs.msp_g_files, getpid());
+    if (r < 0)
+        return r;
+    if (bpf_map_get_next_key(want_fd, NULL, &left) == 0)
+        /* fail closed: a guard with a gap */
+        return msp_loader_fail(loader, -ENOSPC,
+                               "the guard could not register a file");
+    return 0;
+}
+
+/* What an earlier guard, unlocked now, had registered does not count. */
+static int forget(struct msp_loader *loader, const struct msp_guard_bpf *skel)
+{
+    const struct bpf_map *const maps[] = {
+        skel->maps.msp_guard_file, skel->maps.msp_guard_link,
+        skel->maps.msp_guard_cg,   skel->maps.msp_guard_mnt,
+        skel->maps.msp_guard_want,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+        int r = empty_map(loader, maps[i]);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/*
+ * What only programs write: then a descriptor to write it can do no harm, and
+ * bpftool, which asks for one to dump a map, gets it.
+ */
+static int freeze_counts(struct msp_loader *loader)
+{
+    static const char *const names[] = {"msp_audit", "msp_aud_uids",
+                                        "msp_counters", "msp_stats",
+                                        "msp_guard_stat"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        msp_autoclose int fd = open_map(loader, names[i]);
+
+        if (fd < 0)
+            return fd;
+        /* EBUSY: an earlier mspd has */
+        if (bpf_map_freeze(fd) < 0 && errno != EBUSY)
+            return msp_loader_fail(loader, -errno, "freezing %s", names[i]);
+    }
+    return 0;
+}
+
+static int lock(struct msp_loader *loader,
+                const struct msp_guard_config *config)
+{
+    struct msp_guard_state state;
+    int r = msp_guard_read(loader, &state);
+
+    if (r < 0)
+        return msp_loader_fail(loader, r, "reading msp_guard");
+    if (!state.since_ns) {
+        state.since_ns = boot_ns();
+        state.since_s = (uint64_t)time(NULL);
+    }
+    memcpy(state.options, config->state.options, sizeof(state.options));
+    memcpy(state.host, config->state.host, sizeof(state.host));
+    memcpy(state.key, config->state.key, sizeof(state.key));
+    state.unlocked_until_ns = 0;
+    state.flags = config->state.flags | MSP_GUARD_ON;
+    return write_state(loader, &state);
+}
+
+int msp_guard_make(struct msp_loader *loader, int cgroup_fd,
+                   const struct msp_guard_config *config)
+{
+    msp_cleanup(close_skel) struct msp_guard_bpf *skel = NULL;
+    int r = open_skel(loader, &skel);
+
+    if (r == 0)
+        r = forget(loader, skel);
+    if (r == 0)
+        r = run_place(loader, skel);
+    if (r == 0)
+        r = register_files(loader, skel, config);
+    if (r == 0)
+        r = run_iter(loader, skel->progs.msp_g_tasks, 0);
+    if (r == 0)
+        r = attach_sysctl(loader, skel, cgroup_fd);
+    if (r == 0)
+        r = msp_guard_links(loader);
+    if (r == 0)
+        r = freeze_counts(loader);
+    return r < 0 ? r : lock(loader, config);
+}
+
+int msp_guard_take_over(struct msp_loader *loader, int cgroup_fd)
+{
+    msp_cleanup(close_skel) struct msp_guard_bpf *skel = NULL;
+    int r = open_skel(loader, &skel);
+
+    if (r == 0)
+        r = run_place(loader, skel);
+    if (r == 0)
+        r = attach_sysctl(loader, skel, cgroup_fd);
+    return r < 0 ? r : msp_guard_links(loader);
+}
+
+/* --- names --------------------------------------------------------------- */
+
+const char *msp_guard_kind_name(enum msp_guard_kind kind)
+{
+    static const char *const names[] = {
+        [MSP_GUARD_KIND_MAP] = "map",
+        [MSP_GUARD_KIND_LINK] = "link",
+        [MSP_GUARD_KIND_PROG] = "program",
+        [MSP_GUARD_KIND_PIN] = "pin",
+        [MSP_GUARD_KIND_MOUNT] = "mount",
+        [MSP_GUARD_KIND_FILE] = "file",
+        [MSP_GUARD_KIND_PROCESS] = "process",
+        [MSP_GUARD_KIND_FTRACE] = "ftrace",
+        [MSP_GUARD_KIND_CGROUP] = "cgroup",
+        [MSP_GUARD_KIND_KERNEL] = "kernel",
+    };
+    _Static_assert(ARRAY_SIZE(names) == MSP_GUARD_KIND_COUNT, "names");
+
+    return (unsigned int)kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
+}
+
+const char *msp_guard_is_name(enum msp_guard_is is)
+{
+    static const char *const names[] = {
+        [MSP_GUARD_IS_NONE] = "off",
+        [MSP_GUARD_IS_UNLOCKED] = "unlocked",
+        [MSP_GUARD_IS_LOCKED] = "locked",
+    };
+    _Static_assert(ARRAY_SIZE(names) == MSP_GUARD_IS_COUNT, "names");
+
+    return (unsigned int)is < ARRAY_SIZE(names) ? names[is] : "unknown";
+}
