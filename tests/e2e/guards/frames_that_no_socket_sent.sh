@@ -176,7 +176,7 @@ volley no "first again" "${frames[@]}"
 take_off() {
     local id
     id=$(bpftool -j link show pinned "$SB_DIR"/bpf/mspd/layout-*/uplinks/* |
-        jq .id)
+        jq '.id // empty')
     if [[ $id ]]; then
         bpftool link detach id "$id"
     else
