@@ -31,7 +31,7 @@ count() {
 }
 
 sandbox_up
-trap 'echo 1 >"$FTRACE"; sandbox_down' EXIT
+trap 'r=$?; echo 1 >"$FTRACE"; (exit $r); sandbox_down' EXIT
 sandbox_start_sim
 sandbox_start_mspd --lsm require
 push_policy "$(policy "$(item enforce deny)")"
