@@ -173,7 +173,7 @@ static int apply_now(struct msp_policy_job *job, struct msp_rows *rows,
                               msp_rows_equal(rows, &policy->rows) &&
                               msp_targets_equal(targets, &policy->targets) &&
                               is_same_selectors(policy, &job->held.image) &&
-                              flags == (live_flags & ~MSP_SLOT_DIMS),
+                              flags == (live_flags & ~MSP_SLOT_FOUND),
     };
     int r = msp_policy_files_rows(policy, &job->held, rows, &exes);
 

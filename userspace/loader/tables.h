@@ -12,16 +12,16 @@
 #include "loader/load.h"
 #include "loader/rows.h"
 
-/* Flags of a slot that say which dimensions it has. */
-#define MSP_SLOT_DIMS                                               \
+/* Flags of a slot that follow from its image: dimensions, few addresses. */
+#define MSP_SLOT_FOUND                                              \
     (MSP_SLOT_GROUP_DIM | MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM | \
-     MSP_SLOT_CGROUP_DIM)
+     MSP_SLOT_CGROUP_DIM | MSP_SLOT_FEW)
 
 struct msp_apply {
     const struct msp_image *image;
     const struct msp_rows *rows;
     const struct msp_exe_rows *exes; /* NULL: no file has a row */
-    uint32_t flags; /* MSP_SLOT_BOOTSTRAP*; MSP_SLOT_DIMS are found out here */
+    uint32_t flags; /* MSP_SLOT_BOOTSTRAP*; MSP_SLOT_FOUND are added here */
     bool is_same_identities; /* keep the live identity epoch */
 };
 
