@@ -14,7 +14,8 @@ URL=http://$IMDS/metadata/versions
 links() {
     local link
     for link in "$SB_DIR"/bpf/mspd/layout-*/links/*; do
-        [[ $link == */msp_on_* ]] && continue
+        # tracepoints and LSM cannot be given another program
+        [[ $link == */msp_on_* || $link == */msp_l_* ]] && continue
         printf '%s:' "$(basename "$link")"
         bpftool -j link show pinned "$link" | jq .id
     done

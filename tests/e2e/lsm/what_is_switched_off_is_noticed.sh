@@ -30,8 +30,16 @@ count() {
     wc -w <<<"$1"
 }
 
+# sandbox_down takes the status of the command before it for the test's
+restore() {
+    local status=$?
+    echo 1 >"$FTRACE"
+    (exit "$status")
+    sandbox_down
+}
+
 sandbox_up
-trap 'echo 1 >"$FTRACE"; sandbox_down' EXIT
+trap restore EXIT
 sandbox_start_sim
 sandbox_start_mspd --lsm require
 push_policy "$(policy "$(item enforce deny)")"
