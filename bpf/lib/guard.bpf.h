@@ -51,9 +51,9 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, 1024);
-    __type(key, __u32);   /* id of a link */
-    __type(value, __u32); /* 1 */
+    __uint(max_entries, 2 * MSP_GUARD_LINKS_MAX); /* and of before */
+    __type(key, __u32);                           /* id of a link */
+    __type(value, __u32);                         /* 1 */
 } msp_guard_link __weak SEC(".maps");
 
 struct {

@@ -107,6 +107,7 @@
 #define MSP_UNLOCK_MAX_S       3600  /* one token unlocks the guard for */
 #define MSP_UNLOCK_TOKEN_MAX_S 86400 /* and may be valid for */
 #define MSP_UNLOCK_TOKEN_BYTES 1024
+#define MSP_GUARD_LINKS_MAX    512  /* pinned at a time */
 #define MSP_GUARD_PATHS_MAX    16   /* of one option */
 #define MSP_NAMES_MS           2000 /* answer of the keeper to a name query */
 #define MSP_NETNS_REQ_MS       2000

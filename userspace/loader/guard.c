@@ -230,51 +230,93 @@ static int run_place(struct msp_loader *loader,
 
 /* --- links --------------------------------------------------------------- */
 
-static int register_link(struct msp_loader *loader, int map_fd,
-                         const char *path)
+/* Ids of the links that are pinned now. */
+struct links {
+    uint32_t id[MSP_GUARD_LINKS_MAX];
+    size_t n;
+};
+
+static int add_link(struct msp_loader *loader, struct links *links,
+                    const char *path)
 {
     msp_autoclose int fd = msp_object_open(loader, path, MSP_OBJECT_LINK, NULL);
     struct bpf_link_info info = {0};
-    __u32 len = sizeof(info), one = 1;
+    __u32 len = sizeof(info);
 
     if (fd == -ENOENT || fd == -EUCLEAN)
         return 0; /* it went meanwhile; the program of a filter */
     if (fd < 0)
         return fd;
-    if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ||
-        bpf_map_update_elem(map_fd, &info.id, &one, BPF_ANY) < 0)
-        return msp_loader_fail(loader, -errno, "registering link %s", path);
+    if (links->n == MSP_GUARD_LINKS_MAX)
+        return msp_loader_fail(loader, -E2BIG, "too many links to guard");
+    if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+        return msp_loader_fail(loader, -errno, "reading %s", path);
+    links->id[links->n++] = info.id;
     return 0;
+}
+
+static int add_folder(struct msp_loader *loader, struct links *links,
+                      const char *folder)
+{
+    msp_cleanup(close_dir) DIR *dir = NULL;
+    char path[2 * MSP_PIN_PATH_BYTES];
+    const struct dirent *entry;
+    int r = 0;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", loader->pins.root, folder);
+    dir = opendir(path);
+    while (r == 0 && dir && (entry = readdir(dir))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/%s/%s", loader->pins.root,
+                       folder, entry->d_name);
+        r = add_link(loader, links, path);
+    }
+    return r;
+}
+
+static bool is_one_of(const struct links *links, uint32_t id)
+{
+    for (size_t i = 0; i < links->n; i++)
+        if (links->id[i] == id)
+            return true;
+    return false;
+}
+
+/* Every start has new ones: those that are gone would fill the table. */
+static void drop_others(int map_fd, const struct links *links)
+{
+    struct links gone = {.n = 0};
+    uint32_t id, *last = NULL;
+
+    while (gone.n < MSP_GUARD_LINKS_MAX &&
+           bpf_map_get_next_key(map_fd, last, &id) == 0) {
+        if (!is_one_of(links, id))
+            gone.id[gone.n++] = id;
+        last = &id;
+    }
+    for (size_t i = 0; i < gone.n; i++)
+        (void)bpf_map_delete_elem(map_fd, &gone.id[i]);
 }
 
 int msp_guard_links(struct msp_loader *loader)
 {
-    static const char *const folders[] = {"links", "uplinks"};
     msp_autoclose int map_fd = open_map(loader, "msp_guard_link");
+    struct links links = {.n = 0};
+    __u32 one = 1;
+    int r;
 
     if (map_fd < 0)
         return map_fd;
-    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-        msp_cleanup(close_dir) DIR *dir = NULL;
-        char path[2 * MSP_PIN_PATH_BYTES];
-        const struct dirent *entry;
-
-        (void)snprintf(path, sizeof(path), "%s/%s", loader->pins.root,
-                       folders[i]);
-        dir = opendir(path);
-        while (dir && (entry = readdir(dir))) {
-            int r;
-
-            if (entry->d_name[0] == '.')
-                continue;
-            (void)snprintf(path, sizeof(path), "%s/%s/%s", loader->pins.root,
-                           folders[i], entry->d_name);
-            r = register_link(loader, map_fd, path);
-            if (r < 0)
-                return r;
-        }
-    }
-    return 0;
+    r = add_folder(loader, &links, "links");
+    if (r == 0)
+        r = add_folder(loader, &links, "uplinks");
+    for (size_t i = 0; r == 0 && i < links.n; i++)
+        if (bpf_map_update_elem(map_fd, &links.id[i], &one, BPF_ANY) < 0)
+            r = msp_loader_fail(loader, -errno, "registering a link");
+    if (r == 0)
+        drop_others(map_fd, &links);
+    return r;
 }
 
 /* Attached anew beside the one there may be, and renamed over it. */

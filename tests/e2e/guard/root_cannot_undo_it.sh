@@ -88,6 +88,14 @@ attempt() {
     "${AS[@]}" "$SB_DIR/bin/attack" "$@"
 }
 
+# How many pins are links; those of filters (6.1) are programs.
+pinned_links() {
+    local pin
+    for pin in "$SB_DIR"/bpf/mspd/layout-*/{links,uplinks}/*; do
+        ! bpftool link show pinned "$pin" >/dev/null 2>&1 || echo "$pin"
+    done | wc -l
+}
+
 # row ERRNO NAME ARGUMENT [CLAIM]: for `rows`, which tries them all at once
 row() {
     local wanted=ok
@@ -391,10 +399,16 @@ rm -f /etc/ld.so.preload
 by_init "${GUARD[@]}"
 check "the same mspd takes over" until_true 60 guard_is locked
 check "as what was there" said 'guard.locked.*taken over'
+# an earlier mspd's proxy may be there until this one's is
+check "its proxy is ready" until_true 60 said proxy.ready
 rows process_rows bpf_rows
 
 # Out.
 check "unlock" ctl unlock --token "$SB_DIR/good.token"
+# ids of links that are gone must go, or restarts would fill the table
+check_eq "as many links are registered as are pinned" \
+    "$(bpftool -j map dump pinned "$pins/maps/msp_guard_link" | jq length)" \
+    "$(pinned_links)"
 check "detach" ctl detach --yes
 check_eq "no pin is left" "$(find "$SB_DIR/bpf" -name 'msp_*' | wc -l)" 0
 check_eq "no program of the guard runs" "$(bpftool -j prog list |
