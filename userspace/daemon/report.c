@@ -334,69 +334,90 @@ struct reasons {
     size_t n;
 };
 
+/* The policy, and who serves what it allows. */
+static void add_service_reasons(struct reasons *reasons,
+                                const struct mspd *mspd,
+                                const struct msp_slot_meta *live)
+{
+    if (!live->generation)
+        reasons->text[reasons->n++] = "no policy is in force";
+    else if (live->flags & MSP_SLOT_BOOTSTRAP)
+        reasons->text[reasons->n++] =
+            live->flags & MSP_SLOT_BOOTSTRAP_DENY
+                ? "no policy was pushed yet: nobody passes"
+                : "no policy was pushed yet: only root passes";
+    if (!mspd->key->has_key)
+        reasons->text[reasons->n++] =
+            "there is no key (key.why): nothing can be signed";
+    if (!mspd->is_proxy_ready)
+        reasons->text[reasons->n++] =
+            "mspd-proxy is not ready: allowed requests are not answered";
+    else if (is_stopped(mspd->proxy.pid))
+        reasons->text[reasons->n++] =
+            "mspd-proxy is stopped: allowed requests are not answered";
+    if (!mspd->listeners.n)
+        reasons->text[reasons->n++] =
+            "no network namespace has a listener: connects are denied";
+    if (!mspd->is_attached)
+        reasons->text[reasons->n++] = "the programs are not attached";
+    if (mspd->policy.is_unstored)
+        reasons->text[reasons->n++] =
+            "the policy is not on disk: the next boot has an older one";
+}
+
+/* What is there and cannot be seen, or guarded. */
+static void add_blind_reasons(struct reasons *reasons, const struct mspd *mspd)
+{
+    if (msp_exes_blind(&mspd->policy.exes)[0])
+        reasons->text[reasons->n++] =
+            "other files at the paths of executables are noticed late "
+            "(files.blind)";
+    if (mspd->loader.cgroups_left)
+        reasons->text[reasons->n++] =
+            "too many cgroups (cgroups.without_row): no identity that names a "
+            "cgroup or unit matches in those";
+    if (!msp_uplinks_are_whole(&mspd->uplinks))
+        reasons->text[reasons->n++] =
+            "a device packets leave by has no guard (uplinks)";
+    if (msp_uplinks_are_behind(&mspd->uplinks))
+        reasons->text[reasons->n++] =
+            "a program of somebody else runs before the guard of a device "
+            "(uplinks): what it lets go is not judged";
+}
+
+/* Programs that should run and do not, or that undo what ours do. */
+static void add_program_reasons(struct reasons *reasons,
+                                const struct mspd *mspd)
+{
+    if (msp_streq(fd_guard_state(mspd), "removed"))
+        reasons->text[reasons->n++] =
+            "the fd guard was taken off: start mspd anew";
+    if (!msp_coexist_is_whole(&mspd->coexist))
+        reasons->text[reasons->n++] =
+            "a program of ours does not run in a cgroup (gaps)";
+    if (msp_coexist_is_bypassed(&mspd->coexist))
+        reasons->text[reasons->n++] =
+            "a program of somebody else runs after ours (foreign): what it "
+            "makes of an address is not judged";
+    if (mspd->lsm.canary == MSP_LSM_SILENT)
+        reasons->text[reasons->n++] = msp_lsm_why_silent(&mspd->lsm);
+    else if (msp_lsm_lacks(&mspd->lsm, MSP_LSM_DENY_RAW) ||
+             (mspd->opts.is_raw_denied && mspd->lsm.use == MSP_LSM_OFF))
+        reasons->text[reasons->n++] =
+            "--deny-raw-in-containers needs LSM programs, which are not there";
+    else if (mspd->lsm.use == MSP_LSM_REQUIRE && !msp_lsm_is_tier(&mspd->lsm))
+        reasons->text[reasons->n++] =
+            "an LSM program that is required is not attached (lsm)";
+}
+
 static struct reasons find_reasons(const struct mspd *mspd,
                                    const struct msp_slot_meta *live)
 {
     struct reasons reasons = {.n = 0};
 
-    if (!live->generation)
-        reasons.text[reasons.n++] = "no policy is in force";
-    else if (live->flags & MSP_SLOT_BOOTSTRAP)
-        reasons.text[reasons.n++] =
-            live->flags & MSP_SLOT_BOOTSTRAP_DENY
-                ? "no policy was pushed yet: nobody passes"
-                : "no policy was pushed yet: only root passes";
-    if (!mspd->key->has_key)
-        reasons.text[reasons.n++] =
-            "there is no key (key.why): nothing can be signed";
-    if (!mspd->is_proxy_ready)
-        reasons.text[reasons.n++] =
-            "mspd-proxy is not ready: allowed requests are not answered";
-    else if (is_stopped(mspd->proxy.pid))
-        reasons.text[reasons.n++] =
-            "mspd-proxy is stopped: allowed requests are not answered";
-    if (!mspd->listeners.n)
-        reasons.text[reasons.n++] =
-            "no network namespace has a listener: connects are denied";
-    if (!mspd->is_attached)
-        reasons.text[reasons.n++] = "the programs are not attached";
-    if (mspd->policy.is_unstored)
-        reasons.text[reasons.n++] =
-            "the policy is not on disk: the next boot has an older one";
-    if (msp_exes_blind(&mspd->policy.exes)[0])
-        reasons.text[reasons.n++] =
-            "other files at the paths of executables are noticed late "
-            "(files.blind)";
-    if (mspd->loader.cgroups_left)
-        reasons.text[reasons.n++] =
-            "too many cgroups (cgroups.without_row): no identity that names a "
-            "cgroup or unit matches in those";
-    if (!msp_uplinks_are_whole(&mspd->uplinks))
-        reasons.text[reasons.n++] =
-            "a device packets leave by has no guard (uplinks)";
-    if (msp_uplinks_are_behind(&mspd->uplinks))
-        reasons.text[reasons.n++] =
-            "a program of somebody else runs before the guard of a device "
-            "(uplinks): what it lets go is not judged";
-    if (msp_streq(fd_guard_state(mspd), "removed"))
-        reasons.text[reasons.n++] =
-            "the fd guard was taken off: start mspd anew";
-    if (!msp_coexist_is_whole(&mspd->coexist))
-        reasons.text[reasons.n++] =
-            "a program of ours does not run in a cgroup (gaps)";
-    if (msp_coexist_is_bypassed(&mspd->coexist))
-        reasons.text[reasons.n++] =
-            "a program of somebody else runs after ours (foreign): what it "
-            "makes of an address is not judged";
-    if (mspd->lsm.canary == MSP_LSM_SILENT)
-        reasons.text[reasons.n++] = msp_lsm_why_silent(&mspd->lsm);
-    else if (msp_lsm_lacks(&mspd->lsm, MSP_LSM_DENY_RAW) ||
-             (mspd->opts.is_raw_denied && mspd->lsm.use == MSP_LSM_OFF))
-        reasons.text[reasons.n++] =
-            "--deny-raw-in-containers needs LSM programs, which are not there";
-    else if (mspd->lsm.use == MSP_LSM_REQUIRE && !msp_lsm_is_tier(&mspd->lsm))
-        reasons.text[reasons.n++] =
-            "an LSM program that is required is not attached (lsm)";
+    add_service_reasons(&reasons, mspd, live);
+    add_blind_reasons(&reasons, mspd);
+    add_program_reasons(&reasons, mspd);
     return reasons;
 }
 
