@@ -186,8 +186,11 @@ take_off() {
 is_restored() {
     [[ $(uplinks .restored) == '[1]' ]]
 }
+# it is told of a filter at once, and of a link within seconds
+kill -STOP "$SB_MSPD"
 check "somebody takes the guard off" take_off
 check_eq "a frame passes" "$(shot vm "$IMDS 80 syn 0" "$IMDS" 80 syn)" yes
+kill -CONT "$SB_MSPD"
 check "it is put back" until_true 15 is_restored
 check_eq "and reported" "$(grep -c uplink.removed "$SB_DIR/mspd.log")" 1
 volley no restored "${frames[@]}"
