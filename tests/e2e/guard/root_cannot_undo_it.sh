@@ -399,9 +399,9 @@ rm -f /etc/ld.so.preload
 by_init "${GUARD[@]}"
 check "the same mspd takes over" until_true 60 guard_is locked
 check "as what was there" said 'guard.locked.*taken over'
-# an earlier mspd's proxy may be there until this one's is
+# of processes this is not claimed again: README.md beside this file
 check "its proxy is ready" until_true 60 said proxy.ready
-rows process_rows bpf_rows
+rows bpf_rows
 
 # Out.
 check "unlock" ctl unlock --token "$SB_DIR/good.token"
