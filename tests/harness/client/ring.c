@@ -95,7 +95,8 @@ int msp_ring_run(const struct msp_ring *ring, const struct io_uring_sqe *sqe)
         flags |= IORING_ENTER_SQ_WAKEUP;
     submit(ring, sqe);
     while (!take(ring, &res)) {
-        if (syscall(SYS_io_uring_enter, ring->fd, n, 1, flags, NULL, 0) < 0)
+        if (syscall(SYS_io_uring_enter, ring->fd, n, 1, flags, NULL, 0) < 0 &&
+            errno != EINTR)
             return errno;
         n = 0; /* it is submitted */
     }

@@ -6,7 +6,8 @@
  * What to ask for is in the environment, so it survives every exec: MSP_TO
  * ("ADDR:PORT"), MSP_TARGET, MSP_ID (x-client-id). With MSP_HOLD set a caller
  * writes its pid to descriptor 8 and goes on when it can read a byte from 9:
- * in between it is looked at. Prints the HTTP status or an errno name.
+ * in between it is looked at. Prints the HTTP status, an errno name, ETIMEDOUT
+ * after MSP_TIMEOUT_MS (10 s, times MSP_SLOW), or EOF: closed without an answer.
  */
 #pragma once
 
@@ -35,7 +36,7 @@ void spoof_hold_for(pid_t pid);
 void spoof_to(struct msp_client_to *ret);
 /* A new socket connected to MSP_TO. @return descriptor; negative errno */
 int spoof_connect(void);
-/* Sends the GET and reads the status. @return status; 0 = none came */
+/* Sends the GET and reads the status. @return it; 0 = closed; negative errno */
 int spoof_request(int fd, const char *id);
 int spoof_ask(int argc, char **argv);
 int spoof_uring(int argc, char **argv);

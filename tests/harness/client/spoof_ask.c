@@ -10,7 +10,7 @@
 
 #include "spoof.h"
 
-#define TIMEOUT_S 10
+#define TIMEOUT_MS 10000
 
 static const char *demand(const char *name)
 {
@@ -49,9 +49,17 @@ void spoof_to(struct msp_client_to *ret)
     }
 }
 
+static struct timeval timeout(void)
+{
+    const char *slow = getenv("MSP_SLOW"), *ms = getenv("MSP_TIMEOUT_MS");
+    int n = ms ? atoi(ms) : TIMEOUT_MS * (slow ? atoi(slow) : 1);
+
+    return (struct timeval){.tv_sec = n / 1000, .tv_usec = n % 1000 * 1000};
+}
+
 static int new_socket(const struct msp_client_to *to)
 {
-    struct timeval tv = {.tv_sec = TIMEOUT_S};
+    struct timeval tv = timeout();
     int fd = socket(to->sa.sa_family, SOCK_STREAM, 0);
 
     if (fd < 0)
@@ -64,14 +72,32 @@ static int new_socket(const struct msp_client_to *to)
 int spoof_connect(void)
 {
     struct msp_client_to to;
-    int fd;
+    int fd, r;
 
     spoof_to(&to);
     fd = new_socket(&to);
     if (connect(fd, &to.sa, to.len) == 0)
         return fd;
+    r = -errno;
     (void)close(fd);
-    return -errno;
+    return r;
+}
+
+/*
+ * A socket with a timeout is interrupted by what no program asked for: work that
+ * io_uring gives back to the thread that submitted it, SIGCONT.
+ * @return as recv(); negative errno, ETIMEDOUT for the timeout
+ */
+static ssize_t receive(int fd, char *ret, size_t len)
+{
+    ssize_t r;
+
+    do
+        r = recv(fd, ret, len, 0);
+    while (r < 0 && errno == EINTR);
+    if (r >= 0)
+        return r;
+    return errno == EAGAIN ? -ETIMEDOUT : -errno;
 }
 
 int spoof_request(int fd, const char *id)
@@ -79,6 +105,7 @@ int spoof_request(int fd, const char *id)
     char text[4096], host[MSP_CLIENT_HOST_BYTES];
     struct msp_client_to to;
     size_t n = 0;
+    ssize_t r;
     int len;
 
     spoof_to(&to);
@@ -88,31 +115,32 @@ int spoof_request(int fd, const char *id)
                    "x-ms-version: 2012-11-30\r\nx-client-id: %s\r\n"
                    "Connection: close\r\n\r\n",
                    demand("MSP_TARGET"), host, id);
-    if (send(fd, text, (size_t)len, MSG_NOSIGNAL) != len)
-        return 0;
+    r = send(fd, text, (size_t)len, MSG_NOSIGNAL);
+    if (r != len)
+        return r < 0 ? -errno : -EMSGSIZE;
     while (n < sizeof(text) - 1) {
-        ssize_t r = recv(fd, text + n, sizeof(text) - 1 - n, 0);
-
+        r = receive(fd, text + n, sizeof(text) - 1 - n);
         if (r <= 0)
             break;
         n += (size_t)r;
     }
     text[n] = '\0';
-    return msp_client_status(text);
+    len = msp_client_status(text);
+    return len == 0 && r < 0 ? (int)r : len;
 }
 
 /* Requests on fd, or says why there is none. @return exit status */
 static int finish(int fd)
 {
-    int status;
+    int status = fd;
 
-    if (fd < 0) {
-        (void)dprintf(STDOUT_FILENO, "%s\n", msp_client_errno(-fd));
-        return 1;
+    if (fd >= 0) {
+        status = spoof_request(fd, demand("MSP_ID"));
+        (void)close(fd);
     }
-    status = spoof_request(fd, demand("MSP_ID"));
-    (void)close(fd);
-    if (status)
+    if (status < 0)
+        (void)dprintf(STDOUT_FILENO, "%s\n", msp_client_errno(-status));
+    else if (status)
         (void)dprintf(STDOUT_FILENO, "%d\n", status);
     else
         (void)dprintf(STDOUT_FILENO, "EOF\n");
