@@ -33,8 +33,8 @@ static libbpf_print_fn_t print_above;
 static int __attribute__((format(printf, 2, 0)))
 print_quietly(enum libbpf_print_level level, const char *format, va_list args)
 {
-    (void)level;
-    return print_above ? print_above(LIBBPF_DEBUG, format, args) : 0;
+    level = level == LIBBPF_WARN ? LIBBPF_INFO : LIBBPF_DEBUG;
+    return print_above ? print_above(level, format, args) : 0;
 }
 
 static void close_object(struct bpf_object **obj)
@@ -152,10 +152,13 @@ static void try_program(const struct msp_loader *loader,
     }
 }
 
-/* All at once where the kernel takes all; else each for itself. */
+/*
+ * All at once where the kernel takes all; else each for itself.
+ * @param is_first its first program is the canary
+ */
 static void try_object(const struct msp_loader *loader,
                        const struct msp_lsm_object *object,
-                       struct msp_lsm_item *item)
+                       struct msp_lsm_item *item, bool is_first)
 {
     msp_cleanup(close_object) struct bpf_object *obj = NULL;
     int r = load_object(loader, object, item, object->n, NULL, &obj);
@@ -167,16 +170,25 @@ static void try_object(const struct msp_loader *loader,
             take_program(&item[i], obj, item[i].prog->variant[0]);
         else
             try_program(loader, object, &item[i]);
+        if (is_first && i == 0 && item[0].error)
+            return;
     }
 }
 
-/* Nobody is there for it to be compared with. */
-static void dismiss_witness(struct msp_lsm_item *item, int error)
+/*
+ * Without the canary's hook nobody would notice that the others are not called;
+ * where it is refused they would be as well.
+ */
+static void give_up(struct msp_lsm_item *item, size_t n, int error)
 {
-    msp_closep(&item->fd);
-    item->fd = -1;
-    item->error = error;
-    item->state = MSP_LSM_NOT_LOADED;
+    for (size_t i = 0; i < n; i++) {
+        if (item[i].state == MSP_LSM_UNUSED)
+            continue;
+        msp_closep(&item[i].fd);
+        item[i].fd = -1;
+        item[i].error = error;
+        item[i].state = MSP_LSM_NOT_LOADED;
+    }
 }
 
 /* @return 0; the error of the first item that is not in the state */
@@ -219,15 +231,14 @@ int msp_lsm_open(struct msp_loader *loader, enum msp_lsm_use use,
                 .fd = -1};
         }
         ret->n += object->n;
-        if (!is_asked)
+        if (!is_asked || ret->item[0].error)
             continue;
         print_above = libbpf_set_print(print_quietly);
-        try_object(loader, object, item);
+        try_object(loader, object, item, o == 0);
         (void)libbpf_set_print(print_above);
-        for (size_t i = 1; i < object->n; i++)
-            if (item[i].prog->is_witness && item[0].error)
-                dismiss_witness(&item[i], item[0].error);
     }
+    if (ret->item[0].error)
+        give_up(ret->item, ret->n, ret->item[0].error);
     return require(loader, ret, MSP_LSM_LOADED);
 }
 

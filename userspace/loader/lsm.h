@@ -37,13 +37,12 @@ enum msp_lsm_feature {
     MSP_LSM_GUARD = 1 << 2,
 };
 
-/* One program; rows of one object stand together, the canary's first. */
+/* One program. The very first one is the canary's: without it none is tried. */
 struct msp_lsm_prog {
     const char *name; /* of its pin, in status; <= 15 characters */
     /* in the object, tried in this order: kernels differ in prototypes */
     const char *variant[MSP_LSM_VARIANTS_MAX];
     enum msp_lsm_feature feature;
-    bool is_witness; /* no LSM program: of no use without the first one */
 };
 
 struct msp_lsm_object {
@@ -92,7 +91,8 @@ struct msp_lsm {
 };
 
 /*
- * Loads what is asked for. The maps of the objects exist afterwards.
+ * Loads what is asked for; nothing where the canary's program is refused. The
+ * maps of an object exist afterwards if one of its programs could be loaded.
  * @param features what is asked for; MSP_LSM_BASE is
  * @return 0; with MSP_LSM_REQUIRE the negative errno of the first program that
  *         cannot be had, `loader->why` is set. Release with msp_lsm_done.

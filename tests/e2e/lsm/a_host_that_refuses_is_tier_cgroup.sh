@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # A host that refuses LSM programs: mspd enforces without them, status names the
-# tier, each program and why it is not there. With --lsm=require it does not
-# start, nothing is attached, and the log names the first program refused.
+# tier, each program and why it is not there; once the canary's is refused none
+# of the others is tried. With --lsm=require it does not start, nothing is
+# attached, and the log names the first program refused.
 . "$(dirname "$0")/../../harness/sandbox.sh"
 
 USER=2001:3001
@@ -18,6 +19,12 @@ attached() {
 
 lsm_pins() {
     find "$SB_DIR"/bpf -name 'msp_l_*' | wc -l
+}
+
+# Programs of this tier that the kernel refused, by libbpf's words.
+refused() {
+    grep -o "prog 'msp_[lg]_[a-z]*': BPF program load failed" \
+        "$SB_DIR/mspd.log" | cut -d"'" -f2 | sort -u
 }
 
 sandbox_up
@@ -36,7 +43,10 @@ check "it names the program and the error" grep -q \
 check_eq "nothing is attached" "$(attached)" 0
 check_eq "no LSM program is pinned" "$(lsm_pins)" 0
 
-sandbox_start_mspd --lsm auto
+sandbox_start_mspd --lsm auto --log-level debug
+check "auto: the canary's program is refused" grep -qx msp_l_alloc <(refused)
+check "no other is tried then, but the first one, of all at once" \
+    test "$(refused | wc -l)" -le 2
 push_policy "$(policy "$(item enforce deny)")"
 check_eq "auto: the tier" "$(status .tier)" cgroup
 check_eq "and what was asked for" "$(status .lsm.use)" auto
