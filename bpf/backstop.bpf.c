@@ -3,8 +3,8 @@
  * lsm/socket_*: a second layer for what the cgroup hooks do not see. No
  * endpoint speaks anything but TCP, and TCP is judged at connect; so a socket
  * of another kind that wants to go to an endpoint in enforce is refused before
- * a packet is made. TCP (MSG_FASTOPEN and MPTCP among it) and UDP are left to
- * connect and sendmsg, ICMP to nobody. connect() with AF_UNSPEC disconnects.
+ * a packet is made. TCP (MSG_FASTOPEN, MPTCP and SMC among it) and UDP are left
+ * to connect and sendmsg, ICMP to nobody. connect() with AF_UNSPEC disconnects.
  *
  * A packet socket names no address: its frames are judged by the uplink's
  * guard, and what would bring them past it, in the namespace of the uplinks,
@@ -32,6 +32,7 @@
 #define PROTO_TCP    6
 #define PROTO_UDP    17
 #define PROTO_ICMPV6 58
+#define PROTO_SMC    256
 #define PROTO_MPTCP  262
 
 #define SOL_PACKET          263
@@ -81,7 +82,10 @@ static __noinline int backstop_record(const struct refusal *f)
     return 0;
 }
 
-/* Whether others than the backstop judge where this socket goes. */
+/*
+ * Whether others than the backstop judge where this socket goes. One of SMC
+ * connects by a TCP socket of its own, as a caller of ours: connect judges that.
+ */
 static __always_inline bool backstop_is_judged(const struct sock *sk)
 {
     __u32 proto = sk->sk_protocol;
@@ -91,7 +95,8 @@ static __always_inline bool backstop_is_judged(const struct sock *sk)
         return true;
     return proto == PROTO_ICMP || proto == PROTO_ICMPV6 ||
            (sk->sk_type != SOCK_RAW &&
-            (proto == PROTO_TCP || proto == PROTO_MPTCP || proto == PROTO_UDP));
+            (proto == PROTO_TCP || proto == PROTO_MPTCP || proto == PROTO_SMC ||
+             proto == PROTO_UDP));
 }
 
 /* Is this an endpoint in enforce? Port 0 stands for all. */

@@ -246,10 +246,12 @@ static __noinline int flow_take(struct bpf_sock_ops *ops)
 }
 
 /*
- * Whether somebody waits in a write for the connection to be made, past the
- * guard: fast open's own one is its maker's.
+ * Whether the guard would not hold. Somebody waits in a write for the
+ * connection to be made, past the guard: fast open's own one is its maker's. Or
+ * the socket is the kernel's: SMC, for one, puts something of its own where the
+ * kernel keeps that a socket is guarded, and is warned of it when it closes it.
  */
-static __always_inline bool flow_has_writer(struct bpf_sock *sk)
+static __always_inline bool flow_is_unfit(struct bpf_sock *sk)
 {
     struct tcp_sock *tp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
     int own = 0;
@@ -258,7 +260,8 @@ static __always_inline bool flow_has_writer(struct bpf_sock *sk)
         return true; /* fail closed: cannot be told */
     if (tp->fastopen_req && tp->fastopen_req->data)
         own = 1;
-    return ((struct sock *)tp)->sk_write_pending > own;
+    return ((struct sock *)tp)->sk_write_pending > own ||
+           BPF_CORE_READ_BITFIELD((struct sock *)tp, sk_kern_sock);
 }
 
 /* Puts a socket under the guard. @return false: it cannot be */
@@ -268,7 +271,7 @@ static __always_inline bool flow_give(struct bpf_sock_ops *ops,
     __u64 netns = bpf_get_netns_cookie(ops);
     __u64 cookie = bpf_get_socket_cookie(ops);
 
-    if (flow_has_writer(sk) || !flow_count(netns))
+    if (flow_is_unfit(sk) || !flow_count(netns))
         return false;
     if (!bpf_sock_hash_update(ops, &msp_fd_socks, &cookie, BPF_NOEXIST))
         return true;

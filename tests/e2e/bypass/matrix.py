@@ -131,6 +131,7 @@ class Oracles:
         counts = dict.fromkeys(LAYERS, 0)
         counts["egress"] = stats["egress-denied"]
         counts["uplink"] = stats["uplink-denied"]
+        counts["sk_msg"] = stats["fd-unguarded"]  # a mark that was lost
         for audit in self.ctl("audit")["audit"]:
             if audit["verdict"] == "deny" and audit["stage"] == "connect":
                 counts[REASONS.get(audit["reason"],
