@@ -172,8 +172,11 @@ int mspd_attach(struct mspd *mspd)
     r = msp_fd_guard_set(&mspd->loader, mspd->opts.is_fd_guard);
     if (r == 0)
         r = msp_attach(&mspd->loader, mspd->cgroup.fd);
-    if (r < 0)
+    if (r < 0) {
+        if (!mspd->loader.is_reused)
+            msp_lsm_withdraw(&mspd->loader, &mspd->lsm);
         return failed("start.attach", r, mspd->loader.why);
+    }
     /* not before: ours drops what another layout's proxy sends */
     r = msp_uplinks_start(&mspd->uplinks, mspd->loop, &mspd->loader,
                           &mspd->policy.targets, mspd->opts.uplink,

@@ -379,16 +379,26 @@ int msp_lsm_attach(struct msp_loader *loader, struct msp_lsm *lsm)
     return 0;
 }
 
+static bool is_in_force(const struct msp_lsm_item *item)
+{
+    return item->state == MSP_LSM_ATTACHED || item->state == MSP_LSM_KEPT;
+}
+
+void msp_lsm_withdraw(const struct msp_loader *loader, struct msp_lsm *lsm)
+{
+    for (size_t i = 0; i < lsm->n; i++) {
+        if (!is_in_force(&lsm->item[i]))
+            continue;
+        remove_pin(loader, lsm->item[i].prog->name, false);
+        lsm->item[i].state = MSP_LSM_NOT_ATTACHED;
+    }
+}
+
 /* --- canary ------------------------------------------------------------- */
 
 static void *do_nothing(void *data)
 {
     return data;
-}
-
-static bool is_in_force(const struct msp_lsm_item *item)
-{
-    return item->state == MSP_LSM_ATTACHED || item->state == MSP_LSM_KEPT;
 }
 
 /* @return 0; negative errno */

@@ -108,6 +108,9 @@ int msp_lsm_open(struct msp_loader *loader, enum msp_lsm_use use,
  */
 int msp_lsm_attach(struct msp_loader *loader, struct msp_lsm *lsm);
 
+/* Takes back what is in force, and its pins: of a first start that failed. */
+void msp_lsm_withdraw(const struct msp_loader *loader, struct msp_lsm *lsm);
+
 /*
  * Makes a thread and looks who saw it.
  * @return whether lsm->canary has changed

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # Tier "lsm", where the kernel takes it: programs are pinned, outlive mspd, are
-# exchanged by its next start and gone with --lsm=off or detach. When
-# kernel.ftrace_enabled=0 ends their calls, status says so within seconds, and
-# when they are called again as well.
+# exchanged by its next start and gone with --lsm=off, detach or a first start
+# that fails. When kernel.ftrace_enabled=0 ends their calls, status says so
+# within seconds, and when they are called again as well.
 . "$(dirname "$0")/../../harness/sandbox.sh"
 
 FTRACE=/proc/sys/kernel/ftrace_enabled
@@ -105,4 +105,15 @@ check "mspctl detach" ctl detach --yes
 for id in $third; do
     check "detached: $id" until_true 10 eval "! bpftool prog show id $id"
 done
+
+# somebody else's program, beside which none of ours may be
+wait "$SB_MSPD" 2>/dev/null
+mkdir "$SB_DIR/bpf/foreign"
+bpftool prog loadall "$MSP_BUILD/bin/tests/foreign.bpf" "$SB_DIR/bpf/foreign" ||
+    die "the program of somebody else does not load"
+bpftool cgroup attach "$SB_CG" cgroup_inet4_connect pinned \
+    "$SB_DIR/bpf/foreign/vip_connect4" || die "attach"
+(sandbox_start_mspd) >"$SB_DIR/out" 2>&1
+check "excluded: it does not start" grep -q start.attach "$SB_DIR/mspd.log"
+check_eq "and leaves nothing in force" "$(running)" ""
 sandbox_done
