@@ -265,6 +265,13 @@ def tx_ring(run, device, to):
     return run.told(lambda: ring_send(sock, ring, data))
 
 
+def is_queued(device):
+    """Something still waits in the device's first queue."""
+    out = subprocess.run(["tc", "-s", "-j", "qdisc", "show", "dev", device,
+                          "root"], stdout=subprocess.PIPE, check=True).stdout
+    return json.loads(out)[0]["qlen"] > 0
+
+
 def changed_ring(run, device, to):
     """The same, for somebody else until it is judged: it waits in a queue."""
     late = ether(run, device, to, f"source={source(run)}")
@@ -284,7 +291,9 @@ def changed_ring(run, device, to):
         result = run.told(lambda: ring_send(sock, ring, early,
                                             socket.MSG_DONTWAIT))
         ring[32:32 + len(late)] = late
-        time.sleep(5)
+        end = time.monotonic() + 10 * run.world.slow
+        while is_queued(device) and time.monotonic() < end:
+            time.sleep(0.1)
         return result
     finally:
         subprocess.run(["tc", "qdisc", "del", "dev", device, "root"],
