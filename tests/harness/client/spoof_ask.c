@@ -49,12 +49,20 @@ void spoof_to(struct msp_client_to *ret)
     }
 }
 
+/* @return the number of an environment variable; `other` if it is not there */
+static long number_of(const char *name, long other)
+{
+    const char *value = getenv(name);
+
+    return value ? strtol(value, NULL, 10) : other;
+}
+
 static struct timeval timeout(void)
 {
-    const char *slow = getenv("MSP_SLOW"), *ms = getenv("MSP_TIMEOUT_MS");
-    int n = ms ? atoi(ms) : TIMEOUT_MS * (slow ? atoi(slow) : 1);
+    long ms =
+        number_of("MSP_TIMEOUT_MS", TIMEOUT_MS * number_of("MSP_SLOW", 1));
 
-    return (struct timeval){.tv_sec = n / 1000, .tv_usec = n % 1000 * 1000};
+    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 }
 
 static int new_socket(const struct msp_client_to *to)
