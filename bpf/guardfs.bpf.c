@@ -464,6 +464,25 @@ int msp_g_tasks(struct bpf_iter__task *ctx)
     return 0;
 }
 
+/* What the guard takes a process for: one struct msp_guard_role each. */
+SEC("iter/task")
+
+int msp_g_roles(struct bpf_iter__task *ctx)
+{
+    struct task_struct *task = ctx->task;
+    struct msp_guard_role role = {};
+    struct msp_guard_proc *r;
+
+    if (!task || task->pid != task->tgid)
+        return 0;
+    role.tgid = task->tgid;
+    r = guard_proc_of(task);
+    if (r)
+        role.flags = r->flags;
+    bpf_seq_write(ctx->meta->seq, &role, sizeof(role));
+    return 0;
+}
+
 #define GUARD_ANCESTORS_MAX 64
 
 static __always_inline void guard_place_cgroup(void)
