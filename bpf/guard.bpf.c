@@ -78,8 +78,12 @@ int msp_g_secure(__u64 *ctx)
     return 0;
 }
 
-/* (bprm): the current process has become another program; nothing of it is
- * mapped yet. */
+/*
+ * (bprm): the current process has become another program; nothing of it is
+ * mapped yet. A program of an earlier mspd goes after its link does, so two of
+ * them may be here at one exec: who comes second finds the row of this exec,
+ * and what either refuses stays refused.
+ */
 SEC("lsm/bprm_committed_creds")
 
 int msp_g_exec(__u64 *ctx)
@@ -87,16 +91,20 @@ int msp_g_exec(__u64 *ctx)
     struct linux_binprm *bprm = (void *)ctx[0];
     struct task_struct *task = bpf_get_current_task_btf();
     struct msp_guard_proc r = {}, *before;
-    bool is_of_agent = false;
+    bool is_of_agent = false, is_second = false;
     __u32 tgid = task->tgid;
 
     r.start_ns = task->group_leader->start_boottime;
     r.exec_id = task->self_exec_id;
     before = bpf_map_lookup_elem(&msp_guard_proc, &tgid);
-    if (before && before->start_ns == r.start_ns &&
-        before->exec_id + 1 == r.exec_id)
-        is_of_agent = before->flags & MSP_GUARD_PROCESS;
+    if (before && before->start_ns == r.start_ns) {
+        is_second = before->exec_id == r.exec_id;
+        if (is_second || before->exec_id + 1 == r.exec_id)
+            is_of_agent = before->flags & MSP_GUARD_PROCESS;
+    }
     r.flags = guard_role_at_exec(task, bprm, is_of_agent);
+    if (is_second)
+        r.flags &= before->flags;
     guard_put(tgid, &r);
     return 0;
 }

@@ -121,8 +121,9 @@ int msp_g_search(__u64 *ctx)
 {
     struct inode *inode = (void *)ctx[0];
 
-    if (guard_magic(inode) != GUARD_BPF_FS_MAGIC ||
-        !((__u32)ctx[1] & 1 /* MAY_EXEC */) ||
+    /* everybody comes here for each part of a path: no helper is called */
+    if (!((__u32)ctx[1] & 1 /* MAY_EXEC */) ||
+        (__u32)inode->i_sb->s_magic != GUARD_BPF_FS_MAGIC ||
         !(guard_file_flags(inode) & MSP_GUARD_NOSEARCH))
         return 0;
     return guard_errno(guard_refuses(MSP_GUARD_KIND_LINK, MSP_GUARD_ROLE),
@@ -190,6 +191,17 @@ static __noinline bool guard_switch(struct dentry *dentry, __u32 magic)
            guard_refuses(MSP_GUARD_KIND_CGROUP, GUARD_AGENT);
 }
 
+/* The same as guard_file_flags() of what the verifier knows: no helper reads. */
+static __always_inline __u32 guard_opened_flags(struct inode *inode)
+{
+    struct msp_exe key = {};
+
+    key.s_dev = inode->i_sb->s_dev;
+    key.generation = inode->i_generation;
+    key.ino = inode->i_ino;
+    return guard_flags_of(&key);
+}
+
 /* (file) */
 SEC("lsm/file_open")
 
@@ -199,12 +211,12 @@ int msp_g_open(__u64 *ctx)
     struct dentry *dentry = file->f_path.dentry;
     struct inode *inode = file->f_inode;
     bool is_written = file->f_mode & GUARD_FMODE_WRITE;
-    __u32 magic = guard_magic(inode), flags, wanted;
+    __u32 magic = (__u32)inode->i_sb->s_magic, flags, wanted;
 
     if (is_written &&
         (magic == GUARD_PROC_MAGIC || magic == GUARD_CGROUP_MAGIC))
         return guard_errno(guard_switch(dentry, magic), GUARD_EPERM);
-    flags = guard_file_flags(inode);
+    flags = guard_opened_flags(inode);
     wanted = file->f_mode & GUARD_FMODE_READ ? MSP_GUARD_NOREAD : 0;
     if (is_written)
         wanted |= MSP_GUARD_NOWRITE | MSP_GUARD_NOREAD;
@@ -461,6 +473,25 @@ int msp_g_tasks(struct bpf_iter__task *ctx)
     r.start_ns = task->start_boottime;
     r.exec_id = task->self_exec_id;
     bpf_map_update_elem(&msp_guard_proc, &tgid, &r, BPF_ANY);
+    return 0;
+}
+
+/* What the guard takes a process for: one struct msp_guard_role each. */
+SEC("iter/task")
+
+int msp_g_roles(struct bpf_iter__task *ctx)
+{
+    struct task_struct *task = ctx->task;
+    struct msp_guard_role role = {};
+    struct msp_guard_proc *r;
+
+    if (!task || task->pid != task->tgid)
+        return 0;
+    role.tgid = task->tgid;
+    r = guard_proc_of(task);
+    if (r)
+        role.flags = r->flags;
+    bpf_seq_write(ctx->meta->seq, &role, sizeof(role));
     return 0;
 }
 

@@ -184,17 +184,22 @@ static __always_inline int guard_errno(bool is_refused, int error)
 
 /* --- files --------------------------------------------------------------- */
 
+static __always_inline __u32 guard_flags_of(const struct msp_exe *key)
+{
+    __u32 *flags = bpf_map_lookup_elem(&msp_guard_file, key);
+
+    return flags ? *flags : 0;
+}
+
 /* @return MSP_GUARD_* of a file; 0: not guarded */
 static __noinline __u32 guard_file_flags(struct inode *inode)
 {
     struct msp_exe key = {};
-    __u32 *flags;
 
     if (!inode)
         return 0;
     key.s_dev = BPF_CORE_READ(inode, i_sb, s_dev);
     key.generation = BPF_CORE_READ(inode, i_generation);
     key.ino = BPF_CORE_READ(inode, i_ino);
-    flags = bpf_map_lookup_elem(&msp_guard_file, &key);
-    return flags ? *flags : 0;
+    return guard_flags_of(&key);
 }

@@ -38,6 +38,14 @@ struct msp_guard_proc {
 
 MSP_ASSERT_SIZE(msp_guard_proc, 24);
 
+/* What the iterator `msp_g_roles` says of a process. */
+struct msp_guard_role {
+    __u32 tgid;  /* init pid namespace */
+    __u32 flags; /* of its row; 0: nobody, or of an earlier program */
+};
+
+MSP_ASSERT_SIZE(msp_guard_role, 8);
+
 /* flags of msp_guard_state */
 #define MSP_GUARD_ON     0x1u
 #define MSP_GUARD_KERNEL 0x2u /* modules and kexec as well */

@@ -9,6 +9,7 @@
 #include <msp/cleanup.h>
 #include <msp/limits.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "daemon/guardset.h"
 #include "daemon/mspd.h"
@@ -16,6 +17,7 @@
 
 enum {
     LINKS_EVERY = 5, /* heartbeats */
+    ROLE_MS = 1000,  /* a process this old is through its exec */
 };
 
 static int refuse(const char *why)
@@ -102,7 +104,8 @@ static int make_of(struct mspd *mspd, const struct msp_guardset *set)
     }
     memcpy(config.state.options, set->digest, sizeof(set->digest));
     config.state.flags = mspd->opts.is_guard_kernel ? MSP_GUARD_KERNEL : 0;
-    return msp_guard_make(&mspd->loader, mspd->cgroup.fd, &config);
+    return msp_guard_make(&mspd->loader, mspd->cgroup.fd, &config,
+                          &mspd->guard.roles_fd);
 }
 
 static int make(struct mspd *mspd)
@@ -147,7 +150,8 @@ int mspd_guard_start(struct mspd *mspd)
     r = check_programs(mspd);
     if (r < 0)
         return r;
-    r = is_locked ? msp_guard_take_over(&mspd->loader, mspd->cgroup.fd)
+    r = is_locked ? msp_guard_take_over(&mspd->loader, mspd->cgroup.fd,
+                                        &mspd->guard.roles_fd)
                   : make(mspd);
     if (r < 0) {
         msp_log(MSP_LOG_ERR, "start.guard", "error", strerror(-r), "why",
@@ -187,6 +191,66 @@ static void log_refused(struct mspd *mspd)
     memcpy(mspd->guard.stat, now, sizeof(now));
 }
 
+static bool has_role(struct mspd *mspd, pid_t pid, uint32_t wanted)
+{
+    uint32_t flags = 0;
+
+    /* fail closed: what cannot be asked is not known to be guarded */
+    return msp_guard_role_of(&mspd->loader, mspd->guard.roles_fd, pid,
+                             &flags) == 0 &&
+           (flags & wanted) == wanted;
+}
+
+static bool is_roleless(struct mspd *mspd, const struct msp_child *child)
+{
+    return child->state == MSP_CHILD_RUNNING &&
+           msp_io_now_ms() - child->started_ms > ROLE_MS &&
+           !has_role(mspd, child->pid, MSP_GUARD_PROCESS);
+}
+
+size_t mspd_guard_roleless(struct mspd *mspd,
+                           const char *ret_texts[MSPD_PROCESSES])
+{
+    const struct {
+        const struct msp_child *child;
+        const char *text;
+    } rows[] = {
+        {&mspd->netns.child, "mspd-netns is not guarded: root may trace it"},
+        {&mspd->keeper, "mspd-keeper is not guarded: root may read the key "
+                        "from it"},
+        {&mspd->proxy, "mspd-proxy is not guarded: root may read the key from "
+                       "it"},
+    };
+
+    size_t n = 0;
+
+    _Static_assert(ARRAY_SIZE(rows) + 1 == MSPD_PROCESSES, "one more is mspd");
+    if (!mspd->guard.is_on)
+        return 0;
+    if (!has_role(mspd, getpid(), MSP_GUARD_ROLE | MSP_GUARD_PROCESS))
+        ret_texts[n++] = "mspd is not guarded, or may not write its maps";
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (is_roleless(mspd, rows[i].child))
+            ret_texts[n++] = rows[i].text;
+    return n;
+}
+
+/* Told when it begins, and when it is over. */
+static void watch_roles(struct mspd *mspd)
+{
+    const char *texts[MSPD_PROCESSES];
+    size_t n = mspd_guard_roleless(mspd, texts);
+
+    if (mspd->guard.is_roleless == (n > 0))
+        return;
+    mspd->guard.is_roleless = n > 0;
+    if (n == 0)
+        msp_log(MSP_LOG_WARN, "guard.roles", "why", "all are guarded again",
+                NULL);
+    for (size_t i = 0; i < n; i++)
+        msp_log(MSP_LOG_ERR, "guard.roles", "why", texts[i], NULL);
+}
+
 void mspd_guard_beat(struct mspd *mspd)
 {
     enum msp_guard_is is;
@@ -194,6 +258,7 @@ void mspd_guard_beat(struct mspd *mspd)
     if (!mspd->guard.is_on)
         return;
     log_refused(mspd);
+    watch_roles(mspd);
     is = mspd_guard_is(mspd);
     if (is != mspd->guard.was)
         msp_log(MSP_LOG_WARN,

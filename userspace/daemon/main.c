@@ -393,6 +393,7 @@ static void stop(struct mspd *mspd, int code)
     msp_listeners_done(&mspd->listeners);
     msp_connlog_done(&mspd->log);
     msp_cgpaths_done(&mspd->cgpaths);
+    msp_closep(&mspd->guard.roles_fd);
     msp_lsm_done(&mspd->lsm);
     msp_loader_done(&mspd->loader);
     if (mspd->key) {
@@ -423,6 +424,7 @@ int main(int argc, char **argv)
         .dirs = {-1, -1, -1, -1},
         .log.fd = -1,
         .loader.link_fd = MSP_NO_LINKS,
+        .guard.roles_fd = -1,
     };
     int r;
 

@@ -30,6 +30,10 @@ struct msp_key_box {
     bool has_key;
 };
 
+enum {
+    MSPD_PROCESSES = 4, /* mspd and its children */
+};
+
 struct mspd {
     struct msp_opts opts;
     struct msp_dirs dirs;
@@ -44,6 +48,8 @@ struct mspd {
         bool is_on;
         uint32_t n_beats;
         struct msp_guard_stat stat[MSP_GUARD_KIND_COUNT]; /* then */
+        int roles_fd;                                     /* -1: no guard */
+        bool is_roleless; /* at the last heartbeat, one of ours */
     } guard;
     struct msp_netns_client netns;
     struct msp_child keeper;
@@ -107,6 +113,13 @@ void mspd_guard_beat(struct mspd *mspd);
 enum msp_guard_is mspd_guard_is(struct mspd *mspd);
 /* @return NULL: unlocked; why not, valid until the next call */
 const char *mspd_guard_unlock(struct mspd *mspd, const char *token, size_t len);
+/*
+ * Processes of ours that the guard takes for anybody's.
+ * @param ret_texts [MSPD_PROCESSES] a sentence each; static
+ * @return their number
+ */
+size_t mspd_guard_roleless(struct mspd *mspd,
+                           const char *ret_texts[MSPD_PROCESSES]);
 /* Fields of status, items of status. */
 void mspd_guard_report(struct mspd *mspd, struct msp_rec *rec);
 void mspd_guard_report_refused(struct mspd *mspd, struct msp_rec *rec);

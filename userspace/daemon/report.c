@@ -330,7 +330,7 @@ static void put_policy(const struct mspd *mspd, struct msp_rec *rec,
 
 /* Why the state is "degraded"; none = it is not. */
 struct reasons {
-    const char *text[20]; /* at least one for each question below */
+    const char *text[24]; /* at least one for each question below */
     size_t n;
 };
 
@@ -410,7 +410,7 @@ static void add_program_reasons(struct reasons *reasons,
             "an LSM program that is required is not attached (lsm)";
 }
 
-static struct reasons find_reasons(const struct mspd *mspd,
+static struct reasons find_reasons(struct mspd *mspd,
                                    const struct msp_slot_meta *live)
 {
     struct reasons reasons = {.n = 0};
@@ -418,6 +418,7 @@ static struct reasons find_reasons(const struct mspd *mspd,
     add_service_reasons(&reasons, mspd, live);
     add_blind_reasons(&reasons, mspd);
     add_program_reasons(&reasons, mspd);
+    reasons.n += mspd_guard_roleless(mspd, reasons.text + reasons.n);
     return reasons;
 }
 

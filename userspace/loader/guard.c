@@ -11,11 +11,13 @@
 
 #include <msp/cleanup.h>
 
+#include "loader/iter.h"
 #include "loader/object.h"
 #include "msp_guard.skel.h"
 
 static const uint64_t second_ns = 1000000000;
 static const char sysctl_link[] = "msp_g_sysctl";
+static const char roles_name[] = "msp_g_roles";
 
 static void close_dir(DIR **dir)
 {
@@ -168,6 +170,7 @@ static int open_skel(struct msp_loader *loader, struct msp_guard_bpf **ret_skel)
         (void)bpf_program__set_autoload(prog, false);
     (void)bpf_program__set_autoload(skel->progs.msp_g_files, true);
     (void)bpf_program__set_autoload(skel->progs.msp_g_tasks, true);
+    (void)bpf_program__set_autoload(skel->progs.msp_g_roles, true);
     (void)bpf_program__set_autoload(skel->progs.msp_g_place, true);
     (void)bpf_program__set_autoload(skel->progs.msp_g_sysctl, true);
     bpf_object__for_each_map(map, skel->obj) {
@@ -185,30 +188,68 @@ static int open_skel(struct msp_loader *loader, struct msp_guard_bpf **ret_skel)
     return 0;
 }
 
+/* @return bytes, 0 at the end; negative errno */
+static ssize_t read_iter(int fd, void *ret, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = read(fd, ret, size);
+    while (n < 0 && (errno == EINTR || errno == EAGAIN));
+    return n < 0 ? -errno : n;
+}
+
 /* @param pid whose descriptors; 0: all tasks */
 static int run_iter(struct msp_loader *loader, const struct bpf_program *prog,
                     pid_t pid)
 {
     union bpf_iter_link_info info = {.task = {.pid = (__u32)pid}};
-    LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = pid ? &info : NULL,
-                .iter_info_len = pid ? sizeof(info) : 0);
-    msp_autoclose int link_fd =
-        bpf_link_create(bpf_program__fd(prog), 0, BPF_TRACE_ITER, &opts);
-    msp_autoclose int fd = -1;
+    msp_autoclose int fd =
+        msp_iter_start(loader, bpf_program__fd(prog), bpf_program__name(prog),
+                       pid ? &info : NULL);
     char nothing[16];
     ssize_t n;
 
-    if (link_fd >= 0)
-        fd = bpf_iter_create(link_fd);
     if (fd < 0)
-        return msp_loader_fail(loader, -errno, "starting %s",
-                               bpf_program__name(prog));
+        return fd;
     do
-        n = read(fd, nothing, sizeof(nothing));
-    while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
-    return n < 0 ? msp_loader_fail(loader, -errno, "running %s",
+        n = read_iter(fd, nothing, sizeof(nothing));
+    while (n > 0);
+    return n < 0 ? msp_loader_fail(loader, (int)n, "running %s",
                                    bpf_program__name(prog))
                  : 0;
+}
+
+int msp_guard_role_of(struct msp_loader *loader, int roles_fd, pid_t pid,
+                      uint32_t *ret_flags)
+{
+    union bpf_iter_link_info info = {.task = {.tid = (__u32)pid}};
+    msp_autoclose int fd = msp_iter_start(loader, roles_fd, roles_name, &info);
+    struct msp_guard_role role;
+    ssize_t n;
+
+    if (fd < 0)
+        return fd;
+    n = read_iter(fd, &role, sizeof(role));
+    if (n < 0)
+        return msp_loader_fail(loader, (int)n, "running %s", roles_name);
+    if (n != sizeof(role) || role.tgid != (__u32)pid)
+        return -ESRCH;
+    *ret_flags = role.flags;
+    return 0;
+}
+
+/* The program outlives the object it was loaded with. */
+static int take_roles(struct msp_loader *loader,
+                      const struct msp_guard_bpf *skel, int *ret_roles_fd)
+{
+    int fd =
+        fcntl(bpf_program__fd(skel->progs.msp_g_roles), F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        return msp_loader_fail(loader, -errno, "keeping %s", roles_name);
+    *ret_roles_fd = fd;
+    return 0;
 }
 
 static int run_place(struct msp_loader *loader,
@@ -439,9 +480,10 @@ static int lock(struct msp_loader *loader,
 }
 
 int msp_guard_make(struct msp_loader *loader, int cgroup_fd,
-                   const struct msp_guard_config *config)
+                   const struct msp_guard_config *config, int *ret_roles_fd)
 {
     msp_cleanup(close_skel) struct msp_guard_bpf *skel = NULL;
+    msp_autoclose int roles_fd = -1;
     int r = open_skel(loader, &skel);
 
     if (r == 0)
@@ -458,19 +500,33 @@ int msp_guard_make(struct msp_loader *loader, int cgroup_fd,
         r = msp_guard_links(loader);
     if (r == 0)
         r = freeze_counts(loader);
-    return r < 0 ? r : lock(loader, config);
+    if (r == 0)
+        r = take_roles(loader, skel, &roles_fd);
+    if (r == 0)
+        r = lock(loader, config);
+    if (r == 0)
+        *ret_roles_fd = TAKE_FD(roles_fd);
+    return r;
 }
 
-int msp_guard_take_over(struct msp_loader *loader, int cgroup_fd)
+int msp_guard_take_over(struct msp_loader *loader, int cgroup_fd,
+                        int *ret_roles_fd)
 {
     msp_cleanup(close_skel) struct msp_guard_bpf *skel = NULL;
+    msp_autoclose int roles_fd = -1;
     int r = open_skel(loader, &skel);
 
     if (r == 0)
         r = run_place(loader, skel);
     if (r == 0)
         r = attach_sysctl(loader, skel, cgroup_fd);
-    return r < 0 ? r : msp_guard_links(loader);
+    if (r == 0)
+        r = msp_guard_links(loader);
+    if (r == 0)
+        r = take_roles(loader, skel, &roles_fd);
+    if (r == 0)
+        *ret_roles_fd = TAKE_FD(roles_fd);
+    return r;
 }
 
 /* --- names --------------------------------------------------------------- */

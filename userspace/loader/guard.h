@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <msp/guard.h>
 
@@ -57,16 +58,28 @@ int msp_guard_try_role(const char *pin_dir);
  * Registers files, this process and its children, where they are, and every
  * pinned link, attaches the program at `cgroup_fd`, and locks. The LSM programs
  * are attached already. For a guard that is not locked.
+ * @param ret_roles_fd for msp_guard_role_of(); owned by the caller
  * @return 0; negative errno, `why` set and nothing is locked
  */
 int msp_guard_make(struct msp_loader *loader, int cgroup_fd,
-                   const struct msp_guard_config *config);
+                   const struct msp_guard_config *config, int *ret_roles_fd);
 
 /*
  * The same guard, another mspd: registers where it is and the links of now.
+ * @param ret_roles_fd as above
  * @return 0; negative errno, `why` set
  */
-int msp_guard_take_over(struct msp_loader *loader, int cgroup_fd);
+int msp_guard_take_over(struct msp_loader *loader, int cgroup_fd,
+                        int *ret_roles_fd);
+
+/*
+ * What the kernel takes a process for.
+ * @param pid of its leader
+ * @param ret_flags MSP_GUARD_ROLE, PROCESS; 0: it has no role
+ * @return 0; -ESRCH; negative errno, `why` set
+ */
+int msp_guard_role_of(struct msp_loader *loader, int roles_fd, pid_t pid,
+                      uint32_t *ret_flags);
 
 /* Registers links that were pinned since. @return 0; negative errno */
 int msp_guard_links(struct msp_loader *loader);

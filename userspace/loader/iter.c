@@ -19,24 +19,28 @@ enum {
     FIRST_RECORDS = 256
 };
 
-/* @param info NULL: everything there is. @return descriptor to read */
-static int start(struct msp_loader *loader, const struct bpf_program *prog,
-                 union bpf_iter_link_info *info)
+int msp_iter_start(struct msp_loader *loader, int prog_fd, const char *name,
+                   union bpf_iter_link_info *info)
 {
     LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = info,
                 .iter_info_len = info ? sizeof(*info) : 0);
     msp_autoclose int link_fd =
-        bpf_link_create(bpf_program__fd(prog), 0, BPF_TRACE_ITER, &opts);
+        bpf_link_create(prog_fd, 0, BPF_TRACE_ITER, &opts);
     int fd;
 
     if (link_fd < 0)
-        return msp_loader_fail(loader, -errno, "starting %s",
-                               bpf_program__name(prog));
+        return msp_loader_fail(loader, -errno, "starting %s", name);
     fd = bpf_iter_create(link_fd);
     if (fd < 0)
-        return msp_loader_fail(loader, -errno, "running %s",
-                               bpf_program__name(prog));
+        return msp_loader_fail(loader, -errno, "running %s", name);
     return fd;
+}
+
+static int start(struct msp_loader *loader, const struct bpf_program *prog,
+                 union bpf_iter_link_info *info)
+{
+    return msp_iter_start(loader, bpf_program__fd(prog),
+                          bpf_program__name(prog), info);
 }
 
 /* Runs one for what it does. @param ret_n number of bytes it wrote */

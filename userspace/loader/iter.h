@@ -6,6 +6,17 @@
 
 #include "loader/load.h"
 
+union bpf_iter_link_info;
+
+/*
+ * Starts an iterator.
+ * @param name of the program, for `why`
+ * @param info what it goes over; NULL: everything there is
+ * @return descriptor to read what it writes; negative errno, `why` set
+ */
+int msp_iter_start(struct msp_loader *loader, int prog_fd, const char *name,
+                   union bpf_iter_link_info *info);
+
 /*
  * Takes down the processes that were there before the tracepoints; a process
  * that has a record keeps it. @return 0; negative errno, `why` set

@@ -7,11 +7,11 @@
 #
 # For a VM that ends with it: a locked guard cannot be cleaned up after.
 . "$(dirname "$0")/../../harness/sandbox.sh"
+. "$(dirname "$0")/../../harness/unlock.sh"
 
 PHASE=off   # what an attack must come to: off = ok, locked = the errno
 AS=()       # what runs it
 WHO="root"  # for the claim
-HOST=4b7d0000000000000000000000000e2e
 
 # --- the agent -----------------------------------------------------------------
 
@@ -24,16 +24,19 @@ pid_of() {
     done < <(sort -n "$SB_CG"/agent*/cgroup.procs) | tail -n 1
 }
 
-# by_init OPTIONS...: mspd as pid 1 would start it; what it says is in init.log
+# by_init OPTIONS...: mspd as pid 1 would start it; what it says is in init.log.
+# Not before $SB_DIR/tmp/hold is gone.
 by_init() {
     : >"$SB_DIR/tmp/init.log"
     # shellcheck disable=SC2016
     (exec_in "$SB_CG/agent2" bash -c '
-        until read -r _ _ _ parent _ <"/proc/$$/stat" && [[ $parent == 1 ]]; do
-            sleep 0.05
-        done
         out=$1 net=$2
         shift 2
+        echo "$$" >"${out%.log}.pid"
+        until read -r _ _ _ parent _ <"/proc/$$/stat" && [[ $parent == 1 &&
+            ! -e ${out%/*}/hold ]]; do
+            sleep 0.05
+        done
         exec nsenter --net="$net" -- "$@" >>"$out" 2>&1 </dev/null
     ' - "$SB_DIR/tmp/init.log" "$SB_DIR/ns/vm" "$MSPD" --cgroup "$SB_CG" \
         --pin-dir "$SB_DIR/bpf/mspd" --run-dir "$SB_DIR/run" \
@@ -59,19 +62,42 @@ refuses_to_start() {
     check "$claim: and ends" until_true 30 said 'stop.*code="*internal'
 }
 
-guard_is() {
-    [[ $(ctl --json status | jq -r .guard.state) == "$1" ]]
+# Of the sentences in status, those on who is not guarded.
+not_guarded() {
+    ctl --json status | jq -r '.reasons[]?.text' | grep 'is not guarded'
 }
 
-# token SECONDS [HOST [KEY]]
-token() {
-    printf 'mspd-unlock 1\nhost %s\nexpires %s\n' "${2:-$HOST}" \
-        "$(($(date +%s) + $1))" >"$SB_DIR/tmp/token.text"
-    openssl pkeyutl -sign -rawin -inkey "${3:-$SB_DIR/unlock.key}" \
-        -in "$SB_DIR/tmp/token.text" -out "$SB_DIR/tmp/token.sig" ||
-        die "openssl does not sign"
-    cat "$SB_DIR/tmp/token.text"
-    printf 'signature %s\n' "$(openssl base64 -A -in "$SB_DIR/tmp/token.sig")"
+# forget NAME: takes its row from one of the agent's processes
+forget() {
+    local pid
+    pid=$(pid_of "$1")
+    bpftool map delete pinned "$pins/maps/msp_guard_proc" key \
+        $((pid & 255)) $((pid >> 8 & 255)) $((pid >> 16 & 255)) 0
+}
+
+# begin CLAIM ATTACK ARGUMENT: one that goes on after its "ok"; its pid is BEGUN
+begin() {
+    local said=$SB_DIR/tmp/$2.out
+    "$SB_DIR/bin/attack" "$2" "$3" >"$said" &
+    BEGUN=$!
+    SB_PIDS+=("$BEGUN")
+    check "$1" until_true 10 grep -qx ok "$said"
+}
+
+# One that root traces from before its exec on.
+traced_start() {
+    : >"$SB_DIR/tmp/hold"
+    rm -f "$SB_DIR/tmp/init.pid"
+    by_init "${GUARD[@]}"
+    until_true 10 test -s "$SB_DIR/tmp/init.pid" || die "no process to trace"
+    begin "a traced mspd: the tracer" trace "$(<"$SB_DIR/tmp/init.pid")"
+    rm -f "$SB_DIR/tmp/hold"
+    check "a traced mspd" until_true 30 said 'does not know this mspd'
+    check "a traced mspd: and ends" until_true 30 said 'stop.*code="*internal'
+}
+
+guard_is() {
+    [[ $(ctl --json status | jq -r .guard.state) == "$1" ]]
 }
 
 # Whatever happened: what the sandbox made must go.
@@ -135,6 +161,7 @@ bpf_rows() {
     row ENOENT link-by-id -
     row EPERM prog-lsm -
     row EPERM prog-fmod-ret -
+    row EPERM prog-ext -
     row EINVAL prog-write-user -
     row ok map-read "$maps/msp_meta" "reading a map stays free"
     row ok map-others - "others' maps"
@@ -214,8 +241,18 @@ host_rows() {
     row EPERM read /dev/mem
     row EPERM read /proc/kcore
     row EPERM ioperm -
-    row EPERM module "$MODULE" "a kernel module, with --guard-kernel"
+    row EPERM msr-write /dev/cpu/0/msr
     row EPERM move-mount "$SB_DIR/bpf"
+}
+
+# With --guard-kernel.
+kernel_rows() {
+    row EPERM module "$MODULE" "a kernel module"
+    row EPERM module-image "$MODULE" "a kernel module in memory"
+    row EPERM kexec -
+    row EPERM kexec-file "$SB_DIR/bin/attack"
+    row EPERM pci-write /sys/bus/pci/devices/0000:00:00.0/config
+    [[ ! -e /sys/power/disk ]] || row EPERM hibernation /sys/power/disk
 }
 
 EVERY=(bpf_rows pin_rows file_rows process_rows switch_rows)
@@ -243,6 +280,26 @@ last_rows() {
     row EPERM umount-lazy "$SB_DIR/bpf" "umount -l of the pins"
 }
 
+# allowed ERRNO|ok CLAIM COMMAND...
+allowed() {
+    local wanted=$1 claim=$2
+    shift 2
+    [[ $PHASE == locked ]] || wanted=ok
+    check_eq "$PHASE, --guard-allow: $claim" "$("$@")" "$wanted"
+}
+
+# Who is named by --guard-allow, in the mount namespace of pid 1 but for one.
+allow_rows() {
+    local file=$SB_DIR/bin/allowed host=(nsenter --mount=/proc/1/ns/mnt --) name
+    for name in prog-lsm prog-fmod-ret prog-ext; do
+        allowed ok $name "${host[@]}" "$file" $name -
+    done
+    allowed EPERM "a copy of it" "${host[@]}" "$SB_DIR/tmp/copy" prog-lsm -
+    allowed EPERM "in another mount namespace" "$file" prog-lsm -
+    allowed EPERM "traced" "${host[@]}" "$SB_DIR/bin/attack" traced-exec "$file"
+    allowed ENOENT "our links" "${host[@]}" "$file" link-by-id -
+}
+
 shared_rows() {
     row EPERM umount-shared "$SB_DIR/bpf" "umount -l in another namespace"
 }
@@ -261,10 +318,7 @@ last() {
 
 prepare() {
     MSPD=$SB_DIR/bin/mspd
-    echo "$HOST" >/etc/machine-id
-    openssl genpkey -algorithm ed25519 -out "$SB_DIR/unlock.key" &&
-        openssl pkey -in "$SB_DIR/unlock.key" -pubout \
-            -out "$SB_DIR/unlock.pub" || die "openssl makes no keys"
+    unlock_keys
     openssl genpkey -algorithm ed25519 -out "$SB_DIR/other.key"
     token 3600 >"$SB_DIR/good.token"
     mkdir "$SB_DIR/extra" "$SB_CG/agent2"
@@ -272,6 +326,11 @@ prepare() {
         head -n 1)
     MODULE=$(find "/lib/modules/$(uname -r)" -name 'dummy.ko*' | head -n 1)
     [[ $LIBRARY && $MODULE ]] || die "no library or no module to try"
+    cp "$SB_DIR/bin/attack" "$SB_DIR/bin/allowed"
+    cp "$SB_DIR/bin/attack" "$SB_DIR/tmp/copy"
+    attempt module "$(find "/lib/modules/$(uname -r)" -name 'msr.ko*')" |
+        grep -qx ok || die "no module msr"
+    until_true 10 test -c /dev/cpu/0/msr || die "no /dev/cpu/0/msr"
     exec 8>/proc/sys/kernel/ftrace_enabled
 }
 
@@ -282,8 +341,9 @@ sandbox_start_sim
 
 sandbox_start_mspd
 push_policy "$(policy "$(item enforce deny)")"
-rows "${EVERY[@]}" host_rows
+rows "${EVERY[@]}" host_rows kernel_rows
 container_rows
+allow_rows
 check_eq "off: LD_DEBUG is heard" "$(LD_DEBUG=libs \
     LD_DEBUG_OUTPUT=$SB_DIR/tmp/ld "$MSPD" --version >/dev/null
     compgen -G "$SB_DIR/tmp/ld.*" | wc -l)" 1
@@ -295,7 +355,7 @@ rm -rf "$SB_DIR/state" && mkdir "$SB_DIR/state"
 
 # the guard
 mapfile -t GUARD < <(guarded)
-GUARD+=(--guard-protect "$SB_DIR/extra")
+GUARD+=(--guard-protect "$SB_DIR/extra" --guard-allow "$SB_DIR/bin/allowed")
 sandbox_start_mspd "${GUARD[@]}"
 check "unlock to configure" ctl unlock --token "$SB_DIR/good.token"
 push_policy "$(policy "$(item enforce deny)")"
@@ -303,7 +363,8 @@ check "lock" ctl lock
 check_eq "status: the guard" "$(ctl --json status | jq -r .guard.state)" locked
 check_eq "status: the tier" "$(ctl --json status | jq -r .tier)" lsm
 PHASE=locked
-rows "${EVERY[@]}" host_rows
+rows "${EVERY[@]}" host_rows kernel_rows
+allow_rows
 last
 check_eq "locked: a descriptor opened before" \
     "$(exec_in "$SB_CG/work" bash -c 'echo 1 >&8' 2>&1 | grep -c permitted)" 1
@@ -377,6 +438,16 @@ check_eq "unlocked: signal" "$(attempt signal "$(pid_of mspd)")" ok
 check "mspctl lock" ctl lock
 check_eq "locked again" "$(attempt map-open "$pins/maps/msp_meta")" ENOENT
 check "the same token, in its time" ctl unlock --token "$SB_DIR/tmp/short"
+check_eq "status: who is not guarded" "$(not_guarded)" ""
+forget mspd-keeper
+check_eq "status: who is not guarded now" "$(not_guarded)" \
+    "mspd-keeper is not guarded: root may read the key from it"
+check_eq "status: the state" "$(ctl --json status | jq -r .state)" degraded
+check "the log says so" until_true 10 \
+    grep -q 'guard.roles.*mspd-keeper' "$SB_DIR/mspd.log"
+# Programs of an earlier mspd go some time after its links do: here, when we say.
+begin "unlocked: a link is held" link-hold "$pins/links/msp_g_exec"
+holder=$BEGUN
 for name in mspd-keeper mspd-proxy mspd; do
     check_eq "unlocked: kill $name" "$(attempt kill "$(pid_of $name)")" ok
 done
@@ -396,12 +467,16 @@ cp "$LIBRARY" "$SB_DIR/tmp/preload.so"
 echo "$SB_DIR/tmp/preload.so" >/etc/ld.so.preload
 refuses_to_start "another library" 'does not know this mspd' "${GUARD[@]}"
 rm -f /etc/ld.so.preload
+traced_start
 by_init "${GUARD[@]}"
 check "the same mspd takes over" until_true 60 guard_is locked
 check "as what was there" said 'guard.locked.*taken over'
-# of processes this is not claimed again: README.md beside this file
 check "its proxy is ready" until_true 60 said proxy.ready
-rows bpf_rows
+WHO="root, beside an earlier program"
+rows process_rows bpf_rows
+check_eq "status: who is not guarded then" "$(not_guarded)" ""
+WHO=root
+kill "$holder"
 
 # Out.
 check "unlock" ctl unlock --token "$SB_DIR/good.token"
@@ -411,7 +486,10 @@ check_eq "as many links are registered as are pinned" \
     "$(pinned_links)"
 check "detach" ctl detach --yes
 check_eq "no pin is left" "$(find "$SB_DIR/bpf" -name 'msp_*' | wc -l)" 0
-check_eq "no program of the guard runs" "$(bpftool -j prog list |
-    jq -r '.[] | select(.name // "" | startswith("msp_g")) | .name' | wc -l)" 0
+no_programs() {
+    ! bpftool -j prog list |
+        jq -e '.[] | select(.name // "" | startswith("msp_g"))'
+}
+check "no program of the guard runs" until_true 10 no_programs
 check_eq "nothing is refused" "$(attempt write "$SB_CG/agent2/cgroup.kill")" ok
 sandbox_done
