@@ -6,7 +6,9 @@
  * socket may call it what it likes.
  *
  * The sender may still have the memory of a frame: the ring of a packet
- * socket, a guest's pages. Its headers are copied before they are judged.
+ * socket, a guest's pages. Its headers are copied before they are judged. He may
+ * also say where the kernel, or the device, puts a checksum later: not into what
+ * was judged.
  */
 #include "lib/packet.bpf.h"
 
@@ -23,6 +25,8 @@
 #define TAGS_MAX    4
 #define HEAD_MAX    256 /* of all headers, to be seen */
 
+#define SUM_PARTIAL 3 /* sk_buff.ip_summed: a checksum is still to be made */
+
 /* 802.2 SNAP of no vendor, after which comes the type once more. */
 static __always_inline bool uplink_is_snap(const __u8 *llc)
 {
@@ -31,7 +35,8 @@ static __always_inline bool uplink_is_snap(const __u8 *llc)
 }
 
 /*
- * Skips tags and LLC; moves p->base to the network header.
+ * Skips tags and LLC; moves p->base to the network header, or to what is there
+ * instead of one.
  * @return its protocol, host order; 0 = none that is judged; -1 = too many
  */
 static __noinline int uplink_proto(struct __sk_buff *skb, struct packet *p)
@@ -40,6 +45,7 @@ static __noinline int uplink_proto(struct __sk_buff *skb, struct packet *p)
     __u8 type[2], llc[8];
 
     for (int i = 0; i <= TAGS_MAX; i++) {
+        p->base = off + sizeof(type);
         if (bpf_skb_load_bytes(skb, off, type, sizeof(type)))
             return 0; /* no frame */
         proto = type[0] << 8 | type[1];
@@ -51,13 +57,12 @@ static __noinline int uplink_proto(struct __sk_buff *skb, struct packet *p)
     }
     off += 2;
     if (proto < ETH_P_802_3) {
+        p->base = off + sizeof(llc);
         if (bpf_skb_load_bytes(skb, off, llc, sizeof(llc)) ||
             !uplink_is_snap(llc))
             return 0;
         proto = llc[6] << 8 | llc[7];
-        off += sizeof(llc);
     }
-    p->base = off;
     return proto;
 }
 
@@ -83,6 +88,27 @@ __noinline __u32 uplink_fix(struct __sk_buff *skb)
     return bpf_skb_pull_data(skb, len) ? 0 : len;
 }
 
+/*
+ * Whether a checksum that is made after us stays out of the first `judged`
+ * bytes. Global: it is verified once. The context is the packet itself, whose
+ * fields Linux 6.1 has no other way to.
+ */
+bool uplink_is_kept(struct __sk_buff *skb, __u32 judged);
+
+__noinline bool uplink_is_kept(struct __sk_buff *skb, __u32 judged)
+{
+    struct sk_buff *kernels = (void *)skb;
+    __s64 at;
+
+    if (BPF_CORE_READ_BITFIELD_PROBED(kernels, ip_summed) != SUM_PARTIAL)
+        return true;
+    at = (__s64)BPF_CORE_READ(kernels, csum_start) +
+         BPF_CORE_READ(kernels, csum_offset);
+    at -= BPF_CORE_READ(kernels, data) - BPF_CORE_READ(kernels, head);
+    /* fail closed: what is judged would become something else */
+    return at >= (__s64)judged;
+}
+
 static __always_inline int uplink_verdict(bool passes)
 {
     if (passes)
@@ -102,7 +128,9 @@ int msp_uplink(struct __sk_buff *skb)
     if (!p.fixed)
         return uplink_verdict(false); /* fail closed: it may change yet */
     proto = uplink_proto(skb, &p);
-    return uplink_verdict(proto >= 0 && packet_passes(skb, &p, proto, false));
+    p.judged = p.base;
+    return uplink_verdict(proto >= 0 && packet_passes(skb, &p, proto, false) &&
+                          uplink_is_kept(skb, p.judged));
 }
 
 /* Devices without: the first four bits say which IP it is. */
@@ -118,5 +146,7 @@ int msp_uplink_l3(struct __sk_buff *skb)
         return uplink_verdict(false); /* fail closed: as above */
     if (!bpf_skb_load_bytes(skb, 0, &first, sizeof(first)))
         proto = first >> 4 == 4 ? ETH_P_IP : first >> 4 == 6 ? ETH_P_IPV6 : 0;
-    return uplink_verdict(packet_passes(skb, &p, proto, false));
+    p.judged = sizeof(first);
+    return uplink_verdict(packet_passes(skb, &p, proto, false) &&
+                          uplink_is_kept(skb, p.judged));
 }

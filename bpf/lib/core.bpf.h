@@ -85,6 +85,15 @@ struct msghdr {
     int msg_namelen;
 } MSP_CORE;
 
+/* A packet; what the context of a program of tc points to. */
+struct sk_buff {
+    unsigned char *head;
+    unsigned char *data;
+    __u16 csum_start;  /* from head */
+    __u16 csum_offset; /* from there */
+    __u8 ip_summed : 2;
+} MSP_CORE;
+
 struct bpf_sock_addr_kern {
     struct sock *sk;
 } MSP_CORE;

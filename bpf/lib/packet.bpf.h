@@ -52,6 +52,7 @@ struct packet {
     __u32 l4_off;     /* of the transport header, likewise */
     __u32 port;       /* destination, host order; 0 = cannot be seen */
     __u32 fixed;      /* bytes that nobody can change any more */
+    __u32 judged;     /* the verdict rests on the bytes before this one */
     bool is_harmless; /* opens nothing and carries nothing */
     bool is_uplink;   /* leaves the host here, whoever sent it */
 };
@@ -140,12 +141,13 @@ static __always_inline enum parsed packet_v4(struct __sk_buff *skb,
         head = data;
     else if (bpf_skb_load_bytes(skb, p->base, copy, sizeof(copy)))
         return PARSED_OTHER; /* no IPv4 header: goes nowhere */
+    p->l4_off = p->base + (head[0] & 0x0f) * 4;
+    p->judged = p->l4_off;
     found = packet_kind(head[9]);
     if (found == PARSED_OTHER)
         return found;
     __builtin_memcpy(&dest, head + 16, 4);
     is_fragment = (head[6] & 0x3f) || head[7];
-    p->l4_off = p->base + (head[0] & 0x0f) * 4;
     target_map_v4(p->stop[0], dest);
     p->n_stops = 1;
     if (p->l4_off != p->base + V4_HEAD)
@@ -202,6 +204,7 @@ static __noinline enum parsed packet_v6_headers(struct __sk_buff *skb,
     __u8 ext[2];
 
     for (int i = 0; i < EXT_MAX; i++) {
+        p->judged = off;
         found = packet_kind(next);
         if (found != PARSED_OTHER)
             break;
@@ -238,6 +241,7 @@ static __always_inline enum parsed packet_v6(struct __sk_buff *skb,
         head = data;
     else if (bpf_skb_load_bytes(skb, p->base, copy, sizeof(copy)))
         return PARSED_OTHER; /* no IPv6 header: goes nowhere */
+    p->judged = p->base + V6_HEAD;
     next = head[6];
     if (next == PROTO_UDP)
         return PARSED_OTHER;
@@ -269,6 +273,7 @@ static __always_inline void packet_tcp(struct __sk_buff *skb, struct packet *p,
         return; /* fail closed: port 0 stands for every port */
     if (p->l4_off + sizeof(copy) > p->fixed)
         return; /* fail closed: as above */
+    p->judged = p->l4_off + sizeof(copy);
     p->port = tcp[2] << 8 | tcp[3];
     head_len = (tcp[12] >> 4) * 4;
     p->is_harmless = skb->len == p->l4_off + head_len && head_len >= TCP_HEAD &&
@@ -281,6 +286,7 @@ static __always_inline void packet_ports(struct __sk_buff *skb,
 {
     __u8 head[4];
 
+    p->judged = p->l4_off + sizeof(head);
     if (!bpf_skb_load_bytes(skb, p->l4_off, head, sizeof(head)) &&
         p->l4_off + sizeof(head) <= p->fixed)
         p->port = head[2] << 8 | head[3];

@@ -9,6 +9,11 @@
   packets.py frame DEVICE MAC TO PORT [tag=N] [called=TYPE] [words of send]
       the same in an Ethernet frame from a packet socket, tagged N times,
       under a type of its own if it is called one
+  packets.py summed DEVICE MAC TO PORT [what=WHAT] [hops=N] [words of send]
+      such a frame with another `port`, address (`to`) or `proto`, where the
+      kernel is told to put a checksum that is, N hops on, what belongs there
+  packets.py software DEVICE
+      the kernel computes checksums of what leaves by DEVICE, not the device
   packets.py send6 FROM TO PORT
       an IPv6 SYN likewise
   packets.py watch DEVICE FILE
@@ -23,7 +28,9 @@
   packets.py probe FROM FROM_PORT TO PORT
       one connection: a line out, all that comes back in; prints its length
 """
+import ctypes
 import errno
+import fcntl
 import socket
 import struct
 import sys
@@ -107,6 +114,70 @@ def frame(device, mac, to, port, *words):
         except OSError as e:
             return errno.errorcode[e.errno]
     return "sent"
+
+
+def identified(data, ident, hops=0):
+    """An IPv4 packet under another identification, some hops later."""
+    head = bytearray(data[:20])
+    head[4:6] = struct.pack("!H", ident)
+    head[8] -= hops
+    head[10:12] = b"\0\0"
+    head[10:12] = struct.pack("!H", checksum(bytes(head)))
+    return bytes(head) + data[20:]
+
+
+# What a frame hides: where the word is, another low byte for it, from where on
+# it is summed (Linux wants no less than 20), what is free to choose.
+HIDDEN = {"port": (36, 81, 24, "ident"), "to": (32, 253, 24, "behind"),
+          "proto": (22, 17, 20, "behind")}
+
+
+def late_sum(head, data, what, hops):
+    """
+    A virtio_net_hdr and a frame. The kernel puts the checksum of all from
+    `start` on where the frame says something else yet. Of 65,536 values of
+    what is free, the identification or two bytes behind the packet, one makes
+    that checksum what is wanted there.
+    """
+    at, other, start, free = HIDDEN[what]
+
+    def early(i, n_hops):
+        sent = identified(data, i if free == "ident" else 77, n_hops)
+        whole = bytearray(head + sent)
+        whole[at + 1] = other
+        # a hop cuts off what is behind the packet
+        return bytes(whole) + (struct.pack("!H", i) if free == "behind" else b"")
+
+    wanted = struct.unpack("!H", (head + data)[at:at + 2])[0]
+    for i in range(65536):
+        if checksum(early(i, hops)[start:]) == wanted:
+            return struct.pack("<BBHHHH", 1, 0, 0, 0, start,
+                               at - start) + early(i, 0)
+    raise ValueError("no value does it")
+
+
+def summed(device, mac, to, port, *words):
+    named = dict(word.split("=", 1) for word in words if "=" in word)
+    data, _ = packet(to, port, *words)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+        s.setsockopt(263, 15, 1)  # PACKET_VNET_HDR
+        s.bind((device, 0x0800))
+        head = (bytes.fromhex(mac.replace(":", "")) + s.getsockname()[4] +
+                b"\x08\0")
+        try:
+            s.send(late_sum(head, data, named.get("what", "port"),
+                            int(named.get("hops", 0))))
+        except OSError as e:
+            return errno.errorcode[e.errno]
+    return "sent"
+
+
+def software(device):
+    """ETHTOOL_STXCSUM by SIOCETHTOOL."""
+    value = ctypes.create_string_buffer(struct.pack("=II", 0x17, 0))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8946, struct.pack("16sP16x", device.encode(),
+                                           ctypes.addressof(value)))
 
 
 def send6(source, to, port):
@@ -226,7 +297,8 @@ def probe(source, sport, to, port):
 
 def main():
     verb, *rest = sys.argv[1:]
-    verbs = {"send": send, "frame": frame, "send6": send6, "watch": watch,
+    verbs = {"send": send, "frame": frame, "summed": summed,
+             "software": software, "send6": send6, "watch": watch,
              "serve": serve, "answer": answer, "probe": probe}
     result = verbs[verb](*rest)
     if result:
