@@ -3,6 +3,8 @@
 
 option(MSP_WERROR "Treat warnings as errors" OFF)
 option(MSP_SANITIZE "Build with ASan, UBSan and LSan" OFF)
+option(MSP_FUZZ "Build the fuzz targets: clang, with MSP_SANITIZE" OFF)
+option(MSP_COVERAGE "Build for llvm-cov: clang" OFF)
 
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_STANDARD_REQUIRED ON)
@@ -27,8 +29,12 @@ target_compile_definitions(msp_flags INTERFACE _GNU_SOURCE)
 target_compile_options(msp_flags INTERFACE
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -Wold-style-definition -Wvla -Wformat=2 -Wundef -Wpointer-arith
-    -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough -Wswitch-enum
+    -Wwrite-strings -Wimplicit-fallthrough -Wswitch-enum
     -fno-common)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    # clang also looks into the macros of system headers (NLMSG_NEXT)
+    target_compile_options(msp_flags INTERFACE -Wcast-qual)
+endif()
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT MSP_SANITIZE)
     target_compile_options(msp_flags INTERFACE -Wnull-dereference)
 endif()
@@ -40,6 +46,14 @@ if(MSP_SANITIZE)
         -fsanitize=address,undefined -fno-sanitize-recover=all
         -fno-omit-frame-pointer)
     target_link_options(msp_flags INTERFACE -fsanitize=address,undefined)
+endif()
+if(MSP_FUZZ)
+    target_compile_options(msp_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(MSP_COVERAGE)
+    target_compile_options(msp_flags INTERFACE
+        -fprofile-instr-generate -fcoverage-mapping)
+    target_link_options(msp_flags INTERFACE -fprofile-instr-generate)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
     # One pair only: CMake drops a repeated -U, and then -Werror meets a

@@ -39,13 +39,17 @@ static bool is_value_of(char type, const char *value)
     }
 }
 
-/* Dotted, and no segment is empty: each one becomes a JSON member. */
+/*
+ * Dotted, and no segment is empty: each one becomes a JSON member. Names of
+ * lists come as values, so that their alphabet was not looked at.
+ */
 static bool is_name(const char *name)
 {
+    static const char legal[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t len = strlen(name);
 
-    return len > 0 && name[0] != '.' && name[len - 1] != '.' &&
-           !strstr(name, "..");
+    return len > 0 && strspn(name, legal) == len && name[0] != '.' &&
+           name[len - 1] != '.' && !strstr(name, "..");
 }
 
 /* Whether both names cannot live in one object: "a" and "a", "a" and "a.b". */
@@ -131,6 +135,8 @@ static int read_all(char *payload, size_t len, struct msp_model *model)
             r = add_row(model);
         if (r == 0 && kind == MSP_REC_FIELD)
             r = add_field(model, &field);
+        else if (r == 0 && model->n > 1 && !model->row[model->n - 1].list)
+            r = -EBADMSG; /* an item that does not say of what list */
         if (r < 0)
             return r;
         is_open = kind == MSP_REC_FIELD;

@@ -83,10 +83,18 @@ static enum msp_http_code check_request_line(const char *line, size_t len)
     return MSP_HTTP_OK;
 }
 
+/* version SP three digits, then the end or a blank; llhttp takes two digits */
 static enum msp_http_code check_status_line(const char *line, size_t len)
 {
+    const char *status = line + VERSION_LEN + 1;
+
     if (len < VERSION_LEN + 4 || !is_version(line))
         return MSP_HTTP_VERSION;
+    if (status[-1] != ' ' || (len > VERSION_LEN + 4 && status[3] != ' '))
+        return MSP_HTTP_SYNTAX;
+    for (size_t i = 0; i < 3; i++)
+        if (status[i] < '0' || status[i] > '9')
+            return MSP_HTTP_SYNTAX;
     return MSP_HTTP_OK;
 }
 

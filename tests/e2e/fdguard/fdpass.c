@@ -115,7 +115,7 @@ static void wait_for(pid_t pid)
 
 static void be(const char *who)
 {
-    pid_t pid;
+    pid_t pid = -1;
 
     if (strcmp(who, "pidns") == 0) {
         if (unshare(CLONE_NEWPID) < 0 || (pid = fork()) < 0)
@@ -178,7 +178,7 @@ static void pass_scm(const char *who, const char *way,
                      const struct msp_client_to *to)
 {
     int pair[2];
-    pid_t pid;
+    pid_t pid = -1;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0 || (pid = fork()) < 0)
         die("fork");

@@ -102,6 +102,11 @@ static const struct {
     {"an item whose list is not named as the contract says", TEXT, NULL,
      "\nsitem=p\nua=1\n\n", NULL},
     {"an item of no list", JSON, NULL, "un=1\n\nua=2\n\n", NULL},
+    {"a list whose name is no name", JSON, NULL, "un=1\n\ns_item=a\xff\n\n",
+     NULL},
+    {"a list of capitals", JSON, NULL, "un=1\n\ns_item=A\n\n", NULL},
+    {"an item of nothing at all", JSON, NULL, "un=1\n\n\n", NULL},
+    {"the same as text", TEXT, NULL, "un=1\n\n\n", NULL},
 };
 
 static void renders_records(void **state)

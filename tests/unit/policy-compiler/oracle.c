@@ -59,8 +59,8 @@ static const char *const endpoint_text[] = {"imds", "wireserver", "hostga",
                                             "0-first", "last"};
 static const char *const place_text[] = {
     "", "", "",
-    ",\"addresses\":[\"10.0.0.0/8\",\"192.0.2.1\"],\"ports\":[80,81],"
-    "\"sign\":true",
+    (",\"addresses\":[\"10.0.0.0/8\",\"192.0.2.1\"],\"ports\":[80,81],"
+     "\"sign\":true"),
     ",\"addresses\":[\"198.51.100.7\"],\"ports\":[32526],\"sign\":true"};
 #define ENDPOINTS 5
 

@@ -361,6 +361,11 @@ static const struct {
     {"HTTP/2 200 OK\r\n\r\n", MSP_HTTP_VERSION, 0},
     {"ICY 200 OK\r\n\r\n", MSP_HTTP_VERSION, 0},
     {"HTTP/1.1 xx OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
+    {"HTTP/1.1 20 200 OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
+    {"HTTP/1.1 2000 OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
+    {"HTTP/1.1 200OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
+    {"HTTP/1.1  200 OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
+    {"HTTP/1.1\t200 OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
     {"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n", MSP_HTTP_FOLD, 0},
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", MSP_HTTP_CODING, 0},
 };
