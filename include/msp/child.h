@@ -23,7 +23,9 @@ enum msp_child_fd {
     MSP_FD_PROXY_AUTHORIZE = 7, /* program `authorize` */
     MSP_FD_PROXY_META = 8, /* map msp_meta, to mmap for reading and close */
 
-    MSP_FD_KEEPER_KEY = 4, /* --static-key: the key file, read-only */
+    MSP_FD_KEEPER_KEY = 4,    /* --static-key: the key file, read-only */
+    MSP_FD_KEEPER_OWN_SK = 4, /* --secure-channel: map own_sk, writable, */
+    MSP_FD_KEEPER_KEYS = 5,   /* and the directory of the key files */
 };
 
 #define MSP_GUID_BYTES   37 /* text form with the NUL */
@@ -46,7 +48,8 @@ enum msp_child_type {
     /* struct msp_child_listener: somebody ended it; listen and send again */
     MSP_CHILD_LISTENER_LOST,
 
-    /* keeper -> mspd: MSP_CHILD_KEY, and */
+    /* keeper -> mspd: MSP_CHILD_KEY, an empty GUID says there is none any
+     * more, and */
     MSP_CHILD_NAMES,   /* mspd -> keeper and back: struct msp_child_names */
     MSP_CHILD_KEY_BAD, /* struct msp_child_text: why there is no key */
 
@@ -56,6 +59,15 @@ enum msp_child_type {
     MSP_CHILD_NETNS_PATH, /* struct msp_child_netns */
     MSP_CHILD_NETNS_ROOT, /* struct msp_child_netns: its own namespace */
     MSP_CHILD_OPEN, /* struct msp_child_open; descriptor: O_PATH of the file */
+
+    /* keeper -> mspd, and mspd -> proxy */
+    MSP_CHILD_CLOCK, /* struct msp_child_clock: the host's clock */
+
+    /* keeper -> mspd */
+    MSP_CHILD_CHANNEL, /* struct msp_child_channel: how it stands */
+    /* struct msp_child_adopt: the key file of another agent is wanted; mspd
+     * answers with the same, and its descriptor if there is one */
+    MSP_CHILD_ADOPT,
 
     MSP_CHILD_TYPE_COUNT,
 };
@@ -83,6 +95,30 @@ struct msp_child_key {
     char guid[MSP_GUID_BYTES];
     uint8_t pad[3];
     uint8_t key[MSP_KEY_BYTES];
+};
+
+/* What the host's clock showed, and ours then: CLOCK_BOOTTIME. */
+struct msp_child_clock {
+    struct msp_child_head head;
+    int64_t host_s; /* since 1970, UTC */
+    uint64_t boot_ns;
+};
+
+/* The secure channel; sent whenever something in it changes. */
+struct msp_child_channel {
+    struct msp_child_head head;
+    uint32_t is_failing; /* the last poll did not get where it should */
+    uint32_t has_incarnation;
+    uint32_t incarnation;
+    uint32_t pad;
+    char state[64];    /* msp-protocol: "Unknown", "disabled", ... */
+    char message[256]; /* the last thing that happened */
+};
+
+struct msp_child_adopt {
+    struct msp_child_head head;
+    char guid[MSP_GUID_BYTES];
+    uint8_t pad[3];
 };
 
 /* One finished request, for the connection log. Text fields end in NUL. */

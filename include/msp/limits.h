@@ -98,6 +98,19 @@
 #define MSP_RETRY_AFTER_S         1
 #define MSP_DRAIN_MS              30000
 
+/* --- secure channel ------------------------------------------------------ */
+#define MSP_CHANNEL_POLL_MS  15000    /* between two polls of the host, */
+#define MSP_CHANNEL_FIRST_MS 1000     /* while nothing is known, and first */
+                                      /* step of the back-off up to that */
+#define MSP_CHANNEL_YOUNG_MS   300000 /* nothing is known for so long */
+#define MSP_CHANNEL_JITTER     20     /* per cent taken off a wait at most */
+#define MSP_CHANNEL_DISABLED   2      /* answers until it is believed */
+#define MSP_CHANNEL_CLOCK_MS   900000 /* the host's clock is taken again */
+#define MSP_CHANNEL_CONNECT_MS 2000
+#define MSP_CHANNEL_ANSWER_MS  10000 /* one whole exchange */
+#define MSP_CHANNEL_KEY_BYTES  4096  /* body of an answer with a key */
+#define MSP_KEYS_MAX           16    /* key files kept, the oldest go */
+
 /* --- daemon ------------------------------------------------------------- */
 #define MSP_HEARTBEAT_MS       1000
 #define MSP_HEARTBEAT_STALE_NS 5000000000ull

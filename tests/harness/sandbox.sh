@@ -346,6 +346,7 @@ sandbox_done() {
 # sandbox_start_sim [hostsim options]
 sandbox_start_sim() {
     local line
+    [[ ! -e $SB_DIR/scenario ]] || set -- --scenario "$SB_DIR/scenario" "$@"
     rm -f "$SB_DIR/sim.ready"
     mkfifo "$SB_DIR/sim.ready"
     (exec_in "$SB_HOST_CG" nsenter --net="$SB_DIR/ns/sim" -- \
@@ -356,6 +357,18 @@ sandbox_start_sim() {
     SB_SIM=$!
     SB_PIDS+=("$SB_SIM")
     read -r -t 10 line <"$SB_DIR/sim.ready" || die "hostsim did not start"
+}
+
+# sim_scenario JSON: what the host's side of the key latch does from now on, see
+# hostsim/channel.h; before sandbox_start_sim it is what it begins with
+sim_scenario() {
+    local before
+    printf '%s\n' "$1" >"$SB_DIR/scenario.new"
+    mv "$SB_DIR/scenario.new" "$SB_DIR/scenario"
+    [[ ${SB_SIM:-} ]] || return 0
+    before=$(sim_reloads)
+    kill -HUP "$SB_SIM"
+    until_true 5 sim_reloaded "$before" || die "hostsim did not reload"
 }
 
 sim_reloads() {

@@ -20,16 +20,18 @@ static const char paths_name[] = "netns"; /* in the run directory */
 
 static void start_wait_over(struct mspd *mspd);
 
-/* The keeper has said what it can about the key, or never will. */
-static void key_wait_over(void *data)
+void mspd_key_awaited(struct mspd *mspd)
 {
-    struct mspd *mspd = data;
-
     if (!mspd->is_key_awaited)
         return;
     mspd->is_key_awaited = false;
     msp_timer_stop(&mspd->key_wait);
     start_wait_over(mspd);
+}
+
+static void on_key_wait(void *data)
+{
+    mspd_key_awaited(data);
 }
 
 /* --- mspd-netns --------------------------------------------------------- */
@@ -60,6 +62,8 @@ static int keeper_prepare(void *data, struct msp_child_spawn *ret)
 
     msp_closep(&mspd->key_fd);
     mspd->key_fd = -1;
+    if (mspd->opts.is_channel)
+        mspd_channel_prepare(mspd, ret);
     if (!mspd->opts.static_key)
         return 0;
     mspd->key_fd = msp_keyopen(mspd->opts.static_key, &is_readable, &why);
@@ -71,7 +75,7 @@ static int keeper_prepare(void *data, struct msp_child_spawn *ret)
                        "the key file cannot be used: %s", why);
         msp_log(MSP_LOG_ERR, "key.open", "why", mspd->key_why, NULL);
         mspd->key_fd = -1;
-        key_wait_over(mspd);
+        mspd_key_awaited(mspd);
         return 0; /* names are still to be resolved */
     }
     ret->arg[0] = "--static-key";
@@ -93,7 +97,8 @@ static void give_key(struct mspd *mspd)
 {
     int r;
 
-    if (!mspd->key->has_key || mspd->proxy.state != MSP_CHILD_RUNNING)
+    /* without one the packet says so, and the proxy forgets what it has */
+    if (mspd->proxy.state != MSP_CHILD_RUNNING)
         return;
     r = msp_child_send(&mspd->proxy, &mspd->key->packet,
                        sizeof(mspd->key->packet), -1);
@@ -108,10 +113,13 @@ static int take_key(struct mspd *mspd, const struct msp_child_key *packet,
         !memchr(packet->guid, '\0', sizeof(packet->guid)))
         return -EPROTO;
     memcpy(&mspd->key->packet, packet, sizeof(*packet));
-    mspd->key->has_key = true;
-    msp_log(MSP_LOG_INFO, "key.have", "guid", packet->guid, NULL);
+    mspd->key->has_key = packet->guid[0];
+    if (mspd->key->has_key)
+        msp_log(MSP_LOG_INFO, "key.have", "guid", packet->guid, NULL);
+    else
+        msp_log(MSP_LOG_INFO, "key.gone", NULL);
     give_key(mspd);
-    key_wait_over(mspd);
+    mspd_key_awaited(mspd);
     return 0;
 }
 
@@ -132,10 +140,10 @@ static int keeper_packet(void *data, const void *packet, size_t len, int fd)
         (void)snprintf(mspd->key_why, sizeof(mspd->key_why), "%.*s",
                        (int)sizeof(text->text) - 1, text->text);
         msp_log(MSP_LOG_ERR, "key.bad", "why", mspd->key_why, NULL);
-        key_wait_over(mspd);
+        mspd_key_awaited(mspd);
         return 0;
     }
-    return -EPROTO;
+    return mspd_channel_packet(mspd, packet, len);
 }
 
 static void keeper_gone(void *data)
@@ -153,7 +161,9 @@ int mspd_start_keeper(struct mspd *mspd, uint32_t uid, uint32_t gid)
                                              .gone = keeper_gone};
 
     (void)snprintf(mspd->key_why, sizeof(mspd->key_why),
-                   "no --static-key was given");
+                   mspd->opts.is_channel ? "the host gave none yet"
+                                         : "neither --secure-channel nor "
+                                           "--static-key was given");
     mspd->keeper = (struct msp_child){.name = "mspd-keeper",
                                       .dir = mspd->opts.libexec_dir,
                                       .ops = &ops,
@@ -200,7 +210,9 @@ static void proxy_started(void *data)
     struct mspd *mspd = data;
 
     msp_listeners_forget_sent(&mspd->listeners);
-    give_key(mspd);
+    mspd_channel_give_clock(mspd);
+    if (mspd->key->has_key)
+        give_key(mspd);
     msp_listeners_send(&mspd->listeners);
 }
 
@@ -428,9 +440,9 @@ int mspd_start_listeners(struct mspd *mspd)
         return r;
     ask_remembered(mspd);
     /* an earlier proxy may be serving: it goes on until we can sign too */
-    if (mspd->opts.static_key && !mspd->key->has_key &&
-        mspd->keeper.state == MSP_CHILD_RUNNING) {
-        msp_timer_init(mspd->loop, &mspd->key_wait, key_wait_over, mspd);
+    if ((mspd->opts.static_key || mspd->opts.is_channel) &&
+        !mspd->key->has_key && mspd->keeper.state == MSP_CHILD_RUNNING) {
+        msp_timer_init(mspd->loop, &mspd->key_wait, on_key_wait, mspd);
         r = msp_timer_set(&mspd->key_wait, KEY_WAIT_MS);
         if (r < 0)
             return r;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 
 #include <msp/cleanup.h>
@@ -58,7 +59,7 @@ int msp_dirs_open(struct msp_dirs *dirs, const struct msp_opts *opts,
 
     int r;
 
-    *dirs = (struct msp_dirs){-1, -1, -1, -1};
+    *dirs = MSP_DIRS_NONE;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         r = open_dir(rows[i].path, rows[i].mode, rows[i].fd);
         if (r < 0) {
@@ -70,13 +71,56 @@ int msp_dirs_open(struct msp_dirs *dirs, const struct msp_opts *opts,
     return take_lock(dirs->run_fd, &dirs->lock_fd);
 }
 
+/* Made with the keeper's group, for to give it away takes CAP_CHOWN. */
+static int open_store(int state_fd, gid_t gid, int *ret_fd)
+{
+    msp_autoclose int fd = -1;
+    struct stat st;
+    int r;
+
+    (void)setfsgid(gid);
+    r = mkdirat(state_fd, "keys", 0770) < 0 ? -errno : 0;
+    (void)setfsgid(getegid());
+    if (r < 0 && r != -EEXIST)
+        return r;
+    fd = openat(state_fd, "keys",
+                O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    /* fail closed: others could put a key there */
+    if (st.st_uid != 0 || st.st_gid != gid)
+        return -EPERM;
+    if (fchmod(fd, 0770) < 0)
+        return -errno;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+int msp_dirs_open_keys(struct msp_dirs *dirs, const struct msp_opts *opts,
+                       uint32_t keeper_gid, const char **reterr_what)
+{
+    int r;
+
+    *reterr_what = "keys of the state directory: not root's with the keeper's "
+                   "group";
+    r = open_store(dirs->state_fd, keeper_gid, &dirs->keys_fd);
+    if (r < 0 || !opts->adopt_keys)
+        return r;
+    *reterr_what = opts->adopt_keys;
+    dirs->adopt_fd = open(opts->adopt_keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* another agent need never have been here */
+    return dirs->adopt_fd < 0 && errno != ENOENT ? -errno : 0;
+}
+
 void msp_dirs_done(struct msp_dirs *dirs)
 {
     msp_closep(&dirs->run_fd);
     msp_closep(&dirs->state_fd);
     msp_closep(&dirs->log_fd);
     msp_closep(&dirs->lock_fd);
-    *dirs = (struct msp_dirs){-1, -1, -1, -1};
+    msp_closep(&dirs->keys_fd);
+    msp_closep(&dirs->adopt_fd);
+    *dirs = MSP_DIRS_NONE;
 }
 
 int msp_dirs_store(int dir_fd, const char *name, const void *data, size_t len)

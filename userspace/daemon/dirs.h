@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "daemon/opts.h"
 
@@ -14,7 +15,11 @@ struct msp_dirs {
     int state_fd; /* 0700 */
     int log_fd;   /* 0750 */
     int lock_fd;  /* flock on <run>/lock */
+    int keys_fd;  /* <state>/keys, 0770 of the keeper's group; -1 = none */
+    int adopt_fd; /* of --adopt-keys; -1 = none */
 };
+
+#define MSP_DIRS_NONE ((struct msp_dirs){-1, -1, -1, -1, -1, -1})
 
 /*
  * Makes and opens them, takes the lock.
@@ -23,6 +28,14 @@ struct msp_dirs {
  */
 int msp_dirs_open(struct msp_dirs *dirs, const struct msp_opts *opts,
                   const char **reterr_what);
+/*
+ * Opens what the secure channel needs: the key store, which the keeper works
+ * in, and the directory of --adopt-keys, if there is one.
+ * @param keeper_gid the group that may write the key store
+ * @return 0; -EPERM the key store is not root's and this group's; -errno
+ */
+int msp_dirs_open_keys(struct msp_dirs *dirs, const struct msp_opts *opts,
+                       uint32_t keeper_gid, const char **reterr_what);
 void msp_dirs_done(struct msp_dirs *dirs);
 
 /* Writes <name> by a temporary file, fsync of file and directory, rename. */

@@ -298,6 +298,10 @@ static int start_privileged(struct mspd *mspd, struct service_user *proxy,
         what = "another mspd runs with this run directory";
     if (r < 0)
         return failed("start.directories", r, what);
+    if (mspd->opts.is_channel)
+        r = msp_dirs_open_keys(&mspd->dirs, &mspd->opts, keeper->gid, &what);
+    if (r < 0)
+        return failed("start.keys", r, what);
     r = msp_cgroup_open(&mspd->cgroup, mspd->opts.cgroup, &what);
     if (r < 0)
         return failed("start.cgroup", r, what);
@@ -421,7 +425,7 @@ int main(int argc, char **argv)
     static struct mspd mspd = {
         .cgroup.fd = -1,
         .key_fd = -1,
-        .dirs = {-1, -1, -1, -1},
+        .dirs = {-1, -1, -1, -1, -1, -1},
         .log.fd = -1,
         .loader.link_fd = MSP_NO_LINKS,
         .guard.roles_fd = -1,

@@ -68,10 +68,12 @@ struct mspd {
     uint64_t n_beats;
     struct msp_timer drain;
 
-    struct msp_key_box *key; /* locked memory */
-    char key_why[256];       /* why there is no key */
-    int key_fd;              /* of the key file, -1 none */
-    char slot_text[16];      /* arguments of the proxy */
+    struct msp_key_box *key;          /* locked memory */
+    char key_why[256];                /* why there is no key */
+    struct msp_child_channel channel; /* as the keeper told; zeroed: not yet */
+    struct msp_child_clock clock;     /* of the host; boot_ns 0: not known */
+    int key_fd;                       /* of the key file, -1 none */
+    char slot_text[16];               /* arguments of the proxy */
     char epoch_text[24];
     uint64_t epoch;
     bool is_proxy_ready;
@@ -97,8 +99,22 @@ void mspd_init_proxy(struct mspd *mspd, uint32_t uid, uint32_t gid);
 /* Asks for the listeners of the root namespace and of those an earlier mspd
  * served; then starts the proxy. @return 0; negative errno */
 int mspd_start_listeners(struct mspd *mspd);
+/* The keeper has said what it can about the key, or never will. */
+void mspd_key_awaited(struct mspd *mspd);
 /* A namespace was added: hand it on and remember it. */
 void mspd_listener_added(struct mspd *mspd);
+
+/* --- channel.c: the keeper's side of the secure channel ------------------- */
+
+/* What the keeper is started with, with --secure-channel. */
+void mspd_channel_prepare(struct mspd *mspd, struct msp_child_spawn *ret);
+/* A packet of the keeper about it. @return 0; -EPROTO not one of these */
+int mspd_channel_packet(struct mspd *mspd, const void *packet, size_t len);
+/* Tells the proxy the host's time, once that is known. */
+void mspd_channel_give_clock(struct mspd *mspd);
+/* Whether the host says that nothing is to be guarded: there is no key then. */
+bool mspd_channel_is_disabled(const struct mspd *mspd);
+void mspd_channel_report(const struct mspd *mspd, struct msp_rec *rec);
 
 /* --- guard.c: the tamper guard ------------------------------------------- */
 

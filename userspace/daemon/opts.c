@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 
 #include <msp/cleanup.h>
 
@@ -18,7 +19,13 @@ static const char help[] =
     "  --log-dir DIR       connection.log (/var/log/mspd)\n"
     "  --libexec-dir DIR   mspd-netns, mspd-keeper, mspd-proxy\n"
     "                      (" MSP_LIBEXECDIR ")\n"
-    "  --static-key FILE   key file of root; without it nothing is signed\n"
+    "  --secure-channel    latch a key with the host (WireServer), follow it\n"
+    "  --adopt-keys DIR    look for the latched key among another agent's too\n"
+    "                      (its directory of GUID.key files); read only\n"
+    "  --channel-scale N   for tests: all waits of the channel are N times\n"
+    "                      shorter, 1 to 1000\n"
+    "  --static-key FILE   key file of root instead; with neither nothing is\n"
+    "                      signed\n"
     "  --proxy-user NAME   (mspd-proxy)\n"
     "  --keeper-user NAME  (mspd-keeper)\n"
     "  --uplink DEVICE     guard this device, may be repeated; none: guard none\n"
@@ -50,6 +57,9 @@ enum option_id {
     OPT_LOG_DIR,
     OPT_LIBEXEC_DIR,
     OPT_STATIC_KEY,
+    OPT_CHANNEL,
+    OPT_ADOPT_KEYS,
+    OPT_CHANNEL_SCALE,
     OPT_PROXY_USER,
     OPT_KEEPER_USER,
     OPT_UPLINK,
@@ -75,6 +85,9 @@ static const struct option longs[] = {
     {"log-dir", required_argument, NULL, OPT_LOG_DIR},
     {"libexec-dir", required_argument, NULL, OPT_LIBEXEC_DIR},
     {"static-key", required_argument, NULL, OPT_STATIC_KEY},
+    {"secure-channel", no_argument, NULL, OPT_CHANNEL},
+    {"adopt-keys", required_argument, NULL, OPT_ADOPT_KEYS},
+    {"channel-scale", required_argument, NULL, OPT_CHANNEL_SCALE},
     {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
     {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
     {"uplink", required_argument, NULL, OPT_UPLINK},
@@ -134,6 +147,17 @@ static int set_level(struct msp_opts *opts, const char *value)
     return 0;
 }
 
+static int set_scale(struct msp_opts *opts, const char *value)
+{
+    char *end;
+    unsigned long scale = strtoul(value, &end, 10);
+
+    if (value[0] < '0' || value[0] > '9' || *end || scale < 1 || scale > 1000)
+        return -EINVAL;
+    opts->channel_scale = value;
+    return 0;
+}
+
 static int add_uplink(struct msp_opts *opts, const char *value)
 {
     if (!*value || strlen(value) >= IFNAMSIZ ||
@@ -170,6 +194,8 @@ static const char **text_of(struct msp_opts *opts, int id)
         return &opts->libexec_dir;
     case OPT_STATIC_KEY:
         return &opts->static_key;
+    case OPT_ADOPT_KEYS:
+        return &opts->adopt_keys;
     case OPT_PROXY_USER:
         return &opts->proxy_user;
     case OPT_KEEPER_USER:
@@ -198,6 +224,10 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
     if (text) {
         *text = optarg;
         r = *optarg ? 0 : -EINVAL;
+    } else if (id == OPT_CHANNEL) {
+        opts->is_channel = true;
+    } else if (id == OPT_CHANNEL_SCALE) {
+        r = set_scale(opts, optarg);
     } else if (id == OPT_UPLINK) {
         r = add_uplink(opts, optarg);
     } else if (id == OPT_FD_GUARD) {
@@ -243,6 +273,20 @@ static int not_taken(int id, const char *word, FILE *err)
 }
 
 /* What one option says and another one must. @return 0; -EINVAL */
+static int check_channel(const struct msp_opts *opts, FILE *err)
+{
+    const char *fault = NULL;
+
+    if (opts->is_channel && opts->static_key)
+        fault = "--secure-channel and --static-key: one key or the other";
+    else if (!opts->is_channel && (opts->adopt_keys || opts->channel_scale))
+        fault = "--adopt-keys and --channel-scale need --secure-channel";
+    if (!fault)
+        return 0;
+    (void)fprintf(err, "mspd: %s, see --help\n", fault);
+    return -EINVAL;
+}
+
 static int check_guard(const struct msp_opts *opts, FILE *err)
 {
     bool has_part = opts->guard_key || opts->is_guard_kernel ||
@@ -289,7 +333,7 @@ int msp_opts_parse(int argc, char **argv, struct msp_opts *ret, FILE *out,
         (void)fprintf(err, "mspd: unexpected argument \"%s\"\n", argv[optind]);
         return -EINVAL;
     }
-    if (check_guard(&opts, err) < 0)
+    if (check_channel(&opts, err) < 0 || check_guard(&opts, err) < 0)
         return -EINVAL;
     *ret = opts;
     return MSP_OPTS_RUN;

@@ -19,6 +19,9 @@ struct msp_opts {
     const char *log_dir;
     const char *libexec_dir;
     const char *static_key; /* NULL: no key file */
+    const char *adopt_keys; /* NULL: directory of another agent's key files */
+    bool is_channel;        /* the key is latched with the host */
+    const char *channel_scale; /* waits are so many times shorter; NULL: 1 */
     const char *proxy_user;
     const char *keeper_user;
     const char *uplink[MSP_UPLINK_NAMES_MAX]; /* [n_uplinks] devices */

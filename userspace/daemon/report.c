@@ -330,7 +330,7 @@ static void put_policy(const struct mspd *mspd, struct msp_rec *rec,
 
 /* Why the state is "degraded"; none = it is not. */
 struct reasons {
-    const char *text[24]; /* at least one for each question below */
+    const char *text[28]; /* at least one for each question below */
     size_t n;
 };
 
@@ -346,9 +346,12 @@ static void add_service_reasons(struct reasons *reasons,
             live->flags & MSP_SLOT_BOOTSTRAP_DENY
                 ? "no policy was pushed yet: nobody passes"
                 : "no policy was pushed yet: only root passes";
-    if (!mspd->key->has_key)
+    if (!mspd->key->has_key && !mspd_channel_is_disabled(mspd))
         reasons->text[reasons->n++] =
             "there is no key (key.why): nothing can be signed";
+    if (mspd->channel.is_failing)
+        reasons->text[reasons->n++] =
+            "the secure channel with the host fails (channel.message)";
     if (!mspd->is_proxy_ready)
         reasons->text[reasons->n++] =
             "mspd-proxy is not ready: allowed requests are not answered";
@@ -480,6 +483,7 @@ enum msp_ctl_status mspd_report(struct mspd *mspd, struct msp_rec *rec)
         msp_rec_str(rec, "key.guid", mspd->key->packet.guid);
     else
         msp_rec_str(rec, "key.why", mspd->key_why);
+    mspd_channel_report(mspd, rec);
     msp_rec_uint(rec, "listeners", mspd->listeners.n);
     msp_rec_uint(rec, "log.lines", mspd->log.n_lines);
     msp_rec_uint(rec, "log.limited", mspd->log.n_dropped);

@@ -51,6 +51,7 @@ static int take(struct msp_control *control, const void *packet, size_t len,
 {
     struct msp_child_head head;
     struct msp_child_listener gone;
+    struct msp_child_clock clock;
 
     if (len < sizeof(head))
         return -EPROTO;
@@ -60,6 +61,12 @@ static int take(struct msp_control *control, const void *packet, size_t len,
         return take_listener(control, packet, len, fd);
     case MSP_CHILD_KEY:
         return take_key(control, packet, len);
+    case MSP_CHILD_CLOCK:
+        if (len != sizeof(clock))
+            return -EPROTO;
+        memcpy(&clock, packet, sizeof(clock));
+        msp_worker_clock(control->worker, clock.host_s, clock.boot_ns);
+        return 0;
     case MSP_CHILD_FLIPPED:
         if (len != sizeof(head))
             return -EPROTO;

@@ -301,14 +301,36 @@ static void on_tick(void *data)
 
 /* --- life --------------------------------------------------------------- */
 
-const char *msp_worker_date(struct msp_worker *worker)
+void msp_worker_clock(struct msp_worker *worker, int64_t host_s,
+                      uint64_t boot_ns)
+{
+    worker->host_s = host_s;
+    worker->host_boot_ns = boot_ns;
+}
+
+/* The host's time, or ours while it is not known. */
+static int64_t unix_now(const struct msp_worker *worker)
 {
     struct timespec now;
+    uint64_t boot_ns;
 
-    (void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    if (now.tv_sec != worker->date_s || worker->date[0] == '\0') {
-        worker->date_s = now.tv_sec;
-        msp_sign_date(now.tv_sec, worker->date);
+    if (!worker->host_boot_ns) {
+        (void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+        return now.tv_sec;
+    }
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+    boot_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return worker->host_s +
+           (int64_t)((boot_ns - worker->host_boot_ns) / 1000000000u);
+}
+
+const char *msp_worker_date(struct msp_worker *worker)
+{
+    int64_t now_s = unix_now(worker);
+
+    if (now_s != worker->date_s || worker->date[0] == '\0') {
+        worker->date_s = now_s;
+        msp_sign_date(now_s, worker->date);
     }
     return worker->date;
 }

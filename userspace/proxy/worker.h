@@ -65,6 +65,8 @@ struct msp_worker {
     struct msp_http_head response;
     struct msp_http_header send[MSP_SEND_HEADERS_MAX];
     int64_t date_s;
+    int64_t host_s;        /* the host's clock, */
+    uint64_t host_boot_ns; /* and CLOCK_BOOTTIME then; 0 = not known */
     char date[MSP_DATE_BYTES];
 
     struct msp_tally *tally;     /* by cgroup */
@@ -139,6 +141,11 @@ void msp_worker_flipped(struct msp_worker *worker);
 /* Whether the mark is of an identity table that is not the live one. */
 bool msp_worker_is_stale(const struct msp_worker *worker,
                          const struct msp_mark *mark);
+
+/* What the host's clock showed at this CLOCK_BOOTTIME; dates are its from now
+ * on. */
+void msp_worker_clock(struct msp_worker *worker, int64_t host_s,
+                      uint64_t boot_ns);
 
 /* The date header's value for this second. */
 const char *msp_worker_date(struct msp_worker *worker);

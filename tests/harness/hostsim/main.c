@@ -29,6 +29,8 @@ static const char help[] =
     "  --listen ENDPOINT=ADDR:PORT   instead of the real address;\n"
     "                          [ADDR]:PORT, IPv6, is one more\n"
     "  --clock-offset SECONDS  the host's clock minus ours\n"
+    "  --scenario FILE         serve the key latch as this file says, see\n"
+    "                          channel.h; read again on SIGHUP\n"
     "  --delay-ms N            before every answer\n"
     "  --ready-fd FD           \"ready\\n\" is written when all ports listen\n";
 
@@ -144,6 +146,7 @@ static int parse(int argc, char **argv, struct options *o)
         {"modes", required_argument, NULL, 'M'},
         {"listen", required_argument, NULL, 'l'},
         {"clock-offset", required_argument, NULL, 'c'},
+        {"scenario", required_argument, NULL, 's'},
         {"delay-ms", required_argument, NULL, 'd'},
         {"ready-fd", required_argument, NULL, 'r'},
         {"help", no_argument, NULL, 'h'},
@@ -165,6 +168,8 @@ static int parse(int argc, char **argv, struct options *o)
             r = set_listen(o, optarg);
         else if (c == 'c')
             r = number(optarg, INT_MIN, INT_MAX, &o->config.clock_offset_s);
+        else if (c == 's')
+            o->config.scenario_path = optarg;
         else if (c == 'd')
             r = number(optarg, 0, 60000, &o->config.delay_ms);
         else if (c == 'r')
@@ -214,14 +219,16 @@ static int listen_both(struct sim_server *server, const struct options *o,
 static int reload(struct sim_config *config)
 {
     static const char line[] = "{\"schema\":1,\"event\":\"reloaded\"}\n";
-    struct sim_key key;
-    int r = msp_sim_key_load(config->key_path, &key);
+    struct sim_key key = config->key;
+    int r = config->channel ? msp_sim_channel_reload(config->channel)
+                            : msp_sim_key_load(config->key_path, &key);
 
     if (r == 0)
         r = load_modes(config);
     if (r < 0)
         return r;
-    config->key = key;
+    if (!config->channel)
+        config->key = key;
     if (write(config->journal_fd, line, sizeof(line) - 1) < 0)
         return -errno;
     return 0;
@@ -259,6 +266,14 @@ static int serve(struct sim_server *server, struct options *o)
     return r;
 }
 
+static int start_channel(struct sim_config *config)
+{
+    if (!config->scenario_path)
+        return 0;
+    return msp_sim_channel_new(config->scenario_path, &config->key,
+                               config->journal_fd, &config->channel);
+}
+
 static int run(struct options *o)
 {
     struct rlimit files = {.rlim_cur = 65536, .rlim_max = 65536};
@@ -276,12 +291,15 @@ static int run(struct options *o)
         open(o->journal_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (o->config.journal_fd < 0)
         return -errno;
-    r = msp_sim_server_new(&o->config, &server);
+    r = start_channel(&o->config);
+    if (r == 0)
+        r = msp_sim_server_new(&o->config, &server);
     for (int e = 0; r == 0 && e < SIM_ENDPOINTS; e++)
         r = listen_both(server, o, (enum sim_endpoint)e);
     if (r == 0)
         r = serve(server, o);
     msp_sim_server_free(server);
+    msp_sim_channel_free(o->config.channel);
     (void)close(o->config.journal_fd);
     msp_sim_tree_done();
     return r;

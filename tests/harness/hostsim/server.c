@@ -191,8 +191,12 @@ static int compose(const struct sim_config *config, struct conn *c,
     out = open_memstream(&c->out, &c->out_len);
     if (!out)
         return -ENOMEM;
-    (void)fprintf(out, "HTTP/1.1 %d %s\r\nServer: hostsim\r\nDate: %s\r\n",
-                  a->status, reason_of(a->status), date);
+    (void)fprintf(out, "HTTP/1.1 %d %s\r\nServer: hostsim\r\n", a->status,
+                  reason_of(a->status));
+    if (!a->has_own_date)
+        (void)fprintf(out, "Date: %s\r\n", date);
+    if (a->headers)
+        (void)fputs(a->headers, out);
     if (a->body_len)
         (void)fprintf(out, "Content-Type: %s\r\n", a->content_type);
     if (a->is_chunked)
@@ -231,6 +235,10 @@ static int judge(const struct sim_server *s, struct conn *c,
         *v = (struct sim_verdict){.why = malformed, .is_root = -1};
         return msp_sim_answer_text(a, 400, "text/plain", "malformed\n");
     }
+    if (config->channel && c->endpoint == SIM_WIRESERVER &&
+        msp_sim_channel_is(req))
+        return msp_sim_channel_answer(
+            config->channel, req, time(NULL) + config->clock_offset_s, a, v);
     r = msp_sim_verify(req, &config->key, time(NULL) + config->clock_offset_s,
                        v);
     if (r < 0)
@@ -270,7 +278,12 @@ static int answer(const struct sim_server *s, struct conn *c,
         r = -ECONNABORTED;
     if (r == 0)
         r = compose(s->config, c, &a, msp_sim_is(req->method, "HEAD"));
+    if (r == 0 && a.cut && a.cut < c->out_len) {
+        c->out_len = a.cut;
+        c->is_closing = !a.is_stalled;
+    }
     free(a.body);
+    free(a.headers);
     delay_ms = a.delay_ms + (uint64_t)s->config->delay_ms;
     c->is_answering = true;
     c->out_at = 0;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "channel.h"
 #include "tree.h"
 #include "verify.h"
 
@@ -27,6 +28,8 @@ struct sim_config {
     long clock_offset_s; /* the host's clock minus ours */
     long delay_ms;       /* before every answer */
     int journal_fd;
+    const char *scenario_path;   /* may be NULL: no key latch is served */
+    struct sim_channel *channel; /* borrowed; NULL = none */
 };
 
 struct sim_server;

@@ -19,12 +19,16 @@ enum sim_endpoint {
 
 struct sim_answer {
     int status;
-    const char *content_type;
-    char *body; /* owned, free() */
+    const char *content_type; /* borrowed until the answer is composed */
+    char *body;               /* owned, free() */
     size_t body_len;
     unsigned int delay_ms; /* before the answer is sent */
     bool is_hang_up;       /* close without an answer */
     bool is_chunked;
+    char *headers;     /* owned, more header lines; NULL = none */
+    bool has_own_date; /* among them */
+    size_t cut;        /* bytes of the answer that are sent; 0 = all */
+    bool is_stalled;   /* after these: stays open, says nothing */
 };
 
 /* The name of an endpoint: "imds". */

@@ -12,7 +12,7 @@
 static int parse(const char *text, struct msp_keyfile *ret, const char **why)
 {
     *why = NULL;
-    return msp_keyfile_parse(text, strlen(text), ret, why);
+    return msp_keyfile_parse(text, strlen(text), MSP_KEYFILE_OF_US, ret, why);
 }
 
 static void reads_the_file_of_the_azure_agent(void **state)

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# A cold boot with the host away, then back: nobody is let through, and within
+# one poll of its return everything is. What was latched is kept: mspd killed
+# or started again uses the stored key and asks for none. The simulator gives
+# a latched key out no second time.
+# shellcheck source=SCRIPTDIR/common.sh
+. "$(dirname "$0")/common.sh"
+
+store_of() {
+    stat -c '%A %U:%G' "$SB_DIR/state/keys"
+    stat -c '%A %U:%G' "$SB_DIR/state/keys"/*
+}
+
+again() {
+    journal_mark
+    start_channel
+    check "$1: there is a key" until_true 10 has_key
+    check_eq "$1: it is the same" "$(of .key.guid)" "$guid"
+    check "$1: the user is served" until_true 10 is_served
+    check "$1: found among the files" says 'Found key details from local'
+    check_eq "$1: no other was asked for" \
+        "$(journal_count '.target == "/secure-channel/key"')" 0
+}
+
+sandbox_up
+sim_scenario "{\"rules\":$GUARDED}"
+start_channel
+push_policy "$(policy "$(item enforce allow)")"
+check "host away: the channel says so" \
+    until_true 10 says 'Failed to get key status - '
+check_eq "host away: nothing is known" "$(of .channel.state)" Unknown
+check_eq "host away: a user gets 503" "$(versions)" 503
+check_eq "host away: status says degraded" \
+    "$(ctl status >/dev/null; echo $?)" 4
+
+sandbox_start_sim
+check "host back: a key within a poll" until_true 2 has_key
+guid=$(latched)
+check_eq "it is the one the host latched" "$(of .key.guid)" "$guid"
+check_eq "the state is the platform's text" "$(of .channel.state)" "$ENFORCED"
+check "the user is served" until_true 5 is_served
+check_eq "the host saw no request unsigned" "$(theirs '.signed != "valid"')" 0
+check "and some signed" test "$(theirs '.signed == "valid"')" -ge 1
+check_eq "key files are the keeper's alone" "$(store_of)" \
+    'drwxrwx--- root:mspd-keeper
+-rw------- mspd-keeper:mspd-keeper'
+check_eq "one was issued" "$(events issued | wc -l)" 1
+journal_mark
+check "it goes on polling" until_true 5 has_polled 3
+check_eq "and asks for nothing else" "$(theirs true)" 0
+check_eq "the keeper has no capability" \
+    "$(grep -h Cap "/proc/$(child_pid mspd-keeper)/status" |
+        grep -v CapBnd | tr -d '0\t ' | tr '\n' ' ')" \
+    "CapInh: CapPrm: CapEff: CapAmb: "
+
+sandbox_stop_mspd
+again "started again"
+sandbox_stop_mspd KILL
+again "killed and started again"
+keeper=$(child_pid mspd-keeper | head -n 1)
+journal_mark
+kill -KILL "$keeper"
+check "keeper killed: the user is served all the time" is_served
+check "keeper killed: a new one polls" until_true 10 has_polled 2
+check_eq "keeper killed: the same key" "$(of .key.guid)" "$guid"
+sandbox_done

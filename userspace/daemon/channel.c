@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <msp/cleanup.h>
+
+#include "base/log.h"
+#include "daemon/keyopen.h"
+#include "daemon/mspd.h"
+
+void mspd_channel_prepare(struct mspd *mspd, struct msp_child_spawn *ret)
+{
+    ret->arg[0] = "--secure-channel";
+    ret->arg[1] = mspd->opts.channel_scale;
+    ret->fd[0] = msp_loader_map_fd(&mspd->loader, "msp_own_sk");
+    ret->fd[1] = mspd->dirs.keys_fd;
+    ret->n_fds = 2;
+    _Static_assert(MSP_FD_KEEPER_OWN_SK == MSP_FD_CONTROL + 1 &&
+                       MSP_FD_KEEPER_KEYS == MSP_FD_CONTROL + 2,
+                   "order above");
+}
+
+/* --- the host's clock ----------------------------------------------------- */
+
+void mspd_channel_give_clock(struct mspd *mspd)
+{
+    int r;
+
+    if (!mspd->clock.boot_ns || mspd->proxy.state != MSP_CHILD_RUNNING)
+        return;
+    r = msp_child_send(&mspd->proxy, &mspd->clock, sizeof(mspd->clock), -1);
+    if (r < 0)
+        msp_log_errno(MSP_LOG_ERR, "clock.send", r);
+}
+
+/* --- how it stands -------------------------------------------------------- */
+
+static bool is_text(const char *text, size_t size)
+{
+    return memchr(text, '\0', size);
+}
+
+bool mspd_channel_is_disabled(const struct mspd *mspd)
+{
+    return mspd->opts.is_channel && msp_streq(mspd->channel.state, "disabled");
+}
+
+static int take_channel(struct mspd *mspd,
+                        const struct msp_child_channel *packet)
+{
+    if (!is_text(packet->state, sizeof(packet->state)) ||
+        !is_text(packet->message, sizeof(packet->message)))
+        return -EPROTO;
+    mspd->channel = *packet;
+    (void)snprintf(mspd->key_why, sizeof(mspd->key_why), "%s", packet->message);
+    msp_log(packet->is_failing ? MSP_LOG_WARN : MSP_LOG_INFO, "channel",
+            "state", packet->state, "message", packet->message, NULL);
+    if (packet->is_failing || mspd_channel_is_disabled(mspd))
+        mspd_key_awaited(mspd);
+    return 0;
+}
+
+void mspd_channel_report(const struct mspd *mspd, struct msp_rec *rec)
+{
+    const struct msp_child_channel *channel = &mspd->channel;
+
+    msp_rec_bool(rec, "channel.on", mspd->opts.is_channel);
+    if (!mspd->opts.is_channel)
+        return;
+    msp_rec_str(rec, "channel.state",
+                channel->state[0] ? channel->state : "Unknown");
+    msp_rec_str(rec, "channel.message", channel->message);
+    msp_rec_bool(rec, "channel.failing", channel->is_failing);
+    if (channel->has_incarnation)
+        msp_rec_uint(rec, "channel.incarnation", channel->incarnation);
+}
+
+/* --- the key file of another agent ---------------------------------------- */
+
+/*
+ * Opened here, where root's files can be, and read by the keeper alone.
+ * @return descriptor; -1 there is none that may be used
+ */
+static int open_adopted(const struct mspd *mspd, const char *guid)
+{
+    msp_autoclose int fd = -1;
+    const char *why;
+    struct stat st;
+    char name[MSP_GUID_BYTES + 8];
+
+    /* fail closed: it becomes the name of a file */
+    if (mspd->dirs.adopt_fd < 0 ||
+        strspn(guid, "0123456789abcdefABCDEF-") != 36)
+        return -1;
+    (void)snprintf(name, sizeof(name), "%.36s.key", guid);
+    fd = openat(mspd->dirs.adopt_fd, name,
+                O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return -1;
+    why =
+        fstat(fd, &st) < 0 ? "it cannot be looked at" : msp_keyopen_fault(&st);
+    if (why) {
+        /* fail closed: whoever can write it decides what we sign with */
+        msp_log(MSP_LOG_WARN, "key.adopt", "guid", guid, "why", why, NULL);
+        return -1;
+    }
+    return TAKE_FD(fd);
+}
+
+static int answer_adopt(struct mspd *mspd, const struct msp_child_adopt *packet)
+{
+    msp_autoclose int fd = -1;
+    struct msp_child_adopt reply = *packet;
+
+    if (!is_text(packet->guid, sizeof(packet->guid)))
+        return -EPROTO;
+    fd = open_adopted(mspd, packet->guid);
+    return msp_child_send(&mspd->keeper, &reply, sizeof(reply), fd);
+}
+
+int mspd_channel_packet(struct mspd *mspd, const void *packet, size_t len)
+{
+    const struct msp_child_head *head = packet;
+
+    if (!mspd->opts.is_channel)
+        return -EPROTO;
+    if (head->type == MSP_CHILD_CHANNEL &&
+        len == sizeof(struct msp_child_channel))
+        return take_channel(mspd, packet);
+    if (head->type == MSP_CHILD_ADOPT && len == sizeof(struct msp_child_adopt))
+        return answer_adopt(mspd, packet);
+    if (head->type != MSP_CHILD_CLOCK || len != sizeof(mspd->clock))
+        return -EPROTO;
+    memcpy(&mspd->clock, packet, sizeof(mspd->clock));
+    mspd_channel_give_clock(mspd);
+    return 0;
+}
