@@ -310,6 +310,8 @@ static size_t size_of(uint32_t type)
     switch (type) {
     case MSP_CHILD_KEY:
         return sizeof(struct msp_child_key);
+    case MSP_CHILD_CLOCK:
+        return sizeof(struct msp_child_clock);
     case MSP_CHILD_FLIPPED:
         return sizeof(struct msp_child_head);
     case MSP_CHILD_LISTENER_GONE:
