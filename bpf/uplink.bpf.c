@@ -89,24 +89,26 @@ __noinline __u32 uplink_fix(struct __sk_buff *skb)
 }
 
 /*
- * Whether a checksum that is made after us stays out of the first `judged`
- * bytes. Global: it is verified once. The context is the packet itself, whose
- * fields Linux 6.1 has no other way to.
+ * Whether a checksum that is made after us begins behind the headers, where
+ * the kernel takes a transport header to be then, and stays out of the first
+ * `judged` bytes. Global: it is verified once. The context is the packet itself,
+ * whose fields Linux 6.1 has no other way to.
  */
-bool uplink_is_kept(struct __sk_buff *skb, __u32 judged);
+bool uplink_is_kept(struct __sk_buff *skb, __u32 headers, __u32 judged);
 
-__noinline bool uplink_is_kept(struct __sk_buff *skb, __u32 judged)
+__noinline bool uplink_is_kept(struct __sk_buff *skb, __u32 headers,
+                               __u32 judged)
 {
     struct sk_buff *kernels = (void *)skb;
-    __s64 at;
+    __s64 start;
 
     if (BPF_CORE_READ_BITFIELD_PROBED(kernels, ip_summed) != SUM_PARTIAL)
         return true;
-    at = (__s64)BPF_CORE_READ(kernels, csum_start) +
-         BPF_CORE_READ(kernels, csum_offset);
-    at -= BPF_CORE_READ(kernels, data) - BPF_CORE_READ(kernels, head);
+    start = BPF_CORE_READ(kernels, csum_start) -
+            (BPF_CORE_READ(kernels, data) - BPF_CORE_READ(kernels, head));
     /* fail closed: what is judged would become something else */
-    return at >= (__s64)judged;
+    return start >= (__s64)headers &&
+           start + BPF_CORE_READ(kernels, csum_offset) >= (__s64)judged;
 }
 
 static __always_inline int uplink_verdict(bool passes)
@@ -128,9 +130,9 @@ int msp_uplink(struct __sk_buff *skb)
     if (!p.fixed)
         return uplink_verdict(false); /* fail closed: it may change yet */
     proto = uplink_proto(skb, &p);
-    p.judged = p.base;
+    p.headers = p.judged = p.base;
     return uplink_verdict(proto >= 0 && packet_passes(skb, &p, proto, false) &&
-                          uplink_is_kept(skb, p.judged));
+                          uplink_is_kept(skb, p.headers, p.judged));
 }
 
 /* Devices without: the first four bits say which IP it is. */
@@ -146,7 +148,7 @@ int msp_uplink_l3(struct __sk_buff *skb)
         return uplink_verdict(false); /* fail closed: as above */
     if (!bpf_skb_load_bytes(skb, 0, &first, sizeof(first)))
         proto = first >> 4 == 4 ? ETH_P_IP : first >> 4 == 6 ? ETH_P_IPV6 : 0;
-    p.judged = sizeof(first);
+    p.headers = p.judged = sizeof(first);
     return uplink_verdict(packet_passes(skb, &p, proto, false) &&
-                          uplink_is_kept(skb, p.judged));
+                          uplink_is_kept(skb, p.headers, p.judged));
 }

@@ -52,6 +52,7 @@ struct packet {
     __u32 l4_off;     /* of the transport header, likewise */
     __u32 port;       /* destination, host order; 0 = cannot be seen */
     __u32 fixed;      /* bytes that nobody can change any more */
+    __u32 headers;    /* where those of links and networks end */
     __u32 judged;     /* the verdict rests on the bytes before this one */
     bool is_harmless; /* opens nothing and carries nothing */
     bool is_uplink;   /* leaves the host here, whoever sent it */
@@ -142,7 +143,7 @@ static __always_inline enum parsed packet_v4(struct __sk_buff *skb,
     else if (bpf_skb_load_bytes(skb, p->base, copy, sizeof(copy)))
         return PARSED_OTHER; /* no IPv4 header: goes nowhere */
     p->l4_off = p->base + (head[0] & 0x0f) * 4;
-    p->judged = p->l4_off;
+    p->headers = p->judged = p->l4_off;
     found = packet_kind(head[9]);
     if (found == PARSED_OTHER)
         return found;
@@ -204,7 +205,7 @@ static __noinline enum parsed packet_v6_headers(struct __sk_buff *skb,
     __u8 ext[2];
 
     for (int i = 0; i < EXT_MAX; i++) {
-        p->judged = off;
+        p->headers = p->judged = off;
         found = packet_kind(next);
         if (found != PARSED_OTHER)
             break;
@@ -241,7 +242,7 @@ static __always_inline enum parsed packet_v6(struct __sk_buff *skb,
         head = data;
     else if (bpf_skb_load_bytes(skb, p->base, copy, sizeof(copy)))
         return PARSED_OTHER; /* no IPv6 header: goes nowhere */
-    p->judged = p->base + V6_HEAD;
+    p->headers = p->judged = p->base + V6_HEAD;
     next = head[6];
     if (next == PROTO_UDP)
         return PARSED_OTHER;

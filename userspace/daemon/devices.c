@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/if_arp.h>
 #include <linux/netlink.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,9 @@
 
 #include "base/rtnl.h"
 
+/* RTNLGRP_NEXTHOP as the others are written */
+#define GROUP_NEXTHOP (1u << (RTNLGRP_NEXTHOP - 1))
+
 enum {
     KIND_BYTES = 16
 };
@@ -23,7 +27,7 @@ static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 int msp_devices_watch(void)
 {
     return msp_rtnl_open(RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE |
-                         RTMGRP_TC);
+                         RTMGRP_TC | GROUP_NEXTHOP);
 }
 
 static uint32_t number_of(const struct rtattr *attr)
@@ -128,10 +132,16 @@ static void mark(const struct msp_devices *devices, uint32_t ifindex)
 
 /* What is looked for. */
 struct route_query {
-    const uint8_t (*addr)[16]; /* [n] endpoints */
+    const struct msp_device_target *target; /* [n] endpoints */
     size_t n;
     const struct msp_devices *devices; /* whose uplinks are marked */
+    bool has_objects;                  /* a next hop is named, not told */
 };
+
+static bool is_v4(const struct msp_device_target *target)
+{
+    return memcmp(target->addr, mapped, sizeof(mapped)) == 0;
+}
 
 static bool has_prefix(const uint8_t *addr, const uint8_t *prefix,
                        unsigned int bits)
@@ -157,35 +167,42 @@ static void mark_hops(const struct msp_devices *devices,
     }
 }
 
-/* Whether a route leads to one of the addresses. */
+/* Whether it leads to one address of the target at least. */
+static bool leads_to(const struct msp_device_target *target,
+                     const uint8_t *dest, unsigned int bits)
+{
+    unsigned int skip = is_v4(target) ? sizeof(mapped) : 0;
+    unsigned int own = target->bits > 8 * skip ? target->bits - 8 * skip : 0;
+
+    return has_prefix(target->addr + skip, dest, bits < own ? bits : own);
+}
+
+/* Whether a route leads to one of the targets. */
 static bool covers(const struct route_query *query, const struct rtmsg *route,
                    const struct rtattr *attr, size_t len)
 {
     const uint8_t *dest = NULL;
-    bool is_v4 = route->rtm_family == AF_INET;
+    bool is_of_v4 = route->rtm_family == AF_INET;
 
     for (; RTA_OK(attr, len); attr = RTA_NEXT(attr, len))
-        if (attr->rta_type == RTA_DST && RTA_PAYLOAD(attr) >= (is_v4 ? 4 : 16))
+        if (attr->rta_type == RTA_DST &&
+            RTA_PAYLOAD(attr) >= (is_of_v4 ? 4 : 16))
             dest = RTA_DATA(attr);
     if (route->rtm_dst_len == 0)
         return true;
-    if (!dest || route->rtm_dst_len > (is_v4 ? 32 : 128))
+    if (!dest || route->rtm_dst_len > (is_of_v4 ? 32 : 128))
         return true; /* fail closed: not understood, rather one too many */
-    for (size_t i = 0; i < query->n; i++) {
-        const uint8_t *addr = query->addr[i];
-
-        if (is_v4 != (memcmp(addr, mapped, sizeof(mapped)) == 0))
-            continue;
-        if (has_prefix(addr + (is_v4 ? 12 : 0), dest, route->rtm_dst_len))
+    for (size_t i = 0; i < query->n; i++)
+        if (is_of_v4 == is_v4(&query->target[i]) &&
+            leads_to(&query->target[i], dest, route->rtm_dst_len))
             return true;
-    }
     return false;
 }
 
 /* A route of any table, or the answer about one destination. */
 static int take_route(void *data, const struct nlmsghdr *head)
 {
-    const struct route_query *query = data;
+    struct route_query *query = data;
     const struct msp_devices *devices = query->devices;
     const struct rtmsg *route = NLMSG_DATA(head);
     const struct rtattr *attr = RTM_RTA(route);
@@ -199,8 +216,48 @@ static int take_route(void *data, const struct nlmsghdr *head)
             mark(devices, number_of(attr));
         else if (attr->rta_type == RTA_MULTIPATH)
             mark_hops(devices, attr);
+        else if (attr->rta_type == RTA_NH_ID)
+            query->has_objects = true;
     }
     return 0;
+}
+
+static int take_nexthop(void *data, const struct nlmsghdr *head)
+{
+    const struct route_query *query = data;
+    const struct nhmsg *hop = NLMSG_DATA(head);
+    const struct rtattr *attr =
+        (const void *)((const char *)hop + NLMSG_ALIGN(sizeof(*hop)));
+    size_t len = NLMSG_PAYLOAD(head, sizeof(*hop));
+
+    if (head->nlmsg_type != RTM_NEWNEXTHOP)
+        return 0;
+    for (; RTA_OK(attr, len); attr = RTA_NEXT(attr, len))
+        if (attr->rta_type == NHA_OIF)
+            mark(query->devices, number_of(attr));
+    return 0;
+}
+
+/*
+ * With net.ipv4.nexthop_compat_mode off a route names its next hop object and
+ * no device.
+ */
+static int read_nexthops(int fd, struct route_query *query)
+{
+    struct {
+        struct nlmsghdr head;
+        struct nhmsg hop;
+    } request = {
+        .head = {.nlmsg_len = sizeof(request),
+                 .nlmsg_type = RTM_GETNEXTHOP,
+                 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .hop = {.nh_family = AF_UNSPEC},
+    };
+
+    if (!query->has_objects)
+        return 0;
+    /* fail closed: those of groups, and of other routes, are some too many */
+    return msp_rtnl_ask(fd, &request.head, take_nexthop, query);
 }
 
 /* A policy rule may send what is forwarded by any table. */
@@ -220,10 +277,10 @@ static int read_routes(int fd, unsigned char family, struct route_query *query)
 }
 
 /* Where the kernel would send it. An unreachable one has no device. */
-static int read_route(int fd, const uint8_t addr[16], struct route_query *query)
+static int read_route(int fd, const struct msp_device_target *target,
+                      struct route_query *query)
 {
-    bool is_v4 = memcmp(addr, mapped, sizeof(mapped)) == 0;
-    unsigned int bytes = is_v4 ? 4 : 16;
+    unsigned int bytes = is_v4(target) ? 4 : 16;
 
     struct {
         struct nlmsghdr head;
@@ -235,7 +292,7 @@ static int read_route(int fd, const uint8_t addr[16], struct route_query *query)
                      NLMSG_LENGTH(sizeof(struct rtmsg)) + RTA_LENGTH(bytes),
                  .nlmsg_type = RTM_GETROUTE,
                  .nlmsg_flags = NLM_F_REQUEST},
-        .route = {.rtm_family = is_v4 ? AF_INET : AF_INET6,
+        .route = {.rtm_family = bytes == 4 ? AF_INET : AF_INET6,
                   .rtm_dst_len = (unsigned char)(8 * bytes)},
         .attr = {.rta_len = (unsigned short)RTA_LENGTH(bytes),
                  .rta_type = RTA_DST},
@@ -243,7 +300,7 @@ static int read_route(int fd, const uint8_t addr[16], struct route_query *query)
 
     int r;
 
-    memcpy(request.addr, addr + 16 - bytes, bytes);
+    memcpy(request.addr, target->addr + 16 - bytes, bytes);
     r = msp_rtnl_ask(fd, &request.head, take_route, query);
     return r == -ENETUNREACH || r == -EHOSTUNREACH || r == -EINVAL ||
                    r == -EACCES || r == -EPERM
@@ -283,7 +340,7 @@ static void mark_below(struct msp_devices *devices)
     }
 }
 
-int msp_devices_read(const uint8_t (*addr)[16], size_t n,
+int msp_devices_read(const struct msp_device_target *target, size_t n,
                      struct msp_devices *ret)
 {
     struct {
@@ -296,7 +353,7 @@ int msp_devices_read(const uint8_t (*addr)[16], size_t n,
         .info = {.ifi_family = AF_UNSPEC},
     };
 
-    struct route_query query = {.addr = addr, .n = n, .devices = ret};
+    struct route_query query = {.target = target, .n = n, .devices = ret};
     msp_autoclose int fd = msp_rtnl_open(0);
     int r;
 
@@ -309,7 +366,9 @@ int msp_devices_read(const uint8_t (*addr)[16], size_t n,
     if (r == 0)
         r = read_routes(fd, AF_INET6, &query);
     for (size_t i = 0; i < n && r == 0; i++)
-        r = read_route(fd, addr[i], &query);
+        r = read_route(fd, &target[i], &query);
+    if (r == 0)
+        r = read_nexthops(fd, &query);
     if (r == 0)
         mark_below(ret);
     return r;

@@ -19,8 +19,8 @@ struct msp_device {
     bool has_ethernet; /* frames begin with an Ethernet header */
     bool is_loopback;
     bool is_inward; /* one end of a veth pair, or a tun or tap */
-    bool is_uplink; /* a route that covers an endpoint, of any table, or below
-                       or part of such a device */
+    bool is_uplink; /* a route to an endpoint or into its network, of any
+                       table, or below or part of such a device */
 };
 
 struct msp_devices {
@@ -28,17 +28,22 @@ struct msp_devices {
     size_t n;
 };
 
+/* Where an endpoint is. */
+struct msp_device_target {
+    uint8_t addr[16];  /* IPv4 as ::ffff:a.b.c.d */
+    unsigned int bits; /* of them that are given, 0..128 */
+};
+
 /* A socket that tells of changes. @return descriptor; negative errno */
 int msp_devices_watch(void);
 
 /*
  * Reads all of them anew.
- * @param addr [n] addresses, 16 bytes each, IPv4 as ::ffff:a.b.c.d, that must
- *        be reached by one of the uplinks
+ * @param target [n] what must be reached by one of the uplinks only
  * @param ret released by msp_devices_done, also after a failure
  * @return 0; negative errno
  */
-int msp_devices_read(const uint8_t (*addr)[16], size_t n,
+int msp_devices_read(const struct msp_device_target *target, size_t n,
                      struct msp_devices *ret);
 
 /* @return NULL: no such device */

@@ -382,6 +382,9 @@ static void add_blind_reasons(struct reasons *reasons, const struct mspd *mspd)
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons->text[reasons->n++] =
             "a device packets leave by has no guard (uplinks)";
+    if (msp_uplinks_lack_one(&mspd->uplinks))
+        reasons->text[reasons->n++] =
+            "a device named by --uplink is not there: nothing guards it";
     if (msp_uplinks_are_behind(&mspd->uplinks))
         reasons->text[reasons->n++] =
             "a program of somebody else runs before the guard of a device "

@@ -25,21 +25,25 @@ const char *msp_uplink_kind_name(enum msp_uplink_kind kind)
 
 /* --- what is wanted ---------------------------------------------------------- */
 
-/* The first address of each prefix that is signed for, or of all. */
-static uint8_t (*addresses(const struct msp_targets *targets,
-                           size_t *ret_n))[16]
+/* Each prefix, once for all of its ports that follow each other. */
+static struct msp_device_target *prefixes(const struct msp_targets *targets,
+                                          size_t *ret_n)
 {
-    uint8_t(*addr)[16] = calloc(targets->n_prefixes + 1, sizeof(*addr));
+    struct msp_device_target *target =
+        calloc(targets->n_prefixes + 1, sizeof(*target));
 
     *ret_n = 0;
-    for (size_t i = 0; addr && i < targets->n_prefixes; i++) {
-        const uint8_t *at = targets->prefix[i].key.addr;
+    for (size_t i = 0; target && i < targets->n_prefixes; i++) {
+        const struct msp_ep_key *key = &targets->prefix[i].key;
+        struct msp_device_target next = {.bits = key->prefixlen -
+                                                 MSP_EP_KEY_FIXED_BITS};
 
-        if (*ret_n && memcmp(addr[*ret_n - 1], at, sizeof(*addr)) == 0)
+        memcpy(next.addr, key->addr, sizeof(next.addr));
+        if (*ret_n && memcmp(&target[*ret_n - 1], &next, sizeof(next)) == 0)
             continue;
-        memcpy(addr[(*ret_n)++], at, sizeof(*addr));
+        target[(*ret_n)++] = next;
     }
-    return addr;
+    return target;
 }
 
 static bool is_wanted(const struct msp_uplinks *uplinks,
@@ -159,13 +163,12 @@ static void drop_unwanted(struct msp_uplinks *uplinks,
 static void look(struct msp_uplinks *uplinks)
 {
     msp_cleanup(msp_devices_done) struct msp_devices devices = {0};
-    msp_autofree uint8_t(*addr)[16] = NULL;
+    msp_autofree struct msp_device_target *target = NULL;
     size_t n = 0;
     int r;
 
-    addr = addresses(uplinks->targets, &n);
-    r = addr ? msp_devices_read((const uint8_t(*)[16])addr, n, &devices)
-             : -ENOMEM;
+    target = prefixes(uplinks->targets, &n);
+    r = target ? msp_devices_read(target, n, &devices) : -ENOMEM;
     if (r < 0 && r != uplinks->error)
         msp_log_errno(MSP_LOG_ERR, "uplink.devices", r);
     uplinks->error = r;
@@ -215,6 +218,20 @@ bool msp_uplinks_are_whole(const struct msp_uplinks *uplinks)
         if (uplinks->row[i].kind == MSP_UPLINK_NONE)
             return false;
     return uplinks->error == 0;
+}
+
+bool msp_uplinks_lack_one(const struct msp_uplinks *uplinks)
+{
+    for (size_t i = 0; i < uplinks->n_names && !uplinks->is_off; i++) {
+        size_t k = 0;
+
+        while (k < uplinks->n_rows &&
+               !msp_streq(uplinks->row[k].name, uplinks->names[i]))
+            k++;
+        if (k == uplinks->n_rows)
+            return true;
+    }
+    return false;
 }
 
 bool msp_uplinks_are_behind(const struct msp_uplinks *uplinks)

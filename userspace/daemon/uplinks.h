@@ -60,6 +60,9 @@ void msp_uplinks_refresh(struct msp_uplinks *uplinks);
 /* Whether every device that is wanted has its guard. */
 bool msp_uplinks_are_whole(const struct msp_uplinks *uplinks);
 
+/* Whether a device that was named is not there, under that name at least. */
+bool msp_uplinks_lack_one(const struct msp_uplinks *uplinks);
+
 /* Whether somebody's program runs before one, and may let frames past it. */
 bool msp_uplinks_are_behind(const struct msp_uplinks *uplinks);
 

@@ -11,7 +11,8 @@
       under a type of its own if it is called one
   packets.py summed DEVICE MAC TO PORT [what=WHAT] [hops=N] [words of send]
       such a frame with another `port`, address (`to`) or `proto`, where the
-      kernel is told to put a checksum that is, N hops on, what belongs there
+      kernel is told to put a checksum that is, N hops on, what belongs there;
+      `routed`: another port, where what is behind the packet is cut off
   packets.py software DEVICE
       the kernel computes checksums of what leaves by DEVICE, not the device
   packets.py send6 FROM TO PORT
@@ -128,8 +129,8 @@ def identified(data, ident, hops=0):
 
 # What a frame hides: where the word is, another low byte for it, from where on
 # it is summed (Linux wants no less than 20), what is free to choose.
-HIDDEN = {"port": (36, 81, 24, "ident"), "to": (32, 253, 24, "behind"),
-          "proto": (22, 17, 20, "behind")}
+HIDDEN = {"port": (36, 81, 34, "behind"), "routed": (36, 81, 24, "ident"),
+          "to": (32, 253, 24, "behind"), "proto": (22, 17, 20, "behind")}
 
 
 def late_sum(head, data, what, hops):
