@@ -25,6 +25,8 @@ struct sim_answer {
     unsigned int delay_ms; /* before the answer is sent */
     bool is_hang_up;       /* close without an answer */
     bool is_chunked;
+    bool is_raw;    /* the body is the whole answer, head and all */
+    bool is_closed; /* close after it */
 };
 
 /* The name of an endpoint: "imds". */
