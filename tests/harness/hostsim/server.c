@@ -191,6 +191,10 @@ static int compose(const struct sim_config *config, struct conn *c,
     out = open_memstream(&c->out, &c->out_len);
     if (!out)
         return -ENOMEM;
+    if (a->is_raw) {
+        (void)fwrite(a->body, 1, a->body_len, out);
+        return fclose(out) == 0 ? 0 : -ENOMEM;
+    }
     (void)fprintf(out, "HTTP/1.1 %d %s\r\nServer: hostsim\r\n", a->status,
                   reason_of(a->status));
     if (!a->has_own_date)
@@ -269,7 +273,7 @@ static int answer(const struct sim_server *s, struct conn *c,
     int r = judge(s, c, req, malformed, &v, &a);
 
     if (r == 0) {
-        c->is_closing = malformed || req->is_close;
+        c->is_closing = malformed || req->is_close || a.is_closed;
         entry.status = a.is_hang_up ? 0 : a.status;
         entry.end_ns = now_ns();
         r = msp_sim_journal(s->config->journal_fd, &entry);

@@ -95,8 +95,22 @@ static int answer_filled(struct sim_answer *ret, size_t len, bool is_chunked)
     return 0;
 }
 
+static int answer_body(const struct sim_request *req, struct sim_answer *ret)
+{
+    ret->status = 200;
+    ret->content_type = "application/octet-stream";
+    ret->body = malloc(req->body.len + 1);
+    if (!ret->body)
+        return -ENOMEM;
+    if (req->body.len)
+        memcpy(ret->body, req->body.ptr, req->body.len);
+    ret->body_len = req->body.len;
+    return 0;
+}
+
 /* /sim/delay/MS, /sim/status/CODE, /sim/size/N, /sim/chunked/N, /sim/close,
- * /sim/echo (the request's body) */
+ * /sim/echo (the request's body), /sim/raw (the request's body is the answer,
+ * head and all), /sim/raw-close (the same, then close) */
 static int answer_sim(const struct sim_request *req, struct sim_answer *ret)
 {
     unsigned long n = 0;
@@ -115,17 +129,10 @@ static int answer_sim(const struct sim_request *req, struct sim_answer *ret)
         ret->is_hang_up = true;
         return msp_sim_answer_text(ret, 0, "", "");
     }
-    if (msp_sim_is(req->path, "/sim/echo")) {
-        ret->status = 200;
-        ret->content_type = "application/octet-stream";
-        ret->body = malloc(req->body.len + 1);
-        if (!ret->body)
-            return -ENOMEM;
-        if (req->body.len)
-            memcpy(ret->body, req->body.ptr, req->body.len);
-        ret->body_len = req->body.len;
-        return 0;
-    }
+    ret->is_closed = msp_sim_is(req->path, "/sim/raw-close");
+    ret->is_raw = ret->is_closed || msp_sim_is(req->path, "/sim/raw");
+    if (ret->is_raw || msp_sim_is(req->path, "/sim/echo"))
+        return answer_body(req, ret);
     return msp_sim_answer_text(ret, 404, "text/plain", "no such test path\n");
 }
 

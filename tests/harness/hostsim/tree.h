@@ -29,6 +29,8 @@ struct sim_answer {
     bool has_own_date; /* among them */
     size_t cut;        /* bytes of the answer that are sent; 0 = all */
     bool is_stalled;   /* after these: stays open, says nothing */
+    bool is_raw;       /* the body is the whole answer, head and all */
+    bool is_closed;    /* close after it */
 };
 
 /* The name of an endpoint: "imds". */
