@@ -464,11 +464,13 @@ listener_port() {
 
 # Children of mspd by program name: child_pid mspd-proxy
 child_pid() {
-    local pid
-    while read -r pid; do
+    local pid pids
+    # at once: line by line, what ends meanwhile makes others be passed over
+    mapfile -t pids <"$SB_CG/agent/cgroup.procs"
+    for pid in "${pids[@]}"; do
         [[ $(readlink "/proc/$pid/exe") == "$SB_DIR/bin/$1" ]] &&
             printf '%s\n' "$pid"
-    done <"$SB_CG/agent/cgroup.procs"
+    done
 }
 
 # push_policy DOCUMENT
