@@ -39,11 +39,13 @@ int slot_fixture_teardown(void **state)
 
 static int prepare(struct slot_fixture *fx)
 {
+    const char *top = getenv("TMPDIR");
     char pins[96];
     void *page;
     int r;
 
-    (void)snprintf(fx->dir, sizeof(fx->dir), "/tmp/msp-slot-XXXXXX");
+    (void)snprintf(fx->dir, sizeof(fx->dir), "%s/msp-slot-XXXXXX",
+                   top ? top : "/tmp");
     if (!mkdtemp(fx->dir))
         return -errno;
     if (mount("bpf", fx->dir, "bpf", 0, "mode=0700") < 0)

@@ -258,10 +258,13 @@ static enum naive_chunked read_pieces(const uint8_t *buf, size_t len,
 
             found = msp_chunk_next(&chunk, piece + at, n - at, &skip, &data);
             FUZZ_CHECK(skip + data <= n - at);
-            memcpy(ret_body + *ret_body_len, piece + at + skip, data);
-            *ret_body_len += data;
+            if (found == MSP_CHUNK_DATA) {
+                memcpy(ret_body + *ret_body_len, piece + at + skip, data);
+                *ret_body_len += data;
+            }
             at += skip + data;
-        } while (found == MSP_CHUNK_DATA && at < n);
+        } while ((found == MSP_CHUNK_DATA || found == MSP_CHUNK_TRAILER) &&
+                 at < n);
         free(piece);
         *ret_end = from + at;
         if (found == MSP_CHUNK_END)

@@ -103,6 +103,31 @@ static bool takes(struct msp_chunk *chunk, uint8_t c)
     return false;
 }
 
+/* Whether the next byte, c, is of a trailer line. */
+static bool is_trailer(const struct msp_chunk *chunk, uint8_t c)
+{
+    return chunk->state == TRAILER || chunk->state == TRAILER_LF ||
+           (chunk->state == TRAILER_START && c != '\r');
+}
+
+static enum msp_chunk_step next_trailer(struct msp_chunk *chunk,
+                                        const uint8_t *buf, size_t len,
+                                        size_t at, size_t *ret_skip,
+                                        size_t *ret_len)
+{
+    size_t i = at;
+
+    while (i < len && is_trailer(chunk, buf[i])) {
+        if (!takes(chunk, buf[i++])) {
+            *ret_skip = i;
+            return MSP_CHUNK_BAD;
+        }
+    }
+    *ret_skip = at;
+    *ret_len = i - at;
+    return MSP_CHUNK_TRAILER;
+}
+
 enum msp_chunk_step msp_chunk_next(struct msp_chunk *chunk, const uint8_t *buf,
                                    size_t len, size_t *ret_skip,
                                    size_t *ret_len)
@@ -123,6 +148,8 @@ enum msp_chunk_step msp_chunk_next(struct msp_chunk *chunk, const uint8_t *buf,
             *ret_len = n;
             return MSP_CHUNK_DATA;
         }
+        if (is_trailer(chunk, buf[i]))
+            return next_trailer(chunk, buf, len, i, ret_skip, ret_len);
         if (chunk->state == END_LF) {
             *ret_skip = i + 1;
             return buf[i] == '\n' ? MSP_CHUNK_END : MSP_CHUNK_BAD;

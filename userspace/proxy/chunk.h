@@ -21,17 +21,19 @@ struct msp_chunk {
 
 /* What one step found. */
 enum msp_chunk_step {
-    MSP_CHUNK_MORE, /* all bytes taken, message not complete */
-    MSP_CHUNK_DATA, /* *ret_len bytes of data come next at buf[*ret_skip] */
-    MSP_CHUNK_END,  /* the message ends after *ret_skip bytes */
+    MSP_CHUNK_MORE,    /* all bytes taken, message not complete */
+    MSP_CHUNK_DATA,    /* *ret_len bytes of data come next at buf[*ret_skip] */
+    MSP_CHUNK_TRAILER, /* the same, of trailer lines: they end at this hop */
+    MSP_CHUNK_END,     /* the message ends after *ret_skip bytes */
     MSP_CHUNK_BAD,
 };
 
 /*
- * Takes framing bytes up to the next data, the end or the end of `buf`.
+ * Takes framing bytes up to the next data or trailer, the end or the end of
+ * `buf`.
  * @param buf [len] raw bytes
  * @param ret_skip framing bytes taken
- * @param ret_len data bytes after them, with DATA; taken too
+ * @param ret_len bytes after them, with DATA and TRAILER; taken too
  */
 enum msp_chunk_step msp_chunk_next(struct msp_chunk *chunk, const uint8_t *buf,
                                    size_t len, size_t *ret_skip,

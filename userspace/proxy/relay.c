@@ -187,14 +187,40 @@ int msp_relay_wait(struct msp_conn *conn)
     }
 }
 
+/* Framing and data go on as they came; trailers are taken out. */
+static int measure_chunks(struct msp_conn *conn)
+{
+    struct msp_exchange *ex = conn->ex;
+    struct msp_progress *now = &conn->now;
+    enum msp_chunk_step found;
+    size_t skip, len;
+
+    do {
+        char *at = ex->response + now->response_end;
+        size_t left = ex->response_len - now->response_end;
+
+        found = msp_chunk_next(&now->response_chunk, (const uint8_t *)at, left,
+                               &skip, &len);
+        if (found == MSP_CHUNK_BAD)
+            return -1;
+        if (found == MSP_CHUNK_TRAILER) {
+            memmove(at + skip, at + skip + len, left - skip - len);
+            ex->response_len -= len;
+            len = 0;
+        }
+        now->response_end += skip + len;
+        ex->log.bytes_out += len;
+    } while (found == MSP_CHUNK_DATA || found == MSP_CHUNK_TRAILER);
+    now->is_response_done = found == MSP_CHUNK_END;
+    return 0;
+}
+
 /* Finds what of the unmeasured bytes belongs to the body. @return 0; -1 */
 static int measure(struct msp_conn *conn)
 {
     struct msp_exchange *ex = conn->ex;
     struct msp_progress *now = &conn->now;
     size_t n = ex->response_len - now->response_end;
-    enum msp_chunk_step found;
-    size_t skip, len;
 
     switch ((enum msp_framing)now->response_framing) {
     case MSP_FRAMING_NONE:
@@ -206,18 +232,7 @@ static int measure(struct msp_conn *conn)
         now->is_response_done = now->response_left == 0;
         break;
     case MSP_FRAMING_CHUNKED:
-        do {
-            found = msp_chunk_next(
-                &now->response_chunk,
-                (const uint8_t *)ex->response + now->response_end,
-                ex->response_len - now->response_end, &skip, &len);
-            if (found == MSP_CHUNK_BAD)
-                return -1;
-            now->response_end += skip + len;
-            ex->log.bytes_out += len;
-        } while (found == MSP_CHUNK_DATA);
-        now->is_response_done = found == MSP_CHUNK_END;
-        return 0;
+        return measure_chunks(conn);
     case MSP_FRAMING_EOF:
         break;
     }

@@ -295,12 +295,13 @@ static int dechunk(struct msp_conn *conn, enum msp_http_code *ret_code)
             *ret_code = MSP_HTTP_CHUNK;
             return -1;
         }
-        if (len && msp_buf_append(&conn->body, ex->in + at + skip, len) < 0) {
+        if (found == MSP_CHUNK_DATA &&
+            msp_buf_append(&conn->body, ex->in + at + skip, len) < 0) {
             *ret_code = MSP_HTTP_TOO_LARGE;
             return -1;
         }
         at += skip + len;
-    } while (found == MSP_CHUNK_DATA);
+    } while (found == MSP_CHUNK_DATA || found == MSP_CHUNK_TRAILER);
     /* what follows the message moves up behind the head */
     memmove(ex->in + ex->head.len, ex->in + at, ex->in_len - at);
     ex->in_len -= at - ex->head.len;

@@ -28,12 +28,20 @@ static int measure(struct msp_conn *conn, size_t at, size_t *ret_len)
     do {
         found = msp_chunk_next(&now->chunk, (const uint8_t *)ex->in + at,
                                ex->in_len - at, &skip, &len);
+        if (found == MSP_CHUNK_BAD)
+            return -1;
+        if (found == MSP_CHUNK_TRAILER) {
+            /* fail closed: the host could take them for headers of ours */
+            memmove(ex->in + at + skip, ex->in + at + skip + len,
+                    ex->in_len - at - skip - len);
+            ex->in_len -= len;
+            len = 0;
+        }
         now->body_bytes += len;
         at += skip + len;
-        if (found == MSP_CHUNK_BAD ||
-            now->body_bytes > MSP_STREAM_BODY_BYTES_MAX)
+        if (now->body_bytes > MSP_STREAM_BODY_BYTES_MAX)
             return -1;
-    } while (found == MSP_CHUNK_DATA);
+    } while (found == MSP_CHUNK_DATA || found == MSP_CHUNK_TRAILER);
     *ret_len = at - from;
     return found == MSP_CHUNK_END;
 }

@@ -101,8 +101,8 @@ class Client:
             size = int(line.partition(b";")[0], 16)
             body += self.take(size)
             if size == 0:
-                while self.line():
-                    pass
+                if self.line():
+                    raise Fault("a trailer came through")
                 return body
             if self.take(2) != b"\r\n":
                 raise Fault("chunk without its end")

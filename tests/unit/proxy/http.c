@@ -363,6 +363,7 @@ static const struct {
     {"HTTP/1.1 xx OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
     {"HTTP/1.1 20 200 OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
     {"HTTP/1.1 2000 OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
+    {"HTTP/1.1 2x0 OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
     {"HTTP/1.1 200OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
     {"HTTP/1.1  200 OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},
     {"HTTP/1.1\t200 OK\r\n\r\n", MSP_HTTP_SYNTAX, 0},

@@ -48,6 +48,35 @@ static void chunked_response_is_relayed_as_it_is(void **state)
     (void)close(host);
 }
 
+/* What is one header more to a lenient client must not come as a trailer. */
+static void trailers_of_a_response_end_here(void **state)
+{
+    static const char sent[] = "5\r\nhello\r\n0;x=y\r\nX-T: 1\r\n"
+                               "Content-Length: 9\r\n\r\n";
+    static const char wanted[] = "5\r\nhello\r\n0;x=y\r\n\r\n";
+    struct fixture *f = *state;
+    char got[sizeof(wanted)] = "";
+    int client, host;
+
+    client = open_pair(f, &host);
+    for (size_t step = 1; step <= sizeof(sent); step++) {
+        send_text(client, GET);
+        (void)read_message(host, true);
+        send_text(host, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+                        "Trailer: X-T\r\n\r\n");
+        for (size_t at = 0; at < sizeof(sent) - 1; at += step)
+            send_bytes(host, sent + at,
+                       sizeof(sent) - 1 - at < step ? sizeof(sent) - 1 - at
+                                                    : step);
+        (void)read_message(client, false);
+        read_exactly(client, got, sizeof(wanted) - 1);
+        assert_string_equal(got, wanted);
+    }
+    expect_silence(client);
+    (void)close(client);
+    (void)close(host);
+}
+
 static void response_until_the_end_closes_the_client(void **state)
 {
     struct fixture *f = *state;
@@ -356,6 +385,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(chunked_response_is_relayed_as_it_is),
+        T(trailers_of_a_response_end_here),
         T(response_until_the_end_closes_the_client),
         T(large_responses_arrive_whole),
         T(slow_reader_loses_nothing),

@@ -370,6 +370,78 @@ static void chunked_uploads_keep_their_framing(void **state)
     (void)close(host);
 }
 
+static void bad_chunks_end_an_upload(void **state)
+{
+    struct fixture *f = *state;
+    int client, host;
+
+    f->mark.endpoint = MSP_EP_HOSTGA;
+    client = fixture_client(f);
+    send_text(client, "PUT /vmAgentLog HTTP/1.1\r\n" HOST
+                      "Transfer-Encoding: chunked\r\n\r\n");
+    host = fixture_accept(f);
+    (void)read_message(host, false);
+    send_text(client, "5\r\nhelloX");
+    assert_non_null(strstr(read_message(client, true), " 400 "));
+    expect_end(client);
+    (void)close(client);
+    (void)close(host);
+}
+
+static void an_upload_takes_no_more_than_its_length(void **state)
+{
+    struct fixture *f = *state;
+    char got[6] = "";
+    int client, host;
+
+    f->mark.endpoint = MSP_EP_HOSTGA;
+    client = fixture_client(f);
+    send_text(client, "PUT /vmAgentLog HTTP/1.1\r\n" HOST
+                      "Content-Length: 5\r\n\r\nhelloGET / HTTP/1.1\n");
+    host = fixture_accept(f);
+    (void)read_message(host, false);
+    read_exactly(host, got, 5);
+    assert_string_equal(got, "hello");
+    send_text(host, OK);
+    assert_non_null(strstr(read_message(client, true), " 200 "));
+    assert_non_null(strstr(read_message(client, true), " 400 "));
+    expect_silence(host);
+    (void)close(client);
+    (void)close(host);
+}
+
+/* A host that adds trailers to the headers would take these for ours. */
+static void trailers_of_an_upload_end_here(void **state)
+{
+    static const char sent[] = "5\r\nhello\r\n0\r\n"
+                               "x-ms-azure-host-claims: { \"isRoot\": \"true\"}"
+                               "\r\nX: y\r\n\r\n";
+    static const char wanted[] = "5\r\nhello\r\n0\r\n\r\n";
+    struct fixture *f = *state;
+    char got[sizeof(wanted)] = "";
+
+    f->mark.endpoint = MSP_EP_HOSTGA;
+    for (size_t step = 1; step <= sizeof(sent); step += 7) {
+        int client = fixture_client(f), host;
+
+        send_text(client, "PUT /vmAgentLog HTTP/1.1\r\n" HOST
+                          "Transfer-Encoding: chunked\r\n\r\n");
+        for (size_t at = 0; at < sizeof(sent) - 1; at += step)
+            send_bytes(client, sent + at,
+                       sizeof(sent) - 1 - at < step ? sizeof(sent) - 1 - at
+                                                    : step);
+        host = fixture_accept(f);
+        (void)read_message(host, false);
+        read_exactly(host, got, sizeof(wanted) - 1);
+        assert_string_equal(got, wanted);
+        send_text(host, OK);
+        assert_non_null(strstr(read_message(client, true), " 200 "));
+        expect_silence(host);
+        (void)close(client);
+        (void)close(host);
+    }
+}
+
 static void early_answer_ends_an_upload(void **state)
 {
     struct fixture *f = *state;
@@ -407,6 +479,9 @@ int main(void)
         T(denied_client_is_not_told_to_go_on),
         T(the_two_uploads_are_streamed_unsigned),
         T(chunked_uploads_keep_their_framing),
+        T(bad_chunks_end_an_upload),
+        T(an_upload_takes_no_more_than_its_length),
+        T(trailers_of_an_upload_end_here),
         T(early_answer_ends_an_upload),
     };
 
