@@ -473,7 +473,7 @@ refuses_to_start "other options" 'with other options' "${GUARD[@]}" \
     --bootstrap deny
 refuses_to_start "other pins" 'another guard is locked' "${GUARD[@]}" \
     --pin-dir "$SB_DIR/bpf/other"
-NET=host refuses_to_start "another network namespace" 'with other options' \
+NET=sim refuses_to_start "another network namespace" 'with other options' \
     "${GUARD[@]}"
 cp "$LIBRARY" "$SB_DIR/tmp/preload.so"
 echo "$SB_DIR/tmp/preload.so" >/etc/ld.so.preload
