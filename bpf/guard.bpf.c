@@ -5,9 +5,10 @@
  *
  * A role is taken at exec, from the file: {device, inode, generation}. A copy
  * has none, nor has a traced process, one in a container, one of another mount
- * namespace that pid 1 did not start, or one whose loader was told what to
- * load (no AT_SECURE). A file mapped as code that mspd did not have mapped when
- * the guard was made takes the role away.
+ * namespace that pid 1 did not start, one whose loader was told what to load
+ * (no AT_SECURE), or one whose system calls somebody answers. A file mapped as
+ * code that mspd did not have mapped when the guard was made takes every right
+ * away, the children's as well; what is done to such a process is still refused.
  */
 #include "lib/guard.bpf.h"
 
@@ -34,6 +35,23 @@ static __always_inline bool guard_is_host_root(struct task_struct *task,
            BPF_CORE_READ(task, real_parent, tgid) == 1;
 }
 
+#define GUARD_FILTERS 32 /* of system calls, one after another */
+
+/* Whether somebody may answer a task's system calls in the kernel's place. */
+static __noinline bool guard_is_answered(struct task_struct *task)
+{
+    struct seccomp_filter *filter = BPF_CORE_READ(task, seccomp.filter);
+
+    for (int i = 0; i < GUARD_FILTERS; i++) {
+        if (!filter)
+            return false;
+        if (BPF_CORE_READ(filter, notif))
+            return true;
+        filter = BPF_CORE_READ(filter, prev);
+    }
+    return true; /* fail closed: more than can be looked at */
+}
+
 /* @param is_of_agent it was a fork of mspd before this exec */
 static __always_inline __u32 guard_role_at_exec(struct task_struct *task,
                                                 struct linux_binprm *bprm,
@@ -44,7 +62,7 @@ static __always_inline __u32 guard_role_at_exec(struct task_struct *task,
     __u32 right = 0;
 
     /* fail closed: traced, it would do what its tracer wants */
-    if (!flags || !state || task->ptrace)
+    if (!flags || !state || task->ptrace || guard_is_answered(task))
         return 0;
     if (flags & MSP_GUARD_PROCESS && is_of_agent)
         right |= MSP_GUARD_PROCESS;
@@ -100,7 +118,9 @@ int msp_g_exec(__u64 *ctx)
     if (before && before->start_ns == r.start_ns) {
         is_second = before->exec_id == r.exec_id;
         if (is_second || before->exec_id + 1 == r.exec_id)
-            is_of_agent = before->flags & MSP_GUARD_PROCESS;
+            is_of_agent =
+                (before->flags & (MSP_GUARD_PROCESS | MSP_GUARD_FOREIGN)) ==
+                MSP_GUARD_PROCESS;
     }
     r.flags = guard_role_at_exec(task, bprm, is_of_agent);
     if (is_second)
@@ -121,13 +141,13 @@ int msp_g_mmap(__u64 *ctx)
     if (!file || !(ctx[2] & 4 /* PROT_EXEC */))
         return 0;
     r = guard_proc_of(task);
-    if (!r || !(r->flags & MSP_GUARD_ROLE))
+    if (!r || !(r->flags & MSP_GUARD_PROCESS))
         return 0;
     if (guard_file_flags(BPF_CORE_READ(file, f_inode)) &
-        (MSP_GUARD_LIBRARY | MSP_GUARD_ROLE))
+        (MSP_GUARD_LIBRARY | MSP_GUARD_ROLE | MSP_GUARD_PROCESS))
         return 0;
     /* fail closed: it may be anybody's code now */
-    __sync_fetch_and_and(&r->flags, ~MSP_GUARD_ROLE);
+    __sync_fetch_and_or(&r->flags, MSP_GUARD_FOREIGN);
     return 0;
 }
 
@@ -176,6 +196,11 @@ enum {
 struct bpf_map {
     char name[16];
     bool frozen;
+    struct bpf_map *inner_map_meta; /* of a map of maps: what fits in */
+    __u32 map_type;                 /* an enum of the kernel's */
+    __u32 key_size;
+    __u32 value_size;
+    __u32 map_flags;
 } MSP_CORE;
 
 struct bpf_prog_aux {
@@ -205,19 +230,99 @@ static __always_inline bool guard_is_our_map(struct bpf_map *map)
 /*
  * (map, fmode): a descriptor of a map is about to be made. Reading is free;
  * so is a frozen one, which no descriptor can change: bpftool asks to write
- * what it only dumps. ENOENT lets lists of ids go on to the next.
+ * what it only dumps. But a program is attached to a map of sockets by any
+ * descriptor of it. ENOENT lets lists of ids go on to the next.
  */
 SEC("lsm/bpf_map")
 
 int msp_g_map(__u64 *ctx)
 {
     struct bpf_map *map = (void *)ctx[0];
+    __u32 type = BPF_CORE_READ(map, map_type);
 
-    if (!(ctx[1] & GUARD_FMODE_WRITE) || !guard_is_our_map(map) ||
-        BPF_CORE_READ(map, frozen))
+    if (!guard_is_our_map(map))
+        return 0;
+    if (type != BPF_MAP_TYPE_SOCKHASH && type != BPF_MAP_TYPE_SOCKMAP &&
+        (!(ctx[1] & GUARD_FMODE_WRITE) || BPF_CORE_READ(map, frozen)))
         return 0;
     return guard_errno(guard_refuses(MSP_GUARD_KIND_MAP, MSP_GUARD_ROLE),
                        GUARD_ENOENT);
+}
+
+static __always_inline void guard_shape(struct bpf_map *map,
+                                        struct msp_guard_shape *ret)
+{
+    ret->type = BPF_CORE_READ(map, map_type);
+    ret->key_bytes = BPF_CORE_READ(map, key_size);
+    ret->value_bytes = BPF_CORE_READ(map, value_size);
+    ret->flags = BPF_CORE_READ(map, map_flags);
+}
+
+/*
+ * A map of maps into which one of ours would fit: a program that names only
+ * the outer map writes what is in it, and a descriptor to read ours with is
+ * enough to put it there.
+ * @return as the hook
+ */
+static __noinline int guard_outer(struct bpf_map *map)
+{
+    struct bpf_map *inner = BPF_CORE_READ(map, inner_map_meta);
+    struct msp_guard_shape shape = {};
+
+    if (!inner)
+        return 0;
+    guard_shape(inner, &shape);
+    if (!bpf_map_lookup_elem(&msp_guard_shape, &shape))
+        return 0;
+    return guard_errno(
+        guard_refuses(MSP_GUARD_KIND_MAP, MSP_GUARD_ROLE | MSP_GUARD_LOADER),
+        GUARD_EPERM);
+}
+
+/* (map): one is about to be made. */
+SEC("lsm/bpf_map_alloc_security")
+
+int msp_g_outer_6_1(__u64 *ctx)
+{
+    return guard_outer((void *)ctx[0]);
+}
+
+/* (map, attr, token): the same since 6.9 */
+SEC("lsm/bpf_map_create")
+
+int msp_g_outer(__u64 *ctx)
+{
+    return guard_outer((void *)ctx[0]);
+}
+
+struct bpf_iter__bpf_map {
+    struct bpf_iter_meta *meta;
+    struct bpf_map *map;
+} MSP_CORE;
+
+static __always_inline void guard_put_shape(struct bpf_map *map)
+{
+    struct msp_guard_shape shape = {};
+    __u32 one = 1;
+
+    guard_shape(map, &shape);
+    bpf_map_update_elem(&msp_guard_shape, &shape, &one, BPF_ANY);
+}
+
+/* Takes down what would fit our maps, those that are and those of a push. */
+SEC("iter/bpf_map")
+
+int msp_g_shapes(struct bpf_iter__bpf_map *ctx)
+{
+    struct bpf_map *map = ctx->map, *inner;
+
+    if (!map || !guard_is_our_map(map))
+        return 0;
+    guard_put_shape(map);
+    inner = BPF_CORE_READ(map, inner_map_meta);
+    if (inner)
+        guard_put_shape(inner);
+    return 0;
 }
 
 /*
@@ -297,14 +402,17 @@ static __always_inline bool guard_is_agent(struct task_struct *task)
     return r && r->flags & MSP_GUARD_PROCESS;
 }
 
-/* @return whether the process is the agent's and the current one may not */
-static __noinline bool guard_touch(struct task_struct *task)
+/*
+ * @param init MSP_GUARD_INIT: pid 1 may do it, too
+ * @return whether the process is the agent's and the current one may not
+ */
+static __noinline bool guard_touch(struct task_struct *task, __u32 init)
 {
     __u32 self = bpf_get_current_pid_tgid() >> 32;
 
     if (!guard_is_agent(task) || (__u32)BPF_CORE_READ(task, tgid) == self)
         return false;
-    return guard_refuses(MSP_GUARD_KIND_PROCESS, GUARD_AGENT);
+    return guard_refuses(MSP_GUARD_KIND_PROCESS, GUARD_AGENT | init);
 }
 
 #define GUARD_PTRACE_ATTACH 0x2u
@@ -315,11 +423,13 @@ SEC("lsm/ptrace_access_check")
 int msp_g_ptrace(__u64 *ctx)
 {
     struct task_struct *child = (void *)ctx[0];
+    bool is_attach = ctx[1] & GUARD_PTRACE_ATTACH;
 
-    if (child->tgid == 1 && ctx[1] & GUARD_PTRACE_ATTACH &&
+    if (child->tgid == 1 && is_attach &&
         guard_refuses(MSP_GUARD_KIND_PROCESS, GUARD_AGENT))
         return -GUARD_EPERM;
-    return guard_errno(guard_touch(child), GUARD_EPERM);
+    return guard_errno(guard_touch(child, is_attach ? 0 : MSP_GUARD_INIT),
+                       GUARD_EPERM);
 }
 
 /* (task, info, sig, cred): the kernel's own signals do not come here. */
@@ -327,7 +437,24 @@ SEC("lsm/task_kill")
 
 int msp_g_kill(__u64 *ctx)
 {
-    return guard_errno((int)ctx[2] && guard_touch((void *)ctx[0]), GUARD_EPERM);
+    return guard_errno((int)ctx[2] &&
+                           guard_touch((void *)ctx[0], MSP_GUARD_INIT),
+                       GUARD_EPERM);
+}
+
+/*
+ * (task, fown, sig): a file tells its owner that there is something, by the
+ * signal that whoever set the owner chose. That can happen in an interrupt of
+ * anybody, and the agent asks for none.
+ */
+SEC("lsm/file_send_sigiotask")
+
+int msp_g_sigio(__u64 *ctx)
+{
+    if (!guard_is_agent((void *)ctx[0]) || !guard_is_locked())
+        return 0;
+    guard_count(MSP_GUARD_KIND_PROCESS);
+    return -GUARD_EPERM;
 }
 
 /* (task, resource, limit) */
@@ -335,7 +462,7 @@ SEC("lsm/task_setrlimit")
 
 int msp_g_rlimit(__u64 *ctx)
 {
-    return guard_errno(guard_touch((void *)ctx[0]), GUARD_EPERM);
+    return guard_errno(guard_touch((void *)ctx[0], 0), GUARD_EPERM);
 }
 
 /* (task) */
@@ -343,7 +470,7 @@ SEC("lsm/task_setscheduler")
 
 int msp_g_sched(__u64 *ctx)
 {
-    return guard_errno(guard_touch((void *)ctx[0]), GUARD_EPERM);
+    return guard_errno(guard_touch((void *)ctx[0], 0), GUARD_EPERM);
 }
 
 /* (task, nice) */
@@ -351,7 +478,7 @@ SEC("lsm/task_setnice")
 
 int msp_g_nice(__u64 *ctx)
 {
-    return guard_errno(guard_touch((void *)ctx[0]), GUARD_EPERM);
+    return guard_errno(guard_touch((void *)ctx[0], 0), GUARD_EPERM);
 }
 
 /* (cgroup, path, task, threadgroup): where the agent is now. */

@@ -188,7 +188,7 @@ static __noinline bool guard_switch(struct dentry *dentry, __u32 magic)
         return guard_is_ftrace(dentry) &&
                guard_refuses(MSP_GUARD_KIND_FTRACE, 0);
     return magic == GUARD_CGROUP_MAGIC && guard_is_cgroup_file(dentry) &&
-           guard_refuses(MSP_GUARD_KIND_CGROUP, GUARD_AGENT);
+           guard_refuses(MSP_GUARD_KIND_CGROUP, GUARD_AGENT | MSP_GUARD_INIT);
 }
 
 /* The same as guard_file_flags() of what the verifier knows: no helper reads. */
@@ -228,6 +228,40 @@ int msp_g_open(__u64 *ctx)
         return 0;
     return guard_errno(guard_refuses(MSP_GUARD_KIND_FILE, GUARD_AGENT),
                        GUARD_EPERM);
+}
+
+#define GUARD_IOC_FLAGS      0x40086602u /* FS_IOC_SETFLAGS */
+#define GUARD_IOC_FLAGS32    0x40046602u
+#define GUARD_IOC_VERSION    0x40087602u /* FS_IOC_SETVERSION */
+#define GUARD_IOC_VERSION32  0x40047602u
+#define GUARD_IOC_FSSETXATTR 0x401c5820u
+
+/* What a file is known by is changed: its generation, or whether it may be. */
+static __noinline bool guard_ioctl(struct file *file, __u32 cmd)
+{
+    if (cmd != GUARD_IOC_FLAGS && cmd != GUARD_IOC_FLAGS32 &&
+        cmd != GUARD_IOC_VERSION && cmd != GUARD_IOC_VERSION32 &&
+        cmd != GUARD_IOC_FSSETXATTR)
+        return false;
+    return guard_file_flags(BPF_CORE_READ(file, f_inode)) &
+               (MSP_GUARD_NOWRITE | MSP_GUARD_DIR) &&
+           guard_refuses(MSP_GUARD_KIND_FILE, GUARD_AGENT);
+}
+
+/* (file, cmd, arg) */
+SEC("lsm/file_ioctl")
+
+int msp_g_ioctl(__u64 *ctx)
+{
+    return guard_errno(guard_ioctl((void *)ctx[0], (__u32)ctx[1]), GUARD_EPERM);
+}
+
+/* (file, cmd, arg): of 32-bit programs, since 6.8 */
+SEC("lsm/file_ioctl_compat")
+
+int msp_g_ioctl32(__u64 *ctx)
+{
+    return guard_errno(guard_ioctl((void *)ctx[0], (__u32)ctx[1]), GUARD_EPERM);
 }
 
 /*

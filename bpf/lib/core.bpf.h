@@ -246,6 +246,16 @@ struct css_set {
     struct cgroup *dfl_cgrp;
 } MSP_CORE;
 
+/* One filter of system calls, and those before it. */
+struct seccomp_filter {
+    struct seccomp_filter *prev;
+    struct notification *notif; /* somebody is asked, and answers */
+} MSP_CORE;
+
+struct seccomp {
+    struct seccomp_filter *filter;
+} MSP_CORE;
+
 struct task_struct {
     unsigned int flags;
     unsigned int ptrace;
@@ -263,6 +273,7 @@ struct task_struct {
     struct nsproxy *nsproxy;
     const struct cred *cred;
     char comm[16];
+    struct seccomp seccomp;
 } MSP_CORE;
 
 struct tcp_fastopen_request {

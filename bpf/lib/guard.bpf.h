@@ -78,6 +78,14 @@ struct {
     __type(value, struct msp_guard_stat);
 } msp_guard_stat __weak SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 256);
+    __type(key, struct msp_guard_shape);
+    __type(value, __u32); /* 1 */
+} msp_guard_shape __weak SEC(".maps");
+
 /* Which of mspd's descriptors to register, and as what. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
@@ -110,19 +118,18 @@ guard_proc_of(struct task_struct *task)
     return r;
 }
 
-/* @return MSP_GUARD_ROLE, PROCESS, LOADER or INIT of the current process */
+/* @return MSP_GUARD_ROLE, PROCESS, LOADER and INIT of the current process */
 static __noinline __u32 guard_right(void)
 {
     struct task_struct *task = bpf_get_current_task_btf();
-    struct msp_guard_proc *r;
+    __u32 init = task->tgid == 1 ? MSP_GUARD_INIT : 0;
+    struct msp_guard_proc *r = guard_proc_of(task);
 
-    if (task->tgid == 1)
-        return MSP_GUARD_INIT;
-    r = guard_proc_of(task);
-    /* fail closed: nobody, or in a tracer's hands */
-    if (!r || task->ptrace || task->group_leader->ptrace)
-        return 0;
-    return r->flags;
+    /* fail closed: nobody, in a tracer's hands, or with others' code */
+    if (!r || task->ptrace || task->group_leader->ptrace ||
+        r->flags & MSP_GUARD_FOREIGN)
+        return init;
+    return r->flags | init;
 }
 
 /* --- refusing ------------------------------------------------------------ */
@@ -153,12 +160,13 @@ static __always_inline void guard_count(__u32 kind)
 /*
  * Asked when something guarded is about to be touched.
  * @param kind enum msp_guard_kind
- * @param right what lets the current process do it, beside being pid 1
+ * @param right what lets the current process do it; root can make pid 1 run
+ *        what it wants, so pid 1 may no more than it needs: MSP_GUARD_INIT
  * @return whether it may not; then it was counted
  */
 static __noinline bool guard_refuses(__u32 kind, __u32 right)
 {
-    if (!guard_is_locked() || guard_right() & (right | MSP_GUARD_INIT))
+    if (!guard_is_locked() || guard_right() & right)
         return false;
     guard_count(kind);
     return true;

@@ -27,12 +27,13 @@
 #define MSP_GUARD_LIBRARY    0x400u  /* may be mapped by mspd */
 #define MSP_GUARD_LOADER     0x800u  /* executable that may load LSM programs */
 #define MSP_GUARD_INIT       0x1000u /* pid 1 */
+#define MSP_GUARD_FOREIGN    0x2000u /* runs others' code too: has no right */
 
 /* What msp_guard_proc says of a process. Key: tgid. */
 struct msp_guard_proc {
     __u64 start_ns; /* of its group leader, since boot */
     __u64 exec_id;
-    __u32 flags; /* MSP_GUARD_ROLE, PROCESS, LOADER */
+    __u32 flags; /* MSP_GUARD_ROLE, PROCESS, LOADER, FOREIGN */
     __u32 pad;
 };
 
@@ -45,6 +46,19 @@ struct msp_guard_role {
 };
 
 MSP_ASSERT_SIZE(msp_guard_role, 8);
+
+/*
+ * What the kernel compares when a map is put into a map of maps. Key of
+ * msp_guard_shape, one for each of our maps.
+ */
+struct msp_guard_shape {
+    __u32 type; /* enum bpf_map_type */
+    __u32 key_bytes;
+    __u32 value_bytes;
+    __u32 flags; /* BPF_F_* */
+};
+
+MSP_ASSERT_SIZE(msp_guard_shape, 16);
 
 /* flags of msp_guard_state */
 #define MSP_GUARD_ON     0x1u

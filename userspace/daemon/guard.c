@@ -58,8 +58,14 @@ static int check_same(const struct mspd *mspd,
 int mspd_guard_judge(struct mspd *mspd)
 {
     struct msp_guard_state state;
-    int r = msp_guard_find(mspd->opts.pin_dir, &state);
+    int r = msp_guard_is_elsewhere(mspd->opts.pin_dir);
 
+    if (r > 0)
+        /* fail closed: with its role this mspd could do what that one guards */
+        return refuse("another guard is locked, with other pins; mspctl unlock "
+                      "there first, or reboot");
+    if (r == 0)
+        r = msp_guard_find(mspd->opts.pin_dir, &state);
     if (r < 0) {
         msp_log_errno(MSP_LOG_ERR, "start.guard", r);
         return r;
@@ -198,7 +204,7 @@ static bool has_role(struct mspd *mspd, pid_t pid, uint32_t wanted)
     /* fail closed: what cannot be asked is not known to be guarded */
     return msp_guard_role_of(&mspd->loader, mspd->guard.roles_fd, pid,
                              &flags) == 0 &&
-           (flags & wanted) == wanted;
+           (flags & (wanted | MSP_GUARD_FOREIGN)) == wanted;
 }
 
 static bool is_roleless(struct mspd *mspd, const struct msp_child *child)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <pwd.h>
@@ -16,6 +17,8 @@
 
 #define EXECUTABLE (MSP_GUARD_NOWRITE | MSP_GUARD_NAMES)
 #define DIRECTORY  (MSP_GUARD_DIR | MSP_GUARD_NAMES | MSP_GUARD_NOWRITE)
+
+#define NOBODY "mspd-no-such-name"
 
 static const char *const children[] = {"mspd-netns", "mspd-keeper",
                                        "mspd-proxy"};
@@ -166,13 +169,19 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
     return r;
 }
 
-/* What is mapped as code now: a line is `from-to r-xp ... /path`. */
+/*
+ * What is mapped as code now: a line is `from-to r-xp ... /path`. mspd links
+ * what its children do, and has looked names up as the keeper will.
+ */
 static int add_libraries(struct msp_guardset *set)
 {
-    msp_autofclose FILE *maps = fopen("/proc/self/maps", "re");
+    msp_autofclose FILE *maps = NULL;
     msp_autofree char *line = NULL;
     size_t size = 0;
 
+    (void)getpwnam(NOBODY);
+    (void)getgrnam(NOBODY);
+    maps = fopen("/proc/self/maps", "re");
     if (!maps)
         return -errno;
     while (getline(&line, &size, maps) > 0) {
@@ -236,14 +245,25 @@ static bool add_opts(EVP_MD_CTX *md, const struct msp_opts *opts)
         opts->cgroup,     opts->pin_dir,    opts->run_dir,
         opts->state_dir,  opts->log_dir,    opts->libexec_dir,
         opts->static_key, opts->proxy_user, opts->keeper_user,
-        opts->guard_key,
+        opts->guard_key,  opts->adopt_keys, opts->channel_scale,
     };
+    struct stat net = {0};
+    /* what it sends, and what it guards, is of its network namespace */
+    bool has_net = stat("/proc/self/ns/net", &net) == 0;
     const uint64_t numbers[] = {
-        opts->is_bootstrap_deny,  opts->is_guard_kernel,     opts->lsm,
-        uid_of(opts->proxy_user), uid_of(opts->keeper_user),
+        opts->is_bootstrap_deny,
+        opts->is_guard_kernel,
+        opts->lsm,
+        uid_of(opts->proxy_user),
+        uid_of(opts->keeper_user),
+        opts->is_fd_guard,
+        opts->is_raw_denied,
+        opts->is_channel,
+        net.st_dev,
+        net.st_ino,
     };
 
-    return add_texts(md, texts, ARRAY_SIZE(texts)) &&
+    return has_net && add_texts(md, texts, ARRAY_SIZE(texts)) &&
            add_texts(md, opts->uplink, opts->n_uplinks) &&
            add_texts(md, opts->guard_allow, opts->n_guard_allow) &&
            add_texts(md, opts->guard_protect, opts->n_guard_protect) &&

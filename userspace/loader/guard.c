@@ -82,6 +82,72 @@ int msp_guard_try_role(const char *pin_dir)
     return fd < 0 ? -errno : 0;
 }
 
+/* --- other guards -------------------------------------------------------- */
+
+/* A map of ours alone, that a walk over all maps must come by. */
+struct walk {
+    uint32_t own;   /* id of msp_guard below the pin directory; 0: none */
+    uint32_t known; /* id of a map that is there for certain */
+    bool has_known; /* the walk came by it */
+};
+
+static uint32_t id_of(int fd)
+{
+    struct bpf_map_info info = {0};
+    __u32 len = sizeof(info);
+
+    return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 ? info.id
+                                                                   : 0;
+}
+
+/* @return 1: this one is a guard that is locked, and another; 0; -errno */
+static int look_at(struct walk *walk, uint32_t id)
+{
+    LIBBPF_OPTS(bpf_get_fd_by_id_opts, opts, .open_flags = BPF_F_RDONLY);
+    msp_autoclose int fd = bpf_map_get_fd_by_id_opts(id, &opts);
+    struct bpf_map_info info = {0};
+    struct msp_guard_state state;
+    __u32 len = sizeof(info);
+    uint32_t zero = 0;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno; /* gone, or no guard's state */
+    if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+        return -errno;
+    walk->has_known |= id == walk->known;
+    if (id == walk->own || !msp_streq(info.name, "msp_guard"))
+        return 0;
+    if (info.value_size != sizeof(state) || info.key_size != sizeof(zero))
+        return 1; /* fail closed: whether it is locked is not known */
+    if (bpf_map_lookup_elem(fd, &zero, &state) < 0)
+        return -errno;
+    return msp_guard_is_now(&state) == MSP_GUARD_IS_LOCKED;
+}
+
+int msp_guard_is_elsewhere(const char *pin_dir)
+{
+    LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_RDONLY);
+    char path[MSP_PIN_PATH_BYTES];
+    msp_autoclose int own_fd = -1;
+    msp_autoclose int known_fd =
+        bpf_map_create(BPF_MAP_TYPE_ARRAY, "mspd_walk", 4, 4, 1, NULL);
+    struct walk walk = {.known = id_of(known_fd)};
+    uint32_t id = 0;
+    int r = 0;
+
+    if (!walk.known)
+        return -EPERM;
+    msp_pins_folder_path(pin_dir, "maps/msp_guard", path);
+    own_fd = bpf_obj_get_opts(path, &opts);
+    walk.own = id_of(own_fd);
+    while (r == 0 && bpf_map_get_next_id(id, &id) == 0)
+        r = look_at(&walk, id);
+    if (r)
+        return r;
+    /* fail closed: a filter of system calls lies about what there is */
+    return walk.has_known ? 0 : -EBADMSG;
+}
+
 /* @return descriptor of a pinned map of the guard, to write; -errno, `why` */
 static int open_map(struct msp_loader *loader, const char *name)
 {
@@ -171,6 +237,7 @@ static int open_skel(struct msp_loader *loader, struct msp_guard_bpf **ret_skel)
     (void)bpf_program__set_autoload(skel->progs.msp_g_files, true);
     (void)bpf_program__set_autoload(skel->progs.msp_g_tasks, true);
     (void)bpf_program__set_autoload(skel->progs.msp_g_roles, true);
+    (void)bpf_program__set_autoload(skel->progs.msp_g_shapes, true);
     (void)bpf_program__set_autoload(skel->progs.msp_g_place, true);
     (void)bpf_program__set_autoload(skel->progs.msp_g_sysctl, true);
     bpf_object__for_each_map(map, skel->obj) {
@@ -425,7 +492,7 @@ static int forget(struct msp_loader *loader, const struct msp_guard_bpf *skel)
     const struct bpf_map *const maps[] = {
         skel->maps.msp_guard_file, skel->maps.msp_guard_link,
         skel->maps.msp_guard_cg,   skel->maps.msp_guard_mnt,
-        skel->maps.msp_guard_want,
+        skel->maps.msp_guard_want, skel->maps.msp_guard_shape,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
@@ -495,6 +562,8 @@ int msp_guard_make(struct msp_loader *loader, int cgroup_fd,
     if (r == 0)
         r = run_iter(loader, skel->progs.msp_g_tasks, 0);
     if (r == 0)
+        r = run_iter(loader, skel->progs.msp_g_shapes, 0);
+    if (r == 0)
         r = attach_sysctl(loader, skel, cgroup_fd);
     if (r == 0)
         r = msp_guard_links(loader);
@@ -518,6 +587,8 @@ int msp_guard_take_over(struct msp_loader *loader, int cgroup_fd,
 
     if (r == 0)
         r = run_place(loader, skel);
+    if (r == 0)
+        r = run_iter(loader, skel->progs.msp_g_shapes, 0);
     if (r == 0)
         r = attach_sysctl(loader, skel, cgroup_fd);
     if (r == 0)

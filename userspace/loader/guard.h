@@ -41,6 +41,15 @@ enum msp_guard_is msp_guard_is_now(const struct msp_guard_state *state);
 uint64_t msp_guard_now_s(const struct msp_guard_state *state);
 
 /*
+ * Whether a guard that is locked has other pins than these. Whoever runs mspd
+ * chooses where it looks for its pins, so the kernel is asked what maps there
+ * are; needs no role, but CAP_SYS_ADMIN.
+ * @return 1; 0; -EBADMSG the kernel's answers are not the kernel's; negative
+ *         errno
+ */
+int msp_guard_is_elsewhere(const char *pin_dir);
+
+/*
  * Looks what guards the pins in a directory; needs no role.
  * @param ret_state zero when there is none
  * @return 0; negative errno

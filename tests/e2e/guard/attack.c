@@ -10,9 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/fs.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -306,7 +310,79 @@ static int nice_set(const char *pid)
     return attack_done(setpriority(PRIO_PROCESS, (id_t)pid_of(pid), 0));
 }
 
+/* Whether a process is stopped; then it goes on again. */
+static bool was_stopped(pid_t pid)
+{
+    char path[64], line[512] = "";
+    FILE *f;
+    const char *state;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    f = fopen(path, "re");
+    if (!f)
+        return false;
+    (void)!fgets(line, sizeof(line), f);
+    (void)fclose(f);
+    state = strrchr(line, ')');
+    if (!state || state[2] != 'T')
+        return false;
+    (void)kill(pid, SIGCONT);
+    return true;
+}
+
+/* A pipe tells its owner by the signal of the attacker's choice. */
+static int signal_by_pipe(const char *text)
+{
+    pid_t pid = pid_of(text);
+    int ends[2];
+
+    if (pipe(ends) < 0 || fcntl(ends[0], F_SETOWN, pid) < 0 ||
+        fcntl(ends[0], F_SETSIG, SIGSTOP) < 0 ||
+        fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK) < 0 ||
+        write(ends[1], "", 1) != 1)
+        return -errno;
+    for (int i = 0; i < 100; i++) {
+        if (was_stopped(pid))
+            return 0;
+        (void)usleep(5000);
+    }
+    return -EPERM; /* nobody is told that it was refused */
+}
+
+/* What a file is known by; a file system may not have it, but was asked. */
+static int change_version(const char *path)
+{
+    msp_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int version = 1;
+
+    if (fd < 0)
+        return -errno;
+    if (ioctl(fd, FS_IOC_SETVERSION, &version) < 0 && errno != ENOTTY &&
+        errno != EOPNOTSUPP)
+        return -errno;
+    return 0;
+}
+
 /* --- identity ------------------------------------------------------------- */
+
+/* Executes `PATH prog-lsm` under a filter whose answers another one gives. */
+static int answered_exec(const char *path)
+{
+    struct sock_filter insn[] = {
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog prog = {.len = 1, .filter = insn};
+    int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                          SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
+
+    if (fd < 0)
+        return -errno;
+    /* the listener lives as long as somebody has it */
+    if (dup2(fd, 63) < 0)
+        return -errno;
+    (void)execl(path, path, "prog-lsm", "-", (char *)NULL);
+    return -errno;
+}
 
 /* Lets a traced process go on, with its signals, until it ends. */
 static int trace_to_its_end(pid_t pid)
@@ -381,6 +457,9 @@ static const struct attack attack_here[] = {
     {"prlimit", limit_set},
     {"affinity", affinity_set},
     {"nice", nice_set},
+    {"signal-by-pipe", signal_by_pipe},
+    {"change-version", change_version},
+    {"answered-exec", answered_exec},
     {"traced-exec", traced_exec},
     {"trace", trace_process},
     {NULL, NULL},

@@ -99,6 +99,46 @@ static int map_by_iterator(const char *unused)
     return load(BPF_PROG_TYPE_TRACING, insn, ARRAY_SIZE(insn), &opts);
 }
 
+/* A map of the attacker's own, into which the pinned one fits: then it is in. */
+static int map_in_map(const char *pin)
+{
+    LIBBPF_OPTS(bpf_map_create_opts, opts);
+    msp_autoclose int fd = map_rdonly(pin), inner = -1, outer = -1;
+    struct bpf_map_info info = {0};
+    __u32 len = sizeof(info), zero = 0;
+
+    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+        return -errno;
+    opts.map_flags = info.map_flags;
+    inner =
+        bpf_map_create((enum bpf_map_type)info.type, "attack", info.key_size,
+                       info.value_size, info.max_entries, &opts);
+    if (inner < 0)
+        return -errno;
+    opts.map_flags = 0;
+    opts.inner_map_fd = (__u32)inner;
+    outer =
+        bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "attack", 4, 4, 1, &opts);
+    if (outer < 0)
+        return -errno;
+    return attack_done(bpf_map_update_elem(outer, &zero, &fd, BPF_ANY));
+}
+
+/* As others use them. */
+static int map_in_map_others(const char *unused)
+{
+    LIBBPF_OPTS(bpf_map_create_opts, opts);
+    msp_autoclose int inner =
+        bpf_map_create(BPF_MAP_TYPE_HASH, "others", 12, 20, 100, NULL);
+
+    (void)unused;
+    if (inner < 0)
+        return -errno;
+    opts.inner_map_fd = (__u32)inner;
+    return attack_close(
+        bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "others", 4, 4, 1, &opts));
+}
+
 static int link_open(const char *pin)
 {
     return attack_close(bpf_obj_get(pin));
@@ -248,6 +288,8 @@ const struct attack attack_bpf[] = {
     {"map-by-program", map_by_program},
     {"map-by-iterator", map_by_iterator},
     {"map-others", map_others},
+    {"map-in-map", map_in_map},
+    {"map-in-map-others", map_in_map_others},
     {"link-open", link_open},
     {"link-hold", link_hold},
     {"link-by-id", link_by_id},

@@ -25,7 +25,7 @@ pid_of() {
 }
 
 # by_init OPTIONS...: mspd as pid 1 would start it; what it says is in init.log.
-# Not before $SB_DIR/tmp/hold is gone.
+# Not before $SB_DIR/tmp/hold is gone. In the network namespace NET.
 by_init() {
     : >"$SB_DIR/tmp/init.log"
     # shellcheck disable=SC2016
@@ -38,7 +38,7 @@ by_init() {
             sleep 0.05
         done
         exec nsenter --net="$net" -- "$@" >>"$out" 2>&1 </dev/null
-    ' - "$SB_DIR/tmp/init.log" "$SB_DIR/ns/vm" "$MSPD" --cgroup "$SB_CG" \
+    ' - "$SB_DIR/tmp/init.log" "$SB_DIR/ns/${NET:-vm}" "$MSPD" --cgroup "$SB_CG" \
         --pin-dir "$SB_DIR/bpf/mspd" --run-dir "$SB_DIR/run" \
         --state-dir "$SB_DIR/state" --log-dir "$SB_DIR/log" \
         --libexec-dir "$SB_DIR/bin" --static-key "$SB_DIR/vm.key" \
@@ -157,6 +157,9 @@ bpf_rows() {
     row ENOENT map-by-program "$maps/msp_meta" "a program that writes a map"
     row ENOENT map-by-program "$maps/msp_stats" "one that writes a frozen one"
     row ENOENT map-by-iterator - "an iterator that writes"
+    row EPERM map-in-map "$maps/msp_meta" "one that writes it as an inner map"
+    row EPERM map-in-map "$maps/msp_stats" "one that writes a frozen one so"
+    row ENOENT map-read "$maps/msp_fd_socks" "one attached to a map of sockets"
     row EPERM link-open "$pins/links/msp_connect4"
     row ENOENT link-by-id -
     row EPERM prog-lsm -
@@ -165,6 +168,7 @@ bpf_rows() {
     row EINVAL prog-write-user -
     row ok map-read "$maps/msp_meta" "reading a map stays free"
     row ok map-others - "others' maps"
+    row ok map-in-map-others - "others' maps of maps"
     row ok prog-benign - "others' programs"
 }
 
@@ -190,6 +194,7 @@ file_rows() {
     row EPERM rename "$SB_DIR/vm.key"
     row EPERM mount-file-over "$SB_DIR/vm.key"
     row EPERM rename "$MSPD" "renaming mspd"
+    row EPERM change-version "$MSPD" "changing the generation of mspd"
     row EPERM mount-file-over "$SB_DIR/bin/mspd-proxy"
     row EPERM hard-link "$SB_DIR/bin/mspd-keeper"
     row EPERM rename "$SB_DIR/bin/mspctl"
@@ -220,6 +225,7 @@ process_rows() {
         row EACCES proc-ns "$pid" "/proc/PID/ns of $name"
         row EPERM signal "$pid" "kill -CONT $name"
         row EPERM tgkill "$pid" "tgkill $name"
+        row EPERM signal-by-pipe "$pid" "F_SETOWN $name"
         row EPERM prlimit "$pid" "prlimit $name"
         row EPERM affinity "$pid" "sched_setaffinity $name"
         row EPERM nice "$pid" "setpriority $name"
@@ -297,6 +303,8 @@ allow_rows() {
     allowed EPERM "a copy of it" "${host[@]}" "$SB_DIR/tmp/copy" prog-lsm -
     allowed EPERM "in another mount namespace" "$file" prog-lsm -
     allowed EPERM "traced" "${host[@]}" "$SB_DIR/bin/attack" traced-exec "$file"
+    allowed EPERM "its system calls answered by another" "${host[@]}" \
+        "$SB_DIR/bin/attack" answered-exec "$file"
     allowed ENOENT "our links" "${host[@]}" "$file" link-by-id -
 }
 
@@ -463,6 +471,10 @@ MSPD=$SB_DIR/tmp/mspd refuses_to_start "a copy of mspd" \
 refuses_to_start "mspd without --guard" 'without --guard'
 refuses_to_start "other options" 'with other options' "${GUARD[@]}" \
     --bootstrap deny
+refuses_to_start "other pins" 'another guard is locked' "${GUARD[@]}" \
+    --pin-dir "$SB_DIR/bpf/other"
+NET=sim refuses_to_start "another network namespace" 'with other options' \
+    "${GUARD[@]}"
 cp "$LIBRARY" "$SB_DIR/tmp/preload.so"
 echo "$SB_DIR/tmp/preload.so" >/etc/ld.so.preload
 refuses_to_start "another library" 'does not know this mspd' "${GUARD[@]}"
@@ -484,6 +496,14 @@ check "unlock" ctl unlock --token "$SB_DIR/good.token"
 check_eq "as many links are registered as are pinned" \
     "$(bpftool -j map dump pinned "$pins/maps/msp_guard_link" | jq length)" \
     "$(pinned_links)"
+echo "$SB_DIR/tmp/preload.so" >/etc/ld.so.preload
+check_eq "unlocked: kill mspd-proxy" \
+    "$(attempt kill "$(pid_of mspd-proxy)")" ok
+names_proxy() {
+    [[ $(not_guarded) == "mspd-proxy is not guarded"* ]]
+}
+check "status: the proxy runs others' code" until_true 30 names_proxy
+rm -f /etc/ld.so.preload
 check "detach" ctl detach --yes
 check_eq "no pin is left" "$(find "$SB_DIR/bpf" -name 'msp_*' | wc -l)" 0
 no_programs() {
