@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <msp/cleanup.h>
 
@@ -126,12 +128,11 @@ static char *mount_of_line(char *line)
     return field[4];
 }
 
-const char *msp_proc_cgroup_mount_parse(char *text)
+const char *msp_proc_cgroup_mount_parse(char **cursor)
 {
-    char *save = NULL;
+    char *line;
 
-    for (char *line = strtok_r(text, "\n", &save); line;
-         line = strtok_r(NULL, "\n", &save)) {
+    while ((line = strsep(cursor, "\n"))) {
         const char *mount = mount_of_line(line);
 
         if (mount)
@@ -140,16 +141,28 @@ const char *msp_proc_cgroup_mount_parse(char *text)
     return NULL;
 }
 
+static bool is_cgroup2(const char *path)
+{
+    struct statfs fs;
+
+    return statfs(path, &fs) == 0 &&
+           (unsigned long)fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
 int msp_proc_cgroup_mount(char ret_path[static PATH_MAX])
 {
     msp_autofree char *text = NULL;
     const char *mount;
+    char *cursor;
     size_t len = 0;
     int r = slurp("/proc/self/mountinfo", MOUNTINFO_BYTES_MAX, &text, &len);
 
     if (r < 0)
         return r;
-    mount = msp_proc_cgroup_mount_parse(text);
+    cursor = text;
+    do {
+        mount = msp_proc_cgroup_mount_parse(&cursor);
+    } while (mount && !is_cgroup2(mount));
     if (!mount)
         return -ENOENT;
     if (strlen(mount) >= PATH_MAX)

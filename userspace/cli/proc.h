@@ -26,12 +26,12 @@ int msp_proc_cgroup_parse(char *text, size_t len, const char **ret_path);
 int msp_proc_cgroup(uint32_t pid, char ret_path[static PATH_MAX]);
 
 /*
- * The directory on which the root of cgroup v2 is mounted, in the text of
- * /proc/PID/mountinfo.
- * @param text a line each, NUL-terminated; written to
- * @return NULL = nowhere
+ * The next directory on which the root of cgroup v2 is mounted, in the text of
+ * /proc/PID/mountinfo; another mount may hide it.
+ * @param cursor at a line; NUL-terminated, written to and moved
+ * @return NULL = no more
  */
-const char *msp_proc_cgroup_mount_parse(char *text);
+const char *msp_proc_cgroup_mount_parse(char **cursor);
 
 /*
  * The id of a cgroup, which no other has had since boot.
@@ -40,5 +40,5 @@ const char *msp_proc_cgroup_mount_parse(char *text);
  */
 int msp_proc_cgroup_id(const char *path, uint64_t *ret_id);
 
-/* The mount point. @return 0; -ENOENT there is none; errno */
+/* The first of them that is not hidden. @return 0; -ENOENT there is none; errno */
 int msp_proc_cgroup_mount(char ret_path[static PATH_MAX]);

@@ -154,7 +154,7 @@ static void it_ends_in_time_whatever_happens(void **state)
         assert_int_equal(WEXITSTATUS(status),
                          is_strict ? MSP_EXIT_NODAEMON : MSP_EXIT_OK);
         assert_in_range(msp_io_now_ms() - began_ms, MSP_HOOK_MS - 100,
-                        MSP_HOOK_MS + 3000);
+                        MSP_HOOK_MS + 20000);
         (void)close(pair[0]);
         (void)close(pair[1]);
     }

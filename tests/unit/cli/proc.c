@@ -79,15 +79,29 @@ static void the_whole_hierarchy_is_where_its_root_is_mounted(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         msp_autofree char *text = strdup(cases[i].text);
+        char *cursor = text;
         const char *mount;
 
         assert_non_null(text);
-        mount = msp_proc_cgroup_mount_parse(text);
+        mount = msp_proc_cgroup_mount_parse(&cursor);
         if (!mount != !cases[i].mount)
             fail_msg("case %zu: %s", i, mount ? mount : "none");
         if (mount)
             assert_string_equal(mount, cases[i].mount);
     }
+}
+
+static void each_mount_is_told(void **state)
+{
+    char text[] = "1 2 0:32 / /hidden rw - cgroup2 x rw\n"
+                  "3 4 0:5 / /tmp rw - tmpfs x rw\n"
+                  "5 6 0:32 / /seen rw - cgroup2 x rw\n";
+    char *cursor = text;
+
+    (void)state;
+    assert_string_equal(msp_proc_cgroup_mount_parse(&cursor), "/hidden");
+    assert_string_equal(msp_proc_cgroup_mount_parse(&cursor), "/seen");
+    assert_null(msp_proc_cgroup_mount_parse(&cursor));
 }
 
 /* Of this process: whatever they are, they can be read. */
@@ -118,6 +132,7 @@ int main(void)
         cmocka_unit_test(the_unified_line_counts),
         cmocka_unit_test(a_nul_in_it_is_no_path),
         cmocka_unit_test(the_whole_hierarchy_is_where_its_root_is_mounted),
+        cmocka_unit_test(each_mount_is_told),
         cmocka_unit_test(the_callers_own_are_found),
     };
 
