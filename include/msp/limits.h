@@ -79,6 +79,12 @@
 #define MSP_CONTAINER_CGROUPS_MAX 65536   /* theirs, and the ones below */
 #define MSP_PARKED_PER_CGROUP     8 /* namespaces waiting for a listener */
 
+/* --- hook of a container runtime ------------------------------------------ */
+#define MSP_HOOK_MS          2000       /* it never holds up a start longer */
+#define MSP_HOOK_CTL_MS      700        /* to reach mspd, and for its answer */
+#define MSP_OCI_STATE_BYTES  (1u << 20) /* of a container, with annotations */
+#define MSP_OCI_CONFIG_BYTES (4u << 20) /* config.json of a bundle */
+
 /* --- listeners ---------------------------------------------------------- */
 #define MSP_PORT_FIRST     61080
 #define MSP_PORT_LAST      61099
