@@ -8,9 +8,9 @@
 
 /* --- pins and formats --------------------------------------------------- */
 #ifndef MSP_LAYOUT   /* a test builds another one */
-#define MSP_LAYOUT 3 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#define MSP_LAYOUT 4 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
-#define MSP_IMAGE_VERSION 2
+#define MSP_IMAGE_VERSION 3
 #define MSP_CTL_VERSION   1
 #define MSP_JSON_SCHEMA   1
 
@@ -50,6 +50,7 @@
 #define MSP_CG_LIVE_MAX         8    /* pattern positions live at once */
 #define MSP_CG_STATES_MAX       16384
 #define MSP_CG_EDGES_MAX        65536
+#define MSP_DEMANDS_MAX         16384 /* on containers and pods, in all */
 
 /* --- kernel tables ------------------------------------------------------ */
 #define MSP_SLOTS                 4
