@@ -77,7 +77,7 @@ int msp_proc_cgroup(uint32_t pid, char ret_path[static PATH_MAX])
     r = slurp(path, CGROUP_BYTES_MAX, &text, &len);
     if (r < 0)
         return r;
-    r = msp_proc_cgroup_parse(text, len, &found);
+    r = text ? msp_proc_cgroup_parse(text, len, &found) : -EBADMSG;
     if (r < 0)
         return r;
     if (strlen(found) >= PATH_MAX)

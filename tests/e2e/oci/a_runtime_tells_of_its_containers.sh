@@ -80,6 +80,13 @@ check_eq "and by nothing its user wrote" "$(spooled forged name)$(
 check_eq "its network namespace is its own: no path" \
     "$(spooled forged netns)" ""
 
+# --- under the name of a runtime -------------------------------------------------
+
+ln -s mspctl "$SB_DIR/bin/mspd-oci-runtime"
+"$SB_DIR/bin/mspd-oci-runtime" --json state web >"$SB_DIR/named" 2>&1
+check "it asks a file which runtime it is" \
+    grep -q 'mspctl: /etc/mspd/oci-runtime.json: ' "$SB_DIR/named"
+
 # --- its end -------------------------------------------------------------------
 
 check_eq "two wait" "$(n_spooled)" 2

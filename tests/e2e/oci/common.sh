@@ -21,10 +21,11 @@ oci_as_is() {
     exec "$@"
 }
 
-# oci_become COMMAND...: in a cgroup, as exec_in; for subshells only
+# oci_become COMMAND...: where a node agent would be, in the VM's cgroup and its
+# network namespace; for subshells only
 oci_become() {
     echo "$BASHPID" >"$SB_CG/agent/cgroup.procs" || exit 1
-    "$OCI_VIEW" "$@"
+    "$OCI_VIEW" nsenter --net="$SB_DIR/ns/vm" -- "$@"
 }
 
 # Where the host has cgroups of v1 too, a runtime leaves its parents there.
@@ -135,20 +136,51 @@ oci_exec() {
     oci_runtime exec "$@"
 }
 
-# oci_get NAME: one GET of the metadata's versions from inside; the status, or
-# an errno's name.
+# oci_get NAME: one GET of the metadata's versions from inside a container that
+# runs; the status, or an errno's name.
 oci_get() {
-    local out
-    out=$(oci_exec "$1" /bin/busybox wget -T 10 -q -S -O /dev/null \
+    oci_exec "$1" /bin/busybox wget -q -S -O /dev/null \
         --header 'Metadata: true' --header "x-client-id: $1" \
-        "http://$IMDS/metadata/versions" 2>&1)
-    case $out in
-        *'HTTP/1.1 '*) sed -n 's/.*HTTP\/1.1 \([0-9]*\).*/\1/p' <<<"$out" |
-            head -n 1 ;;
+        "http://$IMDS/metadata/versions" >"$OCI_DIR/got" 2>&1
+    oci_result "$OCI_DIR/got"
+}
+
+# oci_client NAME NETNS JQ-FILTER: a bundle whose first program asks at once for
+# the metadata's versions.
+oci_client() {
+    oci_bundle "$1" "$2" ".process.args = [\"/bin/busybox\", \"wget\",
+        \"-q\", \"-S\", \"-O\", \"/dev/null\", \"--header\",
+        \"Metadata: true\", \"--header\", \"x-client-id: $1\",
+        \"http://$IMDS/metadata/versions\"] |
+        .process.user = {uid: 2001, gid: 3001} | ${3:-.}"
+}
+
+oci_is_stopped() {
+    [[ $(oci_runtime state "$1" 2>/dev/null | jq -r .status) == stopped ]]
+}
+
+# Of what a client said: the status, or an errno's name.
+oci_result() {
+    case $(<"$1") in
+        *'HTTP/1.1 '*)
+            sed -n 's/.*HTTP\/1.1 \([0-9]*\).*/\1/p' "$1" | head -n 1
+            ;;
         *'not permitted'*) echo EPERM ;;
         *'nreachable'*) echo ENETUNREACH ;;
         *'refused'*) echo ECONNREFUSED ;;
         *'timed out'*) echo timeout ;;
-        *) echo "${out:-nothing}" ;;
+        *) head -c 300 "$1" ;;
     esac
+}
+
+# oci_ask NAME [MANAGER]: runs a client's container from its start to its end
+oci_ask() {
+    if ! oci_start "$@"; then
+        echo "no start: $(<"$OCI_DIR/$1/said")"
+    elif ! until_true 20 oci_is_stopped "$1"; then
+        echo "no end: $(<"$OCI_DIR/$1/said")"
+    else
+        oci_result "$OCI_DIR/$1/said"
+    fi
+    oci_stop "$1"
 }

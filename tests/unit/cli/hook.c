@@ -327,6 +327,42 @@ static void settings_are_read_from_ones_own_file_only(void **state)
     }
 }
 
+static int as_a_runtime(struct msp_cli *cli)
+{
+    char *argv[] = {(char[]){MSP_OCI_RUNTIME_NAME}, (char[]){"--json"},
+                    (char[]){"state"}, (char[]){"c 1"}, NULL};
+
+    return msp_oci_runtime_main(cli, cli->operand[0], 4, argv);
+}
+
+static void under_the_name_of_a_runtime_all_arguments_are_its(void **state)
+{
+    static const struct {
+        const char *conf, *says;
+        int exit_code;
+    } cases[] = {
+        {"{\"runtime\":\"/usr/bin/echo\"}", "--json state c 1\n", 0},
+        {"{\"runtime\":\"/nonexistent\"}", "No such file", MSP_EXIT_USAGE},
+        {"{", "near end of file", MSP_EXIT_USAGE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        msp_autofree char *text = NULL;
+        struct bench b;
+        int exit_code = -1;
+
+        bench_start(&b);
+        bench_write(&b, cases[i].conf, strlen(cases[i].conf));
+        text = output_of(&b.cli, as_a_runtime, &exit_code);
+        assert_int_equal(exit_code, cases[i].exit_code);
+        if (!strstr(text, cases[i].says))
+            fail_msg("case %zu: %s", i, text);
+        bench_flush(&b);
+        bench_done(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +375,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_executed_is_said),
         cmocka_unit_test(without_a_config_it_runs_all_the_same),
         cmocka_unit_test(a_hook_says_what_was_asked_of_the_wrapper),
+        cmocka_unit_test(under_the_name_of_a_runtime_all_arguments_are_its),
         cmocka_unit_test(settings_are_read_from_ones_own_file_only),
     };
 
