@@ -102,8 +102,9 @@ check "it ends" oci_stop web
 
 # --- what goes wrong stops no container -----------------------------------------
 
-oci_bundle shared new ".linux.cgroupsPath = \"/${SB_CG##*/}/agent\""
-check "in the cgroup of its runtime it starts" oci_start shared
+mkdir "$SB_CG/shared"
+oci_bundle shared new ".linux.cgroupsPath = \"/${SB_CG##*/}/shared\""
+OCI_CG=shared check "in the cgroup of its runtime it starts" oci_start shared
 check_eq "and is not registered: all its like would be one" \
     "$(spooled shared id)" ""
 check "it ends" oci_stop shared

@@ -7,6 +7,7 @@
 
 OCI_RUNTIME=${OCI_RUNTIME:-runc}
 OCI_LAYOUT=
+OCI_CREATE=() # more options of create
 
 # Becomes a command for which cgroup v2 is all there is, as on a host that boots
 # with it; only what it starts sees so.
@@ -22,9 +23,9 @@ oci_as_is() {
 }
 
 # oci_become COMMAND...: where a node agent would be, in the VM's cgroup and its
-# network namespace; for subshells only
+# network namespace; for subshells only. OCI_CG names another cgroup.
 oci_become() {
-    echo "$BASHPID" >"$SB_CG/agent/cgroup.procs" || exit 1
+    echo "$BASHPID" >"$SB_CG/${OCI_CG:-agent}/cgroup.procs" || exit 1
     "$OCI_VIEW" nsenter --net="$SB_DIR/ns/vm" -- "$@"
 }
 
@@ -64,6 +65,8 @@ oci_up() {
     else
         OCI_LAYOUT=hybrid
     fi
+    # the initramfs of a VM cannot be pivoted away from
+    [[ $(findmnt -n -o FSTYPE /) != rootfs ]] || OCI_CREATE=(--no-pivot)
     mkdir -p "$OCI_DIR"/rootfs/{bin,proc,sys,dev,tmp} "$OCI_DIR/state"
     chmod 0755 "$OCI_DIR"
     chmod 1777 "$OCI_DIR/rootfs/tmp"
@@ -114,7 +117,8 @@ oci_bundle() {
 oci_start() {
     local manager=${2:-containerd}
     OCI_NAMES+=("$1")
-    oci_wrapped "$manager" create --bundle "$OCI_DIR/$1" "$1" </dev/null \
+    oci_wrapped "$manager" create "${OCI_CREATE[@]}" --bundle "$OCI_DIR/$1" \
+        "$1" </dev/null \
         >"$OCI_DIR/$1/said" 2>&1 && oci_wrapped "$manager" start "$1"
 }
 
