@@ -299,9 +299,14 @@ static struct msp_container_result set_record(struct msp_containers *c,
     return put(c, id, record);
 }
 
-struct msp_container_result msp_containers_set(struct msp_containers *c,
-                                               const char *text, size_t len,
-                                               bool may_replace)
+enum how {
+    ADDED,
+    SET,
+    SPOOLED, /* as SET; when it was told was not now */
+};
+
+static struct msp_container_result
+set_text(struct msp_containers *c, const char *text, size_t len, enum how how)
 {
     msp_cleanup(msp_ctr_record_done) struct msp_ctr_record record = {0};
     const char *why = "";
@@ -309,7 +314,17 @@ struct msp_container_result msp_containers_set(struct msp_containers *c,
 
     if (r < 0)
         return failed(r == -ENOMEM ? MSP_CTL_INTERNAL : MSP_CTL_INVALID, why);
-    return set_record(c, &record, may_replace);
+    /* fail closed: another cgroup may have the name by now */
+    if (how == SPOOLED && !record.cgroup_id)
+        return failed(MSP_CTL_INVALID, "the record has no cgroup_id");
+    return set_record(c, &record, how != ADDED);
+}
+
+struct msp_container_result msp_containers_set(struct msp_containers *c,
+                                               const char *text, size_t len,
+                                               bool may_replace)
+{
+    return set_text(c, text, len, may_replace ? SET : ADDED);
 }
 
 static void drop(struct msp_containers *c, struct msp_container_entry *entry,
@@ -385,7 +400,7 @@ static void spool_file(void *data, const char *name, int r, const char *text,
     struct msp_container_result result =
         r < 0 ? failed(MSP_CTL_INVALID,
                        "not a file of root that nobody else may write")
-              : msp_containers_set(c, text, len, true);
+              : set_text(c, text, len, SPOOLED);
 
     if (result.entry) {
         msp_ctr_spool_drop(&c->store, name);

@@ -91,7 +91,7 @@ check "the user is served by the new one" served
 
 sandbox_stop_mspd
 denied "stopped"
-switch_to 3 "older layout, mspd stopped"
+switch_to 4 "older layout, mspd stopped"
 
 # One that cannot be attached: the old one stays in force.
 sandbox_stop_mspd KILL
