@@ -197,13 +197,37 @@ static const struct msp_out_view view = {
     .empty = "no container manager was found",
 };
 
+/* Without an mspd the rest is told all the same: exit code 3, and an error. */
+static int print(struct doctor *doctor, int mspd)
+{
+    struct msp_cli *cli = doctor->cli;
+    char *text = (char *)doctor->rec.buf.data;
+    size_t len = doctor->rec.buf.len;
+    int r;
+
+    if (mspd != MSP_EXIT_NODAEMON)
+        return msp_cli_print(cli,
+                             mspd != MSP_EXIT_OK || doctor->is_degraded
+                                 ? MSP_CTL_DEGRADED
+                                 : MSP_CTL_OK,
+                             text, len, &view, NULL);
+    r = cli->is_json
+            ? msp_out_json(text, len, msp_cli_end_name(MSP_CLI_NODAEMON), &view,
+                           NULL, cli->out)
+            : msp_out_text(text, len, &view, cli->out);
+    if (r < 0)
+        return msp_cli_fail(cli, MSP_CLI_INTERNAL, "printing: %s",
+                            strerror(-r));
+    return MSP_EXIT_NODAEMON;
+}
+
 int msp_cmd_doctor(struct msp_cli *cli)
 {
     msp_cleanup(doctor_done) struct doctor doctor = {.cli = cli};
     int mspd = ask_status(&doctor);
-    enum msp_ctl_status status = MSP_CTL_OK;
-    int r;
 
+    if (mspd == MSP_EXIT_NODAEMON)
+        msp_rec_str(&doctor.rec, "error", "mspd does not answer");
     put_cgroups(&doctor);
     put_kernel(&doctor);
     msp_rec_end(&doctor.rec);
@@ -214,11 +238,5 @@ int msp_cmd_doctor(struct msp_cli *cli)
     if (doctor.rec.error < 0)
         return msp_cli_fail(cli, MSP_CLI_INTERNAL, "%s",
                             strerror(-doctor.rec.error));
-    if (mspd != MSP_EXIT_OK || doctor.is_degraded)
-        status = MSP_CTL_DEGRADED;
-    r = msp_cli_print(cli, status, (char *)doctor.rec.buf.data,
-                      doctor.rec.buf.len, &view, NULL);
-    return r == MSP_EXIT_DEGRADED && mspd == MSP_EXIT_NODAEMON
-               ? MSP_EXIT_NODAEMON
-               : r;
+    return print(&doctor, mspd);
 }

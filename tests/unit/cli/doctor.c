@@ -207,7 +207,8 @@ static void json_is_one_object(void **state)
     b.cli.is_json = true;
     assert_int_equal(msp_cmd_doctor(&b.cli), MSP_EXIT_NODAEMON);
     (void)fflush(b.cli.out);
-    assert_has(b.out, "{\"schema\":1,\"result\":");
+    assert_has(b.out, "{\"schema\":1,\"result\":\"nodaemon\",");
+    assert_has(b.out, "\"error\":\"mspd does not answer\"");
     assert_has(b.out, "\"mspd\":\"does not answer\"");
     assert_has(b.out, "\"hooks\":[]");
     assert_has(b.out, "{\"runtime\":\"docker\",\"container\":{\"id\":\"yes\","
