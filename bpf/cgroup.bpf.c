@@ -4,10 +4,12 @@
  * cgroup is in. Its state follows from its parent's and its own name and is
  * written before the cgroup can be seen, so before its first process. The
  * iterator, which holds the same lock as mkdir, fills a slot's new table.
- * Another iterator, up from one cgroup, tells its path for the log.
+ * Another iterator, up from one cgroup, tells its path for the log. Which
+ * registered container a cgroup is in is inherited in the same way.
  */
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
+#include "lib/registered.bpf.h"
 
 #define PATH_NAME_BYTES 256 /* NAME_MAX and the NUL */
 
@@ -107,6 +109,53 @@ static __always_inline bool cgroup_is_v2(struct cgroup *cgroup)
     return cgroup->root->hierarchy_id == 0;
 }
 
+/*
+ * The container of one cgroup: its own, if it is a top, else its parent's.
+ * @return 1: there is no room for its row; 0
+ */
+static __noinline int cgroup_container(struct cgroup *cgroup)
+{
+    struct msp_ctr_ref *row, ref = {0};
+    __u64 id = cgroup->kn->id, parent;
+
+    row = bpf_map_lookup_elem(&msp_ctr_cgroup, &id);
+    if (row && row->top == id)
+        return 0;
+    if (cgroup->level > 0) {
+        parent = cgroup->self.parent->cgroup->kn->id;
+        ref.top = registered_top(parent);
+    }
+    if (!ref.top) {
+        if (row)
+            bpf_map_delete_elem(&msp_ctr_cgroup, &id);
+        return 0;
+    }
+    if (row)
+        *(volatile __u64 *)&row->top = ref.top;
+    else if (bpf_map_update_elem(&msp_ctr_cgroup, &id, &ref, BPF_ANY))
+        return 1; /* fail closed: it is in no container */
+    return 0;
+}
+
+/* Its top has gone: nobody will ask for its rows. */
+static __noinline int cgroup_forget(__u64 id)
+{
+    struct msp_gone gone = {.cgroup_id = id};
+
+    bpf_map_delete_elem(&msp_container, &id);
+    for (__u32 slot = 0; slot < MSP_SLOTS; slot++) {
+        __u32 index = slot;
+        void *rows = bpf_map_lookup_elem(&msp_ctr_ids, &index);
+
+        if (rows)
+            bpf_map_delete_elem(rows, &id);
+    }
+    /* a record that is lost is made up for by mspd's own look */
+    if (bpf_ringbuf_output(&msp_ring, &gone, sizeof(gone), BPF_RB_NO_WAKEUP))
+        event_stat(MSP_STAT_RING_DROPPED);
+    return 0;
+}
+
 /* (cgroup, path) */
 SEC("tp_btf/cgroup_mkdir")
 
@@ -119,6 +168,8 @@ int msp_on_mkdir(__u64 *ctx)
     for (__u32 slot = 0; slot < MSP_SLOTS; slot++)
         if (cgroup_row(cgroup, slot))
             event_stat(MSP_STAT_CGROUP_DROPPED);
+    if (cgroup_container(cgroup))
+        event_stat(MSP_STAT_CONTAINER_DROPPED);
     return 0;
 }
 
@@ -129,9 +180,18 @@ int msp_on_rmdir(__u64 *ctx)
 {
     struct cgroup *cgroup = (void *)ctx[0];
     __u64 id = cgroup->kn->id;
+    struct msp_ctr_ref *ref;
 
     if (!cgroup_is_v2(cgroup))
         return 0;
+    ref = bpf_map_lookup_elem(&msp_ctr_cgroup, &id);
+    if (ref) {
+        bool is_top = ref->top == id;
+
+        bpf_map_delete_elem(&msp_ctr_cgroup, &id);
+        if (is_top)
+            cgroup_forget(id);
+    }
     for (__u32 slot = 0; slot < MSP_SLOTS; slot++) {
         __u32 index = slot;
         void *rows = bpf_map_lookup_elem(&msp_cgroup, &index);
@@ -158,6 +218,22 @@ int msp_it_cgroup(struct bpf_iter__cgroup *ctx)
     for (__u32 slot = 0; slot < MSP_SLOTS; slot++)
         if (cgroup_row(cgroup, slot))
             bpf_seq_write(ctx->meta->seq, &mark, sizeof(mark));
+    return 0;
+}
+
+/*
+ * The same for containers: afterwards each cgroup from one down is in that of
+ * the nearest top above it.
+ */
+SEC("iter/cgroup")
+
+int msp_it_ctr(struct bpf_iter__cgroup *ctx)
+{
+    struct cgroup *cgroup = ctx->cgroup;
+    const char mark = '-';
+
+    if (cgroup && cgroup_container(cgroup))
+        bpf_seq_write(ctx->meta->seq, &mark, sizeof(mark));
     return 0;
 }
 

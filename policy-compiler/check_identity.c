@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <msp/cleanup.h>
 #include <msp/image.h>
 
 #include "selector.h"
@@ -104,6 +105,50 @@ static void check_cgroup(struct checker *c, const struct doc_identity *id)
                            msp_report_shown(path).text);
 }
 
+/* Where one demand stands, below the identity. */
+static void push_demand(struct checker *c, const struct doc_demand *demand)
+{
+    static const struct {
+        const char *selector, *member;
+    } place[] = {
+        [MSP_DEMAND_CONTAINER_ID] = {"container", "id"},
+        [MSP_DEMAND_CONTAINER_NAME] = {"container", "name"},
+        [MSP_DEMAND_CONTAINER_LABEL] = {"container", "labels"},
+        [MSP_DEMAND_POD_NAMESPACE] = {"pod", "namespace"},
+        [MSP_DEMAND_POD_NAME] = {"pod", "name"},
+        [MSP_DEMAND_POD_ACCOUNT] = {"pod", "serviceAccount"},
+        [MSP_DEMAND_POD_LABEL] = {"pod", "labels"},
+    };
+
+    _Static_assert(ARRAY_SIZE(place) == MSP_DEMAND_COUNT, "place");
+    (void)msp_place_push(&c->at, place[demand->kind].selector);
+    (void)msp_place_push(&c->at, place[demand->kind].member);
+    if (demand->key)
+        (void)msp_place_push(&c->at, demand->key);
+}
+
+static void check_demands(struct checker *c, const struct doc_identity *id)
+{
+    for (size_t i = 0; i < id->n_demands; i++) {
+        const struct doc_demand *demand = &id->demand[i];
+        struct selector_fault fault =
+            msp_selector_demand(demand->key, demand->value);
+        size_t before = c->at.len;
+
+        push_demand(c, demand);
+        if (fault.expected)
+            msp_report_error(c->report,
+                             fault.is_limit ? MSP_DIAG_LIMIT : MSP_DIAG_VALUE,
+                             c->at.text, fault.expected, "%s",
+                             msp_report_shown(demand->value).text);
+        else if (strchr(demand->value, '*'))
+            msp_report_warning(c->report, MSP_DIAG_NOBODY, c->at.text,
+                               "the whole text: there are no patterns here",
+                               "%s", msp_report_shown(demand->value).text);
+        msp_place_pop(&c->at, before);
+    }
+}
+
 /*
  * An identity without a selector is everybody to the platform and a mistake in
  * our own form.
@@ -116,12 +161,12 @@ static void check_selectors(struct checker *c, const struct doc_identity *id)
                            "none: any file of this name will do");
         return;
     }
-    if (!id->name || id->flags || id->has_unsupported)
+    if (!id->name || id->flags)
         return;
     if (!c->is_platform)
         msp_report_error(c->report, MSP_DIAG_NO_SELECTOR, c->at.text,
                          "uid, gid, userName, groupName, exePath, processName, "
-                         "cgroup or unit",
+                         "cgroup, unit, container or pod",
                          "none");
     else if (id->has_unknown)
         /* fail closed: what should have narrowed it is not known */
@@ -145,6 +190,7 @@ void msp_check_identities(const struct doc_endpoint *endpoint, bool is_platform,
 
         check_executable(&c, &endpoint->identity[i]);
         check_cgroup(&c, &endpoint->identity[i]);
+        check_demands(&c, &endpoint->identity[i]);
         check_selectors(&c, &endpoint->identity[i]);
         msp_place_pop(&c.at, before);
     }

@@ -111,6 +111,44 @@ static int take_unit(struct options *options, const char *text)
     return take_cgroup(&options->query.caller, options->unit);
 }
 
+/* One of each but for labels, of which each key may be once. */
+static bool has_same(const struct explain_caller *caller,
+                     const struct explain_fact *fact)
+{
+    for (size_t i = 0; i < caller->n_facts; i++) {
+        const struct explain_fact *other = &caller->fact[i];
+
+        if (other->kind == fact->kind && other->key_len == fact->key_len &&
+            (!fact->key || memcmp(other->key, fact->key, fact->key_len) == 0))
+            return true;
+    }
+    return false;
+}
+
+static int take_fact(struct explain_caller *caller, enum msp_demand_kind kind,
+                     const char *text)
+{
+    struct explain_fact fact = {.kind = kind, .value = text};
+    bool is_label =
+        kind == MSP_DEMAND_CONTAINER_LABEL || kind == MSP_DEMAND_POD_LABEL;
+    const char *equals = strchr(text, '=');
+
+    if (is_label && (!equals || equals == text))
+        return msp_mspc_usage("a label is KEY=VALUE");
+    if (is_label) {
+        fact.key = text;
+        fact.key_len = (size_t)(equals - text);
+        fact.value = equals + 1;
+    }
+    if (has_same(caller, &fact))
+        return msp_mspc_usage("what a container has is said once: %s", text);
+    if (caller->n_facts == ARRAY_SIZE(caller->fact))
+        return msp_mspc_usage("at most 64 labels");
+    caller->fact[caller->n_facts++] = fact;
+    caller->is_container = true;
+    return 0;
+}
+
 int msp_mspc_caller_option(struct options *options, int option,
                            const char *value)
 {
@@ -155,6 +193,11 @@ int msp_mspc_caller_option(struct options *options, int option,
         caller->is_root = true;
         return 0;
     default:
+        if (option >= MSPC_OPTION_FACT &&
+            option < MSPC_OPTION_FACT + MSP_DEMAND_COUNT)
+            return take_fact(caller,
+                             (enum msp_demand_kind)(option - MSPC_OPTION_FACT),
+                             value);
         return msp_mspc_usage("unknown option");
     }
 }

@@ -24,6 +24,8 @@ static void endpoint_done(struct doc_endpoint *endpoint)
         free(endpoint->privilege[i].pair);
     for (size_t i = 0; i < endpoint->n_roles; i++)
         free(endpoint->role[i].privileges.item);
+    for (size_t i = 0; i < endpoint->n_identities; i++)
+        free(endpoint->identity[i].demand);
     for (size_t i = 0; i < endpoint->n_assignments; i++)
         free(endpoint->assignment[i].identities.item);
     free(endpoint->address);

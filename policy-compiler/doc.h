@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <msp/abi.h>
+#include <msp/image.h>
 
 #include "cidr.h"
 #include "report.h"
@@ -43,6 +43,13 @@ struct doc_role {
     struct doc_names privileges;
 };
 
+/* One text that a container or its pod must have. */
+struct doc_demand {
+    enum msp_demand_kind kind;
+    doc_text key; /* of a label, else NULL */
+    doc_text value;
+};
+
 struct doc_identity {
     doc_text name;
     uint32_t flags; /* MSP_ID_UID | ... */
@@ -55,8 +62,9 @@ struct doc_identity {
     doc_text sha256;
     doc_text cgroup;
     doc_text unit;
-    bool has_unsupported; /* selectors of a later version */
-    bool has_unknown;     /* members nobody knows */
+    struct doc_demand *demand; /* [n_demands], owned; of container and pod */
+    size_t n_demands;
+    bool has_unknown; /* members nobody knows */
 };
 
 struct doc_assignment {

@@ -32,6 +32,16 @@ const char *msp_dump_on_deny(const struct msp_endpoint *ep)
     return word[ep->on_deny];
 }
 
+const char *const msp_dump_demand_name[MSP_DEMAND_COUNT] = {
+    [MSP_DEMAND_CONTAINER_ID] = "id",
+    [MSP_DEMAND_CONTAINER_NAME] = "name",
+    [MSP_DEMAND_CONTAINER_LABEL] = "label",
+    [MSP_DEMAND_POD_NAMESPACE] = "namespace",
+    [MSP_DEMAND_POD_NAME] = "name",
+    [MSP_DEMAND_POD_ACCOUNT] = "serviceAccount",
+    [MSP_DEMAND_POD_LABEL] = "label",
+};
+
 void msp_dump_address(const struct msp_ep_key *key, char *ret, size_t size)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};

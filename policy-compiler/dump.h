@@ -24,5 +24,8 @@ void msp_dump_path(const struct msp_path_key *key,
 void msp_dump_hash(const struct msp_pair_key *key,
                    char ret[2 * MSP_PAIR_HASH_BYTES + 1]);
 
+/* Members of `container` and `pod`; of a label what stands before its key. */
+extern const char *const msp_dump_demand_name[MSP_DEMAND_COUNT];
+
 /* The first member at or after *bit. @param bit in/out @return found */
 bool msp_dump_next_bit(const struct msp_idset *set, uint32_t *bit);

@@ -100,6 +100,33 @@ static void print_place(const struct msp_image *image,
         print_member(image, "unitCgroup", id->unit_off, out);
 }
 
+/* "container":{...,"labels":{...}}, or "pod" */
+static void print_demands(const struct msp_image *image,
+                          const struct msp_image_identity *id, bool is_pod,
+                          FILE *out)
+{
+    const struct msp_image_demand *first = &image->demands[id->first_demand];
+    const char *separator = "";
+    bool is_in_labels = false;
+
+    (void)fprintf(out, ",\"%s\":{", is_pod ? "pod" : "container");
+    for (uint32_t i = 0; i < id->n_demands; i++) {
+        if ((first[i].kind >= MSP_DEMAND_POD) != is_pod)
+            continue;
+        (void)fputs(separator, out);
+        separator = ",";
+        if (first[i].key_off && !is_in_labels)
+            (void)fputs("\"labels\":{", out);
+        is_in_labels = first[i].key_off;
+        msp_json_string(out, first[i].key_off
+                                 ? msp_image_string(image, first[i].key_off)
+                                 : msp_dump_demand_name[first[i].kind]);
+        (void)fputc(':', out);
+        msp_json_string(out, msp_image_string(image, first[i].value_off));
+    }
+    (void)fputs(is_in_labels ? "}}" : "}", out);
+}
+
 static void print_identities(const struct msp_image *image, FILE *out)
 {
     (void)fputs(",\n\"identities\":[", out);
@@ -117,6 +144,10 @@ static void print_identities(const struct msp_image *image, FILE *out)
         if (id->flags & MSP_ID_GROUP)
             print_member(image, "groupName", id->group_off, out);
         print_place(image, id, out);
+        if (id->flags & MSP_ID_CONTAINER)
+            print_demands(image, id, false, out);
+        if (id->flags & MSP_ID_POD)
+            print_demands(image, id, true, out);
         (void)fprintf(out, ",\"everybody\":%s,\"nobody\":%s,\"hostOnly\":%s}",
                       truth(id->flags & MSP_ID_EVERYBODY),
                       truth(id->flags & MSP_ID_NOBODY),
@@ -216,8 +247,9 @@ static void print_exes(const struct msp_image *image, FILE *out)
 
         (void)fprintf(out, "%s{\"path\":", comma(i));
         msp_json_string(out, msp_image_string(image, row->path_off));
-        (void)fprintf(out, ",\"host\":%s,\"hashed\":%s}",
+        (void)fprintf(out, ",\"host\":%s,\"inside\":%s,\"hashed\":%s}",
                       truth(row->flags & MSP_EXE_HOST),
+                      truth(row->flags & MSP_EXE_INSIDE),
                       truth(row->flags & MSP_EXE_HASHED));
     }
     (void)fputc(']', out);

@@ -87,6 +87,26 @@ static void print_place(const struct msp_image *image,
     }
 }
 
+static void print_demands(const struct msp_image *image,
+                          const struct msp_image_identity *id, FILE *out)
+{
+    for (uint32_t i = 0; i < id->n_demands; i++) {
+        const struct msp_image_demand *demand =
+            &image->demands[id->first_demand + i];
+
+        (void)fprintf(out, " %s.%s",
+                      demand->kind < MSP_DEMAND_POD ? "container" : "pod",
+                      msp_dump_demand_name[demand->kind]);
+        if (demand->key_off) {
+            (void)fputc('[', out);
+            print_string(image, demand->key_off, out);
+            (void)fputc(']', out);
+        }
+        (void)fputc('=', out);
+        print_string(image, demand->value_off, out);
+    }
+}
+
 static void print_identities(const struct msp_image *image, FILE *out)
 {
     uint32_t n = image->n[MSP_SEC_IDENTITIES];
@@ -110,6 +130,7 @@ static void print_identities(const struct msp_image *image, FILE *out)
             print_string(image, id->group_off, out);
         }
         print_place(image, id, out);
+        print_demands(image, id, out);
         (void)fputs(id->flags & MSP_ID_EVERYBODY ? " everybody" : "", out);
         (void)fputs(id->flags & MSP_ID_NOBODY ? " nobody" : "", out);
         (void)fprintf(out, "%s\n",
@@ -212,6 +233,8 @@ static void print_exes(const struct msp_image *image, FILE *out)
         (void)fprintf(out, "  %u ", i);
         print_string(image, image->exes[i].path_off, out);
         (void)fputs(image->exes[i].flags & MSP_EXE_HOST ? " host" : "", out);
+        (void)fputs(image->exes[i].flags & MSP_EXE_INSIDE ? " inside" : "",
+                    out);
         (void)fputs(image->exes[i].flags & MSP_EXE_HASHED ? " hashed" : "",
                     out);
         (void)fputc('\n', out);

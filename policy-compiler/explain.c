@@ -39,6 +39,43 @@ static bool is_in(const struct msp_image *image, uint32_t pattern_off,
                                caller->cgroup);
 }
 
+static bool is_pods(uint32_t kind)
+{
+    return kind >= MSP_DEMAND_POD;
+}
+
+static bool has_fact(const struct msp_image *image,
+                     const struct msp_image_demand *demand,
+                     const struct explain_caller *caller)
+{
+    const char *key = msp_image_string(image, demand->key_off);
+
+    for (size_t i = 0; i < caller->n_facts; i++) {
+        const struct explain_fact *fact = &caller->fact[i];
+
+        if (fact->kind == demand->kind && fact->key_len == strlen(key) &&
+            (!fact->key || memcmp(fact->key, key, fact->key_len) == 0) &&
+            msp_streq(fact->value, msp_image_string(image, demand->value_off)))
+            return true;
+    }
+    return false;
+}
+
+/* Every demand of an identity on the container, or on the pod. */
+static bool has_facts(const struct msp_image *image,
+                      const struct msp_image_identity *id,
+                      const struct explain_caller *caller, bool of_pod)
+{
+    for (uint32_t i = 0; i < id->n_demands; i++) {
+        const struct msp_image_demand *demand =
+            &image->demands[id->first_demand + i];
+
+        if (is_pods(demand->kind) == of_pod && !has_fact(image, demand, caller))
+            return false;
+    }
+    return caller->is_container;
+}
+
 /* @return whether the caller has what one selector of an identity demands */
 static bool fits(const struct msp_image *image,
                  const struct msp_image_identity *id,
@@ -71,6 +108,10 @@ static bool fits(const struct msp_image *image,
         return is_in(image, id->cgroup_off, caller);
     case MSP_ID_UNIT:
         return is_in(image, id->unit_off, caller);
+    case MSP_ID_CONTAINER:
+        return has_facts(image, id, caller, false);
+    case MSP_ID_POD:
+        return has_facts(image, id, caller, true);
     default:
         return false; /* nobody has it */
     }
@@ -143,8 +184,9 @@ static bool is_identity(const struct msp_image *image,
                         const struct explain_caller *caller)
 {
     static const uint32_t selector[] = {
-        MSP_ID_HOST_ONLY, MSP_ID_UID, MSP_ID_GID,   MSP_ID_USER,
-        MSP_ID_GROUP,     MSP_ID_EXE, MSP_ID_SHA256};
+        MSP_ID_HOST_ONLY, MSP_ID_UID,       MSP_ID_GID,
+        MSP_ID_USER,      MSP_ID_GROUP,     MSP_ID_EXE,
+        MSP_ID_SHA256,    MSP_ID_CONTAINER, MSP_ID_POD};
 
     for (size_t i = 0; i < ARRAY_SIZE(selector); i++)
         if (id->flags & selector[i] && !fits(image, id, caller, selector[i]))
@@ -169,6 +211,14 @@ static struct msp_idset find_ids(const struct msp_image *image,
 
 /* --- why somebody is not somebody ---------------------------------------- */
 
+static bool has_any_fact(const struct explain_caller *caller, bool of_pod)
+{
+    for (size_t i = 0; i < caller->n_facts; i++)
+        if (is_pods(caller->fact[i].kind) == of_pod)
+            return true;
+    return false;
+}
+
 static bool is_given(const struct explain_caller *caller, uint32_t selector)
 {
     switch (selector) {
@@ -189,6 +239,10 @@ static bool is_given(const struct explain_caller *caller, uint32_t selector)
     case MSP_ID_CGROUP:
     case MSP_ID_UNIT:
         return caller->cgroup;
+    case MSP_ID_CONTAINER:
+        return has_any_fact(caller, false);
+    case MSP_ID_POD:
+        return has_any_fact(caller, true);
     default:
         return true;
     }
@@ -213,6 +267,8 @@ size_t msp_explain_unfit(const struct msp_image *image,
         {MSP_ID_PROCESS, "processName"},
         {MSP_ID_CGROUP, "cgroup"},
         {MSP_ID_UNIT, "unit"},
+        {MSP_ID_CONTAINER, "container"},
+        {MSP_ID_POD, "pod"},
     };
     const struct msp_image_identity *id = &image->identities[identity];
     size_t n = 0;

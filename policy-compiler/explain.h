@@ -9,8 +9,19 @@
 #include <stdio.h>
 
 #include <msp/canon.h>
+#include <msp/container.h>
 #include <msp/decide.h>
 #include <msp/image.h>
+
+/* What its container or pod has. */
+struct explain_fact {
+    enum msp_demand_kind kind;
+    const char *key; /* of a label, [key_len]; else NULL */
+    size_t key_len;
+    const char *value;
+};
+
+#define EXPLAIN_FACTS_MAX (2 * MSP_CONTAINER_LABELS_MAX + MSP_DEMAND_COUNT)
 
 struct explain_caller {
     bool has_uid;
@@ -29,6 +40,8 @@ struct explain_caller {
     const char *cgroup;           /* path from the root, or NULL */
     bool has_sha256;
     uint8_t sha256[MSP_DIGEST_BYTES]; /* of the contents of its file */
+    struct explain_fact fact[EXPLAIN_FACTS_MAX]; /* [n_facts] */
+    size_t n_facts;
 };
 
 struct explain_query {
@@ -75,11 +88,12 @@ bool msp_explain_is_allowed(const struct explain *explain);
 
 /* What of a caller does not fit an identity. */
 struct explain_unfit {
-    const char *selector; /* as in the document; "container": he is in one */
+    const char *selector; /* as in the document; "container" of an
+                             identity of the host: he is in one */
     bool is_given;        /* another one was said of him, else none at all */
 };
 
-#define EXPLAIN_UNFIT_MAX 11
+#define EXPLAIN_UNFIT_MAX 13
 
 /*
  * Why a caller is not an identity.

@@ -38,6 +38,7 @@ static const struct {
     [MSP_SEC_PROCESSES] = {sizeof(struct msp_image_process), MSP_PROCESSES_MAX},
     [MSP_SEC_CG_STATES] = {sizeof(struct msp_cg_state), MSP_CG_STATES_MAX},
     [MSP_SEC_CG_EDGES] = {sizeof(struct msp_image_cg_edge), MSP_CG_EDGES_MAX},
+    [MSP_SEC_DEMANDS] = {sizeof(struct msp_image_demand), MSP_DEMANDS_MAX},
 };
 
 _Static_assert(ARRAY_SIZE(section_rule) == MSP_SEC_COUNT, "section_rule");
@@ -152,6 +153,7 @@ static void bind_sections(const struct msp_image_header *header,
     image->processes = at[MSP_SEC_PROCESSES];
     image->cg_states = at[MSP_SEC_CG_STATES];
     image->cg_edges = at[MSP_SEC_CG_EDGES];
+    image->demands = at[MSP_SEC_DEMANDS];
 }
 
 static int check_strings(const struct msp_image *image, const char **reterr_why)
@@ -282,9 +284,6 @@ static int check_endpoint(const struct msp_image *image, uint32_t i,
     if (row->ep.pad || row->pad)
         return msp_image_fail(reterr_why, -EINVAL, "padding not zero");
     r = check_set(image, &row->ep.reach, reterr_why);
-    if (r < 0)
-        return r;
-    r = check_set(image, &row->ep.lifts_root_gate, reterr_why);
     if (r < 0)
         return r;
     return msp_image_check_string(image, row->id_off, true,
@@ -558,6 +557,7 @@ int msp_image_open(const void *bytes, size_t len, struct msp_image *ret_image,
         check_prefixes,
         msp_image_check_exes,
         msp_image_check_identities,
+        msp_image_check_demands,
         msp_image_check_processes,
         msp_image_check_cgroups,
         check_privileges,

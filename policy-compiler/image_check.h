@@ -36,6 +36,8 @@ int msp_image_check_exes(const struct msp_image *image,
                          const char **reterr_why);
 int msp_image_check_identities(const struct msp_image *image,
                                const char **reterr_why);
+int msp_image_check_demands(const struct msp_image *image,
+                            const char **reterr_why);
 int msp_image_check_processes(const struct msp_image *image,
                               const char **reterr_why);
 int msp_image_check_cgroups(const struct msp_image *image,

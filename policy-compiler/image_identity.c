@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <msp/cleanup.h>
+#include <msp/container.h>
 
 #include "image_check.h"
 #include "order.h"
@@ -16,6 +17,8 @@
 /* Selectors with rows by what the process runs and where. */
 #define BY_FILE   (MSP_ID_EXE | MSP_ID_PROCESS | MSP_ID_SHA256)
 #define BY_CGROUP (MSP_ID_CGROUP | MSP_ID_UNIT)
+/* and by the container it is in */
+#define BY_CONTAINER (MSP_ID_CONTAINER | MSP_ID_POD)
 
 static bool has_bit(const struct msp_idset *set, uint32_t bit)
 {
@@ -83,7 +86,7 @@ int msp_image_check_exes(const struct msp_image *image, const char **reterr_why)
         if (strcmp(before, path) >= 0)
             return msp_image_fail(reterr_why, -EINVAL,
                                   "executables not sorted");
-        if ((row->flags & ~MSP_EXE_HASHED) != MSP_EXE_HOST)
+        if (row->flags & ~(MSP_EXE_HASHED | MSP_EXE_HOST | MSP_EXE_INSIDE))
             return msp_image_fail(reterr_why, -EINVAL, "executable flags");
         before = path;
     }
@@ -93,21 +96,22 @@ int msp_image_check_exes(const struct msp_image *image, const char **reterr_why)
 /* Each file is some identity's, and hashed if one of them demands it. */
 static int check_exe_use(const struct msp_image *image, const char **reterr_why)
 {
-    bool is_used[MSP_EXES_MAX] = {false}, is_hashed[MSP_EXES_MAX] = {false};
+    uint32_t wanted[MSP_EXES_MAX] = {0};
 
     for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++) {
         const struct msp_image_identity *id = &image->identities[i];
 
         if (!(id->flags & MSP_ID_EXE))
             continue;
-        is_used[id->exe] = true;
+        wanted[id->exe] |=
+            id->flags & BY_CONTAINER ? MSP_EXE_INSIDE : MSP_EXE_HOST;
         if (id->flags & MSP_ID_SHA256)
-            is_hashed[id->exe] = true;
+            wanted[id->exe] |= MSP_EXE_HASHED;
     }
     for (uint32_t i = 0; i < image->n[MSP_SEC_EXES]; i++) {
-        if (!is_used[i])
+        if (!wanted[i])
             return msp_image_fail(reterr_why, -EINVAL, "executable of nobody");
-        if (!!(image->exes[i].flags & MSP_EXE_HASHED) != is_hashed[i])
+        if (image->exes[i].flags != wanted[i])
             return msp_image_fail(reterr_why, -EINVAL, "executable flags");
     }
     return 0;
@@ -171,7 +175,8 @@ static int check_selectors(const struct msp_image *image,
 static int check_identity_flags(uint32_t flags, const char **reterr_why)
 {
     const uint32_t by_id = MSP_ID_UID | MSP_ID_GID | MSP_ID_USER | MSP_ID_GROUP;
-    const uint32_t selectors = by_id | BY_FILE | BY_CGROUP | MSP_ID_NOBODY;
+    const uint32_t selectors =
+        by_id | BY_FILE | BY_CGROUP | BY_CONTAINER | MSP_ID_NOBODY;
 
     if (flags & ~(selectors | MSP_ID_HOST_ONLY | MSP_ID_EVERYBODY))
         return msp_image_fail(reterr_why, -EINVAL, "identity flags");
@@ -182,7 +187,7 @@ static int check_identity_flags(uint32_t flags, const char **reterr_why)
                               "identity without a selector");
     if (flags & MSP_ID_SHA256 && !(flags & MSP_ID_EXE))
         return msp_image_fail(reterr_why, -EINVAL, "hash without a file");
-    if (flags & MSP_ID_NOBODY && flags & (BY_FILE | BY_CGROUP))
+    if (flags & MSP_ID_NOBODY && flags & (BY_FILE | BY_CGROUP | BY_CONTAINER))
         return msp_image_fail(reterr_why, -EINVAL, "nobody with rows");
     if (!!(flags & MSP_ID_HOST_ONLY) !=
         msp_selector_is_host_only(flags & ~MSP_ID_HOST_ONLY))
@@ -217,6 +222,105 @@ int msp_image_check_identities(const struct msp_image *image,
             return r;
     }
     return check_exe_use(image, reterr_why);
+}
+
+/* --- containers ---------------------------------------------------------- */
+
+/* One row by itself. */
+static int check_demand(const struct msp_image *image,
+                        const struct msp_image_demand *row,
+                        const char **reterr_why)
+{
+    bool is_label = row->kind == MSP_DEMAND_CONTAINER_LABEL ||
+                    row->kind == MSP_DEMAND_POD_LABEL;
+    const size_t max = MSP_CONTAINER_TEXT_BYTES - 1;
+    int r;
+
+    if (row->kind >= MSP_DEMAND_COUNT)
+        return msp_image_fail(reterr_why, -EINVAL, "kind of a demand");
+    r = msp_image_check_string(image, row->key_off, !is_label,
+                               is_label ? max : 0, reterr_why);
+    if (r == 0)
+        r = msp_image_check_string(image, row->value_off, is_label, max,
+                                   reterr_why);
+    if (r == 0 &&
+        msp_selector_demand(is_label ? image->strings + row->key_off : NULL,
+                            image->strings + row->value_off)
+            .expected)
+        return msp_image_fail(reterr_why, -EINVAL, "demand on a container");
+    return r;
+}
+
+static bool is_demand_sorted(const struct msp_image *image,
+                             const struct msp_image_demand *before,
+                             const struct msp_image_demand *row)
+{
+    if (before->kind != row->kind)
+        return before->kind < row->kind;
+    return strcmp(image->strings + before->key_off,
+                  image->strings + row->key_off) < 0;
+}
+
+/* Those of one identity. @param at in/out, where they must begin */
+static int check_own_demands(const struct msp_image *image,
+                             const struct msp_image_identity *id, uint32_t *at,
+                             const char **reterr_why)
+{
+    uint32_t found = 0;
+
+    if (id->n_demands == 0 ? id->first_demand != 0 : id->first_demand != *at)
+        return msp_image_fail(reterr_why, -EINVAL, "first demand");
+    if (id->n_demands > image->n[MSP_SEC_DEMANDS] - *at)
+        return msp_image_fail(reterr_why, -EINVAL, "demands of an identity");
+    for (uint32_t i = *at; i < *at + id->n_demands; i++) {
+        const struct msp_image_demand *row = &image->demands[i];
+        int r = check_demand(image, row, reterr_why);
+
+        if (r < 0)
+            return r;
+        if (i > *at && !is_demand_sorted(image, row - 1, row))
+            return msp_image_fail(reterr_why, -EINVAL, "demands not sorted");
+        found |= row->kind < MSP_DEMAND_POD ? MSP_ID_CONTAINER : MSP_ID_POD;
+    }
+    if ((id->flags & BY_CONTAINER) != found)
+        return msp_image_fail(reterr_why, -EINVAL, "demands of an identity");
+    *at += id->n_demands;
+    return 0;
+}
+
+/* Nobody else is let past the root gate, and each of them only with a right. */
+static int check_lifts(const struct msp_image *image, const char **reterr_why)
+{
+    const struct msp_idset any = ids_with(image, BY_CONTAINER, true);
+
+    for (uint32_t i = 0; i < image->n[MSP_SEC_ENDPOINTS]; i++) {
+        const struct msp_endpoint *ep = &image->endpoints[i].ep;
+
+        for (uint32_t w = 0; w < MSP_IDSET_WORDS; w++)
+            if (ep->lifts_root_gate.word[w] !=
+                (ep->flags & MSP_EP_ROOT_GATE ? ep->reach.word[w] & any.word[w]
+                                              : 0))
+                return msp_image_fail(reterr_why, -EINVAL,
+                                      "identities past the root gate");
+    }
+    return 0;
+}
+
+int msp_image_check_demands(const struct msp_image *image,
+                            const char **reterr_why)
+{
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++) {
+        int r =
+            check_own_demands(image, &image->identities[i], &at, reterr_why);
+
+        if (r < 0)
+            return r;
+    }
+    if (at != image->n[MSP_SEC_DEMANDS])
+        return msp_image_fail(reterr_why, -EINVAL, "demand of nobody");
+    return check_lifts(image, reterr_why);
 }
 
 /* --- base names ---------------------------------------------------------- */

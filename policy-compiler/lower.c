@@ -134,6 +134,7 @@ static int lowering_init(struct lowering *l)
         [MSP_SEC_PROCESSES] = sizeof(struct msp_image_process),
         [MSP_SEC_CG_STATES] = sizeof(struct msp_cg_state),
         [MSP_SEC_CG_EDGES] = sizeof(struct msp_image_cg_edge),
+        [MSP_SEC_DEMANDS] = sizeof(struct msp_image_demand),
     };
     size_t n_privileges = l->rules->n_privileges;
     size_t n_strings =
@@ -142,6 +143,8 @@ static int lowering_init(struct lowering *l)
     uint32_t off;
 
     _Static_assert(ARRAY_SIZE(entry_bytes) == MSP_SEC_COUNT, "entry_bytes");
+    for (size_t i = 0; i < l->rules->n_identities; i++)
+        n_strings += 2 * l->rules->identity[i].n_demands;
     for (size_t i = 0; i < MSP_SEC_COUNT; i++)
         l->tables->section[i].size = entry_bytes[i];
     l->set = calloc(n_sets, sizeof(*l->set));
@@ -491,6 +494,8 @@ static void check_limits(struct lowering *l)
         {MSP_SEC_PAIRS, MSP_PAIRS_MAX, "at most 4096 distinct query pairs"},
         {MSP_SEC_SETS, MSP_SETS_MAX, "at most 16384 identity sets"},
         {MSP_SEC_PATHS, MSP_PATHS_MAX, "at most 65536 path entries"},
+        {MSP_SEC_DEMANDS, MSP_DEMANDS_MAX,
+         "at most 16384 demands on containers and pods"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(limit); i++) {
@@ -511,10 +516,11 @@ int msp_lower(const struct policy_rules *rules, struct report *report,
               struct msp_tables *ret_tables)
 {
     static int (*const step[])(struct lowering *) = {
-        msp_lower_patterns,  lowering_init,     lower_endpoints,
-        lower_prefixes,      msp_lower_exes,    msp_lower_identities,
-        msp_lower_processes, lower_privileges,  lower_pairs,
-        lower_paths,         msp_lower_cgroups, lower_sets,
+        msp_lower_patterns, lowering_init,       lower_endpoints,
+        lower_prefixes,     msp_lower_exes,      msp_lower_identities,
+        msp_lower_lifts,    msp_lower_processes, lower_privileges,
+        lower_pairs,        lower_paths,         msp_lower_cgroups,
+        lower_sets,
     };
     msp_cleanup(lowering_done) struct lowering l = {
         .rules = rules, .report = report, .tables = ret_tables};

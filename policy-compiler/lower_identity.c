@@ -117,9 +117,11 @@ int msp_lower_exes(struct lowering *l)
             row = msp_lower_add_rows(rows, 1);
             if (!row)
                 return -ENOMEM;
-            *row = (struct msp_image_exe){off, MSP_EXE_HOST};
+            *row = (struct msp_image_exe){off, 0};
         }
         row = rows->data;
+        row[rows->n - 1].flags |=
+            sorted[i]->n_demands ? MSP_EXE_INSIDE : MSP_EXE_HOST;
         if (sorted[i]->flags & MSP_ID_SHA256)
             row[rows->n - 1].flags |= MSP_EXE_HASHED;
         l->exe[sorted[i] - l->rules->identity] = (uint32_t)rows->n - 1;
@@ -170,6 +172,28 @@ int msp_lower_processes(struct lowering *l)
 
 /* --- identities ---------------------------------------------------------- */
 
+static int lower_demands(struct lowering *l, const struct rule_identity *from,
+                         struct msp_image_identity *row)
+{
+    const struct rows *rows = &l->tables->section[MSP_SEC_DEMANDS];
+
+    if (from->n_demands == 0)
+        return 0;
+    row->first_demand = (uint32_t)rows->n;
+    row->n_demands = (uint32_t)from->n_demands;
+    for (size_t i = 0; i < from->n_demands; i++) {
+        const struct doc_demand *demand = &from->demand[i];
+        struct msp_image_demand to = {.kind = demand->kind};
+
+        if (msp_lower_string(l, demand->key ? demand->key : "", &to.key_off) <
+                0 ||
+            msp_lower_string(l, demand->value, &to.value_off) < 0 ||
+            msp_lower_add(l, MSP_SEC_DEMANDS, &to) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 static int lower_identity(struct lowering *l, size_t i)
 {
     const struct rule_identity *from = &l->rules->identity[i];
@@ -194,6 +218,8 @@ static int lower_identity(struct lowering *l, size_t i)
         if (msp_lower_string(l, text, string[s].off) < 0)
             return -ENOMEM;
     }
+    if (lower_demands(l, from, &row) < 0)
+        return -ENOMEM;
     return msp_lower_add(l, MSP_SEC_IDENTITIES, &row);
 }
 
@@ -205,5 +231,22 @@ int msp_lower_identities(struct lowering *l)
         if (r < 0)
             return r;
     }
+    return 0;
+}
+
+/* Who names a container or pod need not be root, where he has any right. */
+int msp_lower_lifts(struct lowering *l)
+{
+    struct msp_image_endpoint *row = l->tables->section[MSP_SEC_ENDPOINTS].data;
+    struct msp_idset any = {{0}};
+
+    for (size_t i = 0; i < l->rules->n_identities; i++)
+        if (l->rules->identity[i].n_demands)
+            add_identity(&any, i);
+    for (size_t i = 0; i < l->tables->section[MSP_SEC_ENDPOINTS].n; i++)
+        for (size_t w = 0; w < MSP_IDSET_WORDS; w++)
+            if (row[i].ep.flags & MSP_EP_ROOT_GATE)
+                row[i].ep.lifts_root_gate.word[w] =
+                    row[i].ep.reach.word[w] & any.word[w];
     return 0;
 }

@@ -54,3 +54,5 @@ int msp_lower_exes(struct lowering *l);
 int msp_lower_identities(struct lowering *l);
 int msp_lower_processes(struct lowering *l);
 int msp_lower_cgroups(struct lowering *l);
+/* Sets lifts_root_gate; where the rows of identities are. */
+int msp_lower_lifts(struct lowering *l);

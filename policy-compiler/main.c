@@ -58,6 +58,9 @@ static const char usage_text[] =
     "      --unit UNIT       instead: in the cgroup of this unit of systemd\n"
     "      --root        real root of the host; uid 0\n"
     "      --container   in a container: host names do not match\n"
+    "      --container-id ID, --container-name NAME, --container-label K=V,\n"
+    "      --pod-namespace NS, --pod-name NAME, --pod-service-account NAME,\n"
+    "      --pod-label K=V   in one that is registered so; labels repeatable\n"
     "\n"
     "exit: 0 ok, 1 explain: denied, 2 usage or bad input, 5 internal error\n";
 
@@ -241,6 +244,11 @@ static int take_option(struct options *options, int option, const char *value)
     }
 }
 
+#define FACT(name, kind)                                           \
+    {                                                              \
+        (name), required_argument, NULL, MSPC_OPTION_FACT + (kind) \
+    }
+
 /* @return -1 to go on; an exit code */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
@@ -265,6 +273,13 @@ static int parse_options(int argc, char **argv, struct options *ret)
         {"unit", required_argument, NULL, 'n'},
         {"container", no_argument, NULL, 'c'},
         {"root", no_argument, NULL, 'r'},
+        FACT("container-id", MSP_DEMAND_CONTAINER_ID),
+        FACT("container-name", MSP_DEMAND_CONTAINER_NAME),
+        FACT("container-label", MSP_DEMAND_CONTAINER_LABEL),
+        FACT("pod-namespace", MSP_DEMAND_POD_NAMESPACE),
+        FACT("pod-name", MSP_DEMAND_POD_NAME),
+        FACT("pod-service-account", MSP_DEMAND_POD_ACCOUNT),
+        FACT("pod-label", MSP_DEMAND_POD_LABEL),
         {0},
     };
 

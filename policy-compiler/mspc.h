@@ -7,6 +7,11 @@
 #include "explain.h"
 #include "selector.h"
 
+/* An option that says what the caller's container has: this and the kind. */
+enum {
+    MSPC_OPTION_FACT = 512
+};
+
 struct options {
     const char *file;
     const char *output; /* NULL = none given */

@@ -9,6 +9,7 @@
 #include <msp/image.h>
 
 #include "cidr.h"
+#include "parse_container.h"
 
 static void parse_names(struct parser *parser, const json_t *object,
                         const char *key, struct doc_names *ret)
@@ -153,7 +154,8 @@ static uint32_t parse_flags(const struct parser *parser, const json_t *object)
         {"userName", MSP_ID_USER},    {"groupName", MSP_ID_GROUP},
         {"exePath", MSP_ID_EXE},      {"processName", MSP_ID_PROCESS},
         {"exeSha256", MSP_ID_SHA256}, {"cgroup", MSP_ID_CGROUP},
-        {"unit", MSP_ID_UNIT},
+        {"unit", MSP_ID_UNIT},        {"container", MSP_ID_CONTAINER},
+        {"pod", MSP_ID_POD},
     };
 
     uint32_t flags = 0;
@@ -172,16 +174,12 @@ static void parse_identity(struct parser *parser, json_t *object, void *row)
         {"groupName", OPTIONAL},   {"exePath", OPTIONAL},
         {"processName", OPTIONAL}, {"exeSha256", OPTIONAL},
         {"cgroup", OPTIONAL},      {"unit", OPTIONAL},
-        {"container", LATER},      {"pod", LATER},
+        {"container", OPTIONAL},   {"pod", OPTIONAL},
     };
     struct doc_identity *ret = row;
 
     ret->has_unknown =
         msp_value_members(parser, object, members, ARRAY_SIZE(members));
-    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-        if (members[i].need == LATER &&
-            msp_value_get(parser, object, members[i].name))
-            ret->has_unsupported = true;
     ret->flags = parse_flags(parser, object);
     ret->name = msp_value_text(parser, object, "name", TEXT_NAME);
     (void)msp_value_id(parser, object, "uid", &ret->uid);
@@ -193,6 +191,7 @@ static void parse_identity(struct parser *parser, json_t *object, void *row)
     ret->sha256 = take_selector(parser, object, "exeSha256");
     ret->cgroup = take_selector(parser, object, "cgroup");
     ret->unit = take_selector(parser, object, "unit");
+    msp_container_parse(parser, object, ret);
 }
 
 static void parse_assignment(struct parser *parser, json_t *object, void *row)

@@ -82,10 +82,7 @@ static void report_member(struct parser *parser, const char *key,
         msp_report_error(parser->report, MSP_DIAG_UNKNOWN_MEMBER,
                          parser->at.text, expected, "%s",
                          msp_report_shown(key).text);
-    } else if (known->need == LATER)
-        msp_report_error(parser->report, MSP_DIAG_UNSUPPORTED, parser->at.text,
-                         "a member of this version", "\"%s\"", key);
-    else if (known->need == FIXED)
+    } else if (known->need == FIXED)
         msp_report_error(parser->report, MSP_DIAG_UNKNOWN_MEMBER,
                          parser->at.text, "a member of a built-in endpoint",
                          "\"%s\", which only a custom one has", key);

@@ -23,7 +23,6 @@ struct parser {
 enum need {
     OPTIONAL,
     REQUIRED,
-    LATER, /* known, but not in this version */
     FIXED, /* known of custom endpoints, a built-in one has its own */
 };
 

@@ -36,6 +36,7 @@ void msp_rules_done(struct policy_rules *rules)
         free(rules->identity[i].exe);
         free(rules->identity[i].cgroup);
         free(rules->identity[i].unit);
+        free(rules->identity[i].demand);
     }
     free(rules->identity);
     free(rules->privilege);
@@ -143,16 +144,50 @@ static int resolve_place(const struct doc_identity *doc,
     return r;
 }
 
+static int compare_demands(const void *a, const void *b)
+{
+    const struct doc_demand *x = a, *y = b;
+
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    return x->key ? strcmp(x->key, y->key) : 0;
+}
+
+/* @return 1 = as below; 0 = the document was not checked; -ENOMEM */
+static int resolve_demands(const struct doc_identity *doc,
+                           struct rule_identity *ret)
+{
+    if (!(doc->flags & (MSP_ID_CONTAINER | MSP_ID_POD)))
+        return 1;
+    if (doc->n_demands == 0)
+        return 0;
+    ret->demand = calloc(doc->n_demands, sizeof(*ret->demand));
+    if (!ret->demand)
+        return -ENOMEM;
+    for (size_t i = 0; i < doc->n_demands; i++) {
+        const struct doc_demand *demand = &doc->demand[i];
+
+        if (msp_selector_demand(demand->key, demand->value).expected)
+            return 0;
+        ret->demand[ret->n_demands++] = *demand;
+    }
+    qsort(ret->demand, ret->n_demands, sizeof(*ret->demand), compare_demands);
+    return 1;
+}
+
 /* Nobody at all, so the selectors that would need tables are gone. */
 static void make_nobody(struct rule_identity *identity)
 {
-    identity->flags &= ~(MSP_ID_EXE | MSP_ID_PROCESS | MSP_ID_SHA256 |
-                         MSP_ID_CGROUP | MSP_ID_UNIT);
+    identity->flags &=
+        ~(MSP_ID_EXE | MSP_ID_PROCESS | MSP_ID_SHA256 | MSP_ID_CGROUP |
+          MSP_ID_UNIT | MSP_ID_CONTAINER | MSP_ID_POD);
     identity->flags |= MSP_ID_NOBODY;
     identity->process = NULL;
     free(TAKE_PTR(identity->exe));
     free(TAKE_PTR(identity->cgroup));
     free(TAKE_PTR(identity->unit));
+    free(TAKE_PTR(identity->demand));
+    identity->n_demands = 0;
     memset(identity->sha256, 0, sizeof(identity->sha256));
 }
 
@@ -169,6 +204,8 @@ static int resolve_identity(const struct doc_identity *doc,
                                   .user = doc->user,
                                   .group = doc->group};
     r = resolve_place(doc, ret);
+    if (r == 1)
+        r = resolve_demands(doc, ret);
     if (r <= 0)
         return r < 0 ? r : -EINVAL;
     r = resolve_executable(doc, ret);

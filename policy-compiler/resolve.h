@@ -22,6 +22,8 @@ struct rule_identity {
     char *cgroup;     /* canonical, owned; NULL unless MSP_ID_CGROUP */
     char *unit;       /* path of its cgroup, owned; NULL unless MSP_ID_UNIT */
     uint8_t sha256[MSP_DIGEST_BYTES]; /* zeros unless MSP_ID_SHA256 */
+    struct doc_demand *demand;        /* [n_demands], owned; as in the image */
+    size_t n_demands;
 };
 
 struct rule_privilege {

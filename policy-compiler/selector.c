@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <msp/cleanup.h>
+#include <msp/container.h>
 
 static const struct selector_fault none;
 
@@ -345,13 +346,31 @@ bool msp_selector_covers(const char *pattern, const char *path)
     }
 }
 
+struct selector_fault msp_selector_demand(const char *key, const char *value)
+{
+    /* a registration has them as key=value */
+    if (key && (!key[0] || strchr(key, '=')))
+        return wrong("a label's key without =");
+    if (key && strlen(key) >= MSP_CONTAINER_TEXT_BYTES)
+        return over("a key of at most 255 bytes");
+    if (!key && !value[0])
+        return wrong("a text that is not empty");
+    _Static_assert(MSP_CONTAINER_TEXT_BYTES == 256 &&
+                       MSP_CONTAINER_VALUE_BYTES == 256,
+                   "255 bytes");
+    if (strlen(value) >= MSP_CONTAINER_TEXT_BYTES)
+        return over("a text of at most 255 bytes");
+    return none;
+}
+
 /*
  * Names mean nothing in a container: those of the host's database, its files
- * and its units. A cgroup is of the host's tree wherever its processes are.
+ * and its units. A cgroup is of the host's tree wherever its processes are, and
+ * a container or pod is named for what it is.
  */
 bool msp_selector_is_host_only(uint32_t flags)
 {
     return flags & (MSP_ID_USER | MSP_ID_GROUP | MSP_ID_EXE | MSP_ID_PROCESS |
                     MSP_ID_UNIT | MSP_ID_NOBODY) &&
-           !(flags & MSP_ID_CGROUP);
+           !(flags & (MSP_ID_CGROUP | MSP_ID_CONTAINER | MSP_ID_POD));
 }

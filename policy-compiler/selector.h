@@ -51,6 +51,12 @@ struct selector_fault msp_selector_unit(const char *text,
                                         char ret[SELECTOR_CGROUP_BYTES]);
 
 /*
+ * What a container or its pod must have.
+ * @param key of a label, else NULL
+ */
+struct selector_fault msp_selector_demand(const char *key, const char *value);
+
+/*
  * Whether an identity with these selectors matches only outside containers.
  * @param flags MSP_ID_* but MSP_ID_HOST_ONLY
  */

@@ -173,6 +173,24 @@ struct {
     __type(value, struct msp_exec_hash);
 } msp_exec_hash __weak SEC(".maps");
 
+/* The containers' cgroups: inherited at mkdir, gone with their cgroups. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MSP_CONTAINER_CGROUPS_MAX);
+    __type(key, __u64); /* cgroup id */
+    __type(value, struct msp_ctr_ref);
+} msp_ctr_cgroup __weak SEC(".maps");
+
+/* What containers are called; no program asks. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MSP_CONTAINERS_MAX);
+    __type(key, __u64); /* cgroup id of the top */
+    __type(value, struct msp_ctr_name);
+} msp_container __weak SEC(".maps");
+
 /* An all-zero record to insert: too large for the stack. Never written. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -302,6 +320,15 @@ struct msp_t_hash_cgroup {
     __type(value, __u32); /* struct msp_cg_ref */
 } msp_t_cgroup __weak SEC(".maps");
 
+/* rows by container, which mspd keeps as they are registered */
+struct msp_t_hash_ctr {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 1);
+    __type(key, __u64);
+    __type(value, struct msp_ctr_row);
+} msp_t_ctr __weak SEC(".maps");
+
 /* --- slots -------------------------------------------------------------- */
 
 #define MSP_OUTER(map_name, template_struct)      \
@@ -330,3 +357,4 @@ MSP_OUTER(msp_process, msp_t_hash_process);
 MSP_OUTER(msp_cg_edges, msp_t_hash_cg_edge);
 MSP_OUTER(msp_cg_states, msp_t_array_cg_state);
 MSP_OUTER(msp_cgroup, msp_t_hash_cgroup);
+MSP_OUTER(msp_ctr_ids, msp_t_hash_ctr);

@@ -12,6 +12,7 @@
 #include "lib/host.bpf.h"
 #include "lib/maps.bpf.h"
 #include "lib/record.bpf.h"
+#include "lib/registered.bpf.h"
 
 #define SUBJECT_TRIES 3 /* to read a row that is being replaced */
 
@@ -257,6 +258,43 @@ static __noinline int subject_and_cgroup(struct msp_idset *ids, __u64 cgroup_id,
     return 0;
 }
 
+/*
+ * Keeps those identities whose demands the caller's container meets. Its row is
+ * read as that of a file is.
+ * @param cgroup_id 0: the caller is in no container
+ */
+static __noinline int subject_and_container(struct msp_idset *ids,
+                                            __u64 cgroup_id, const __u32 *slot,
+                                            void *wild)
+{
+    void *rows = bpf_map_lookup_elem(&msp_ctr_ids, slot);
+    __u64 top = cgroup_id ? registered_top(cgroup_id) : 0;
+    const struct msp_ctr_row *row;
+    struct msp_idset set;
+    __u64 stamp;
+
+    for (int i = 0; rows && i < SUBJECT_TRIES; i++) {
+        row = top ? bpf_map_lookup_elem(rows, &top) : NULL;
+        if (!row) {
+            subject_and(ids, subject_wild(wild, MSP_DIM_CONTAINER));
+            return 0;
+        }
+        stamp = *(const volatile __u64 *)&row->stamp;
+        if (bpf_map_lookup_elem(rows, &top) != row)
+            continue;
+        MSP_EACH_WORD(w)
+            set.word[w] = row->set.word[w];
+        if (bpf_map_lookup_elem(rows, &top) != row ||
+            *(const volatile __u64 *)&row->stamp != stamp)
+            continue;
+        subject_and(ids, &set);
+        return 0;
+    }
+    /* fail closed: an unfilled slot; or it was replaced again and again */
+    subject_clear(ids);
+    return 0;
+}
+
 /* The dimensions that few policies have. */
 static __always_inline void subject_more(struct msp_mark *mark,
                                          const struct msp_exec *r,
@@ -269,6 +307,11 @@ static __always_inline void subject_more(struct msp_mark *mark,
         subject_and_process(&mark->ids, r, slot, wild);
     if (slot_flags & MSP_SLOT_CGROUP_DIM)
         subject_and_cgroup(&mark->ids, mark->cgroup_id, slot, wild);
+    /* a process of the host in a container's cgroup is not the container */
+    if (slot_flags & MSP_SLOT_CONTAINER_DIM)
+        subject_and_container(
+            &mark->ids, mark->flags & MSP_MARK_CONTAINER ? mark->cgroup_id : 0,
+            slot, wild);
 }
 
 /* Computes mark->ids from the slot's rows. */

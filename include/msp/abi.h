@@ -118,6 +118,7 @@ enum msp_dim {
     MSP_DIM_EXE = MSP_DIM_IDS, /* exePath, with exeSha256 if given */
     MSP_DIM_PROCESS,           /* processName */
     MSP_DIM_CGROUP,            /* cgroup and unit */
+    MSP_DIM_CONTAINER,         /* container and pod */
     MSP_DIM_HOST_ONLY,         /* not a dimension: identities that match only
                           outside containers */
     MSP_DIM_COUNT,
@@ -160,6 +161,7 @@ enum msp_stat {
     MSP_STAT_AUDIT_INSERTED, /* rows of msp_audit ever made */
     MSP_STAT_FD_DENIED,      /* somebody wrote to another's connection */
     MSP_STAT_FD_UNGUARDED,   /* a connection the fd guard could not have */
+    MSP_STAT_CONTAINER_DROPPED, /* cgroup of a container without a row */
     MSP_STAT_COUNT,
 };
 
@@ -356,6 +358,7 @@ MSP_ASSERT_SIZE(msp_netns, 16);
 #define MSP_SLOT_PROCESS_DIM    0x10u /* a base name, */
 #define MSP_SLOT_CGROUP_DIM     0x20u /* a cgroup */
 #define MSP_SLOT_FEW            0x40u /* `few` has all endpoints' addresses */
+#define MSP_SLOT_CONTAINER_DIM  0x80u /* some identity demands a container */
 
 /*
  * Most policies are about few single IPv4 addresses. Who connects elsewhere
@@ -575,6 +578,44 @@ struct msp_cg_state {
 };
 
 MSP_ASSERT_SIZE(msp_cg_state, 4);
+
+/* --- registered containers ---------------------------------------------- */
+
+/*
+ * A container is one cgroup and what is below it, known by the id of that
+ * cgroup, its top. Key: id of any of its cgroups.
+ */
+struct msp_ctr_ref {
+    __u64 top;
+};
+
+MSP_ASSERT_SIZE(msp_ctr_ref, 8);
+
+/*
+ * Identities whose demands on containers and pods one meets. Key: its top. No
+ * row: none; the wildcard row counts. Replaced in a live slot, as msp_exe_row.
+ */
+struct msp_ctr_row {
+    struct msp_idset set; /* wildcard bits in */
+    __u64 stamp;          /* never the same twice */
+};
+
+MSP_ASSERT_SIZE(msp_ctr_row, 136);
+
+#define MSP_CTR_ID_BYTES    72 /* 64 hex digits, the NUL */
+#define MSP_CTR_TEXT_BYTES  64
+#define MSP_CTR_IMAGE_BYTES 128
+
+/* For people: what a top is called. Longer texts are cut, between letters. */
+struct msp_ctr_name {
+    char id[MSP_CTR_ID_BYTES];
+    char name[MSP_CTR_TEXT_BYTES];
+    char image[MSP_CTR_IMAGE_BYTES];
+    char pod_namespace[MSP_CTR_TEXT_BYTES];
+    char pod_name[MSP_CTR_TEXT_BYTES];
+};
+
+MSP_ASSERT_SIZE(msp_ctr_name, 392);
 
 /* --- authorize ---------------------------------------------------------- */
 

@@ -82,3 +82,10 @@ struct msp_event {
 };
 
 MSP_ASSERT_SIZE(msp_event, 192);
+
+/* Ring record, told by its size: the top cgroup of a container has gone. */
+struct msp_gone {
+    __u64 cgroup_id;
+};
+
+MSP_ASSERT_SIZE(msp_gone, 8);

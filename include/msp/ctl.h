@@ -29,16 +29,20 @@
 
 enum msp_ctl_type {
     MSP_CTL_NONE = 0,
-    MSP_CTL_STATUS,     /* no payload */
-    MSP_CTL_PUSH,       /* struct msp_ctl_push, image bytes */
-    MSP_CTL_SHOW,       /* no payload; reply: the record, NUL, image bytes */
-    MSP_CTL_AUDIT,      /* no payload */
-    MSP_CTL_NETNS_ADD,  /* path of a namespace file, no NUL */
-    MSP_CTL_NETNS_LIST, /* no payload */
-    MSP_CTL_ROLLBACK,   /* struct msp_ctl_push; reply as of PUSH */
-    MSP_CTL_DETACH,     /* no payload, or the pin directory that is meant */
-    MSP_CTL_UNLOCK,     /* text of a token, no NUL */
-    MSP_CTL_LOCK,       /* no payload */
+    MSP_CTL_STATUS,        /* no payload */
+    MSP_CTL_PUSH,          /* struct msp_ctl_push, image bytes */
+    MSP_CTL_SHOW,          /* no payload; reply: the record, NUL, image bytes */
+    MSP_CTL_AUDIT,         /* no payload */
+    MSP_CTL_NETNS_ADD,     /* path of a namespace file, no NUL */
+    MSP_CTL_NETNS_LIST,    /* no payload */
+    MSP_CTL_ROLLBACK,      /* struct msp_ctl_push; reply as of PUSH */
+    MSP_CTL_DETACH,        /* no payload, or the pin directory that is meant */
+    MSP_CTL_UNLOCK,        /* text of a token, no NUL */
+    MSP_CTL_LOCK,          /* no payload */
+    MSP_CTL_CONTAINER_ADD, /* these four: container.h */
+    MSP_CTL_CONTAINER_SET,
+    MSP_CTL_CONTAINER_REMOVE,
+    MSP_CTL_CONTAINER_LIST,
     MSP_CTL_TYPE_COUNT,
 };
 

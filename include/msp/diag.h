@@ -28,7 +28,6 @@
     X(NO_SELECTOR, "no-selector")       \
     X(PATH, "path")                     \
     X(LIMIT, "limit")                   \
-    X(UNSUPPORTED, "unsupported")       \
     X(FORM, "form")                     \
     X(ADDRESS, "address")               \
     X(OVERLAP, "overlap")               \

@@ -34,6 +34,7 @@ enum msp_section {
     MSP_SEC_PROCESSES,   /* struct msp_image_process, sorted by name */
     MSP_SEC_CG_STATES,   /* struct msp_cg_state; state 0 = root cgroup */
     MSP_SEC_CG_EDGES,    /* struct msp_image_cg_edge, sorted by key */
+    MSP_SEC_DEMANDS,     /* struct msp_image_demand, by identity, sorted */
     MSP_SEC_COUNT,
 };
 
@@ -68,14 +69,16 @@ struct msp_image_prefix {
 #define MSP_ID_GID       0x02u
 #define MSP_ID_USER      0x04u
 #define MSP_ID_GROUP     0x08u
-#define MSP_ID_EXE       0x10u  /* exePath */
-#define MSP_ID_PROCESS   0x20u  /* processName */
-#define MSP_ID_CGROUP    0x40u  /* cgroup */
-#define MSP_ID_UNIT      0x80u  /* unit, a cgroup outside containers */
-#define MSP_ID_SHA256    0x400u /* exeSha256, only with exePath */
-#define MSP_ID_NOBODY    0x800u /* a selector that cannot match here */
-#define MSP_ID_HOST_ONLY 0x100u /* matches only outside containers */
-#define MSP_ID_EVERYBODY 0x200u /* no selector: matches every caller */
+#define MSP_ID_EXE       0x10u   /* exePath */
+#define MSP_ID_PROCESS   0x20u   /* processName */
+#define MSP_ID_CGROUP    0x40u   /* cgroup */
+#define MSP_ID_UNIT      0x80u   /* unit, a cgroup outside containers */
+#define MSP_ID_SHA256    0x400u  /* exeSha256, only with exePath */
+#define MSP_ID_NOBODY    0x800u  /* a selector that cannot match here */
+#define MSP_ID_HOST_ONLY 0x100u  /* matches only outside containers */
+#define MSP_ID_EVERYBODY 0x200u  /* no selector: matches every caller */
+#define MSP_ID_CONTAINER 0x1000u /* container, matches only in one */
+#define MSP_ID_POD       0x2000u /* pod, as above */
 
 struct msp_image_identity {
     uint32_t name_off;
@@ -89,11 +92,37 @@ struct msp_image_identity {
     uint32_t cgroup_off;  /* canonical pattern, with MSP_ID_CGROUP */
     uint32_t unit_off;    /* canonical cgroup of the unit, with MSP_ID_UNIT */
     uint8_t sha256[MSP_DIGEST_BYTES]; /* with MSP_ID_SHA256 */
+    /* MSP_SEC_DEMANDS [first_demand, + n_demands), of container and pod; those
+     * of the identities follow one another */
+    uint32_t first_demand;
+    uint32_t n_demands;
+};
+
+/* What a demand is about; those of pods follow those of containers. */
+enum msp_demand_kind {
+    MSP_DEMAND_CONTAINER_ID = 0,
+    MSP_DEMAND_CONTAINER_NAME,
+    MSP_DEMAND_CONTAINER_LABEL,
+    MSP_DEMAND_POD_NAMESPACE,
+    MSP_DEMAND_POD_NAME,
+    MSP_DEMAND_POD_ACCOUNT,
+    MSP_DEMAND_POD_LABEL,
+    MSP_DEMAND_COUNT,
+};
+
+#define MSP_DEMAND_POD MSP_DEMAND_POD_NAMESPACE /* the first of a pod */
+
+/* A text the caller's container must have; sorted by kind, then key. */
+struct msp_image_demand {
+    uint32_t kind;      /* enum msp_demand_kind */
+    uint32_t key_off;   /* of a label; else 0 */
+    uint32_t value_off; /* compared byte by byte */
 };
 
 /* flags of msp_image_exe */
 #define MSP_EXE_HASHED 0x1u /* some identity demands its contents */
 #define MSP_EXE_HOST   0x2u /* some identity demands it in the host's root */
+#define MSP_EXE_INSIDE 0x4u /* one with a container: in that one's root */
 
 /* One executable file, known by its path until it is resolved. */
 struct msp_image_exe {
@@ -138,6 +167,7 @@ struct msp_image {
     const struct msp_image_process *processes;
     const struct msp_cg_state *cg_states; /* empty: no pattern at all */
     const struct msp_image_cg_edge *cg_edges;
+    const struct msp_image_demand *demands;
     uint32_t n[MSP_SEC_COUNT]; /* entries of each section */
 };
 

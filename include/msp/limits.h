@@ -8,9 +8,9 @@
 
 /* --- pins and formats --------------------------------------------------- */
 #ifndef MSP_LAYOUT   /* a test builds another one */
-#define MSP_LAYOUT 3 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#define MSP_LAYOUT 4 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
-#define MSP_IMAGE_VERSION 2
+#define MSP_IMAGE_VERSION 3
 #define MSP_CTL_VERSION   1
 #define MSP_JSON_SCHEMA   1
 
@@ -50,30 +50,40 @@
 #define MSP_CG_LIVE_MAX         8    /* pattern positions live at once */
 #define MSP_CG_STATES_MAX       16384
 #define MSP_CG_EDGES_MAX        65536
+#define MSP_DEMANDS_MAX         16384 /* on containers and pods, in all */
 
 /* --- kernel tables ------------------------------------------------------ */
-#define MSP_SLOTS              4
-#define MSP_PORTS              65536
-#define MSP_WORKERS_MAX        16
-#define MSP_REQUEST_PAGE_BYTES 4096
-#define MSP_HANDOFF_MAX        65536
-#define MSP_HANDOFF_PER_NETNS  4096  /* marks on their way, one namespace */
-#define MSP_PENDING_BUCKETS    8192  /* a power of two */
-#define MSP_PENDING_WAYS       8     /* namespaces that share a bucket */
-#define MSP_FD_SOCKS_MAX       32768 /* connections under the fd guard */
-#define MSP_NETNS_MAX          16384
-#define MSP_AUDIT_MAX          16384
-#define MSP_AUDIT_UIDS_MAX     16 /* distinct uids kept for one cgroup */
-#define MSP_AUDIT_CGROUPS_MAX  16384
-#define MSP_COUNTERS_MAX       65536
-#define MSP_RING_BYTES         (1u << 20)
-#define MSP_AUDIT_PATH_BYTES   128     /* with the NUL */
-#define MSP_EXEC_MIN           32768   /* exec records; the host's limit of */
-#define MSP_EXEC_MAX           1048576 /* processes, but within these two */
-#define MSP_EXEC_HASHES_MAX    8192    /* contents on their way to records */
-#define MSP_EXE_ROWS_MAX       4096    /* current and retired files */
-#define MSP_EXE_RETIRED_MAX    16      /* retired files of one path */
-#define MSP_CGROUPS_MAX        32768   /* cgroups some pattern may match */
+#define MSP_SLOTS                 4
+#define MSP_PORTS                 65536
+#define MSP_WORKERS_MAX           16
+#define MSP_REQUEST_PAGE_BYTES    4096
+#define MSP_HANDOFF_MAX           65536
+#define MSP_HANDOFF_PER_NETNS     4096  /* marks on their way, one namespace */
+#define MSP_PENDING_BUCKETS       8192  /* a power of two */
+#define MSP_PENDING_WAYS          8     /* namespaces that share a bucket */
+#define MSP_FD_SOCKS_MAX          32768 /* connections under the fd guard */
+#define MSP_NETNS_MAX             16384
+#define MSP_AUDIT_MAX             16384
+#define MSP_AUDIT_UIDS_MAX        16 /* distinct uids kept for one cgroup */
+#define MSP_AUDIT_CGROUPS_MAX     16384
+#define MSP_COUNTERS_MAX          65536
+#define MSP_RING_BYTES            (1u << 20)
+#define MSP_AUDIT_PATH_BYTES      128   /* with the NUL */
+#define MSP_EXEC_MIN              32768 /* exec records; the host's limit of */
+#define MSP_EXEC_MAX              1048576 /* processes, but within these two */
+#define MSP_EXEC_HASHES_MAX       8192    /* contents on their way to records */
+#define MSP_EXE_ROWS_MAX          4096    /* current and retired files */
+#define MSP_EXE_RETIRED_MAX       16      /* retired files of one path */
+#define MSP_CGROUPS_MAX           32768   /* cgroups some pattern may match */
+#define MSP_CONTAINERS_MAX        16384   /* registered at a time */
+#define MSP_CONTAINER_CGROUPS_MAX 65536   /* theirs, and the ones below */
+#define MSP_PARKED_PER_CGROUP     8 /* namespaces waiting for a listener */
+
+/* --- hook of a container runtime ------------------------------------------ */
+#define MSP_HOOK_MS          2000       /* it never holds up a start longer */
+#define MSP_HOOK_CTL_MS      700        /* to reach mspd, and for its answer */
+#define MSP_OCI_STATE_BYTES  (1u << 20) /* of a container, with annotations */
+#define MSP_OCI_CONFIG_BYTES (4u << 20) /* config.json of a bundle */
 
 /* --- listeners ---------------------------------------------------------- */
 #define MSP_PORT_FIRST     61080

@@ -29,6 +29,12 @@ const struct msp_idset subject_one = {
     .word = {[MSP_IDSET_WORDS - 1] = 1ull << 63}};
 const struct msp_idset subject_nobody = {.word = {0}};
 
+static void on_gone(void *data, uint64_t id)
+{
+    (void)data;
+    (void)id;
+}
+
 static void on_event(void *data, const struct msp_event *event)
 {
     struct subject *s = data;
@@ -170,7 +176,7 @@ int subject_setup(void **state)
                         BPF_CGROUP_INET4_CONNECT, NULL);
     assert_true(s->connect_fd >= 0);
     (void)close(dir);
-    assert_ok(msp_events_open(s->loader, on_event, s));
+    assert_ok(msp_events_open(s->loader, on_event, on_gone, s));
     start_caller(s);
     *state = s;
     return 0;

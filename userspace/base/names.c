@@ -94,6 +94,7 @@ static const char *const stats[] = {
     [MSP_STAT_AUDIT_INSERTED] = "audit-inserted",
     [MSP_STAT_FD_DENIED] = "fd-denied",
     [MSP_STAT_FD_UNGUARDED] = "fd-unguarded",
+    [MSP_STAT_CONTAINER_DROPPED] = "container-dropped",
 };
 _Static_assert(ARRAY_SIZE(stats) == MSP_STAT_COUNT, "stats");
 

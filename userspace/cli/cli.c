@@ -123,12 +123,13 @@ int msp_cli_ask(struct msp_cli *cli, enum msp_ctl_type type,
                 struct msp_client_reply *ret_reply)
 {
     msp_cleanup(msp_client_reply_done) struct msp_client_reply reply = {0};
-    msp_autoclose int fd = msp_client_connect(cli->socket, MSP_CTL_MS);
+    unsigned int ms = cli->timeout_ms ? cli->timeout_ms : MSP_CTL_MS;
+    msp_autoclose int fd = msp_client_connect(cli->socket, ms);
     int r;
 
     if (fd < 0)
         return connect_failed(cli, fd);
-    r = msp_client_call(fd, type, part, n, MSP_CTL_MS, &reply);
+    r = msp_client_call(fd, type, part, n, ms, &reply);
     if (r < 0)
         return call_failed(cli, r);
     if (reply.status == MSP_CTL_BAD_VERSION)

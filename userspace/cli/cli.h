@@ -15,8 +15,10 @@
 
 #include "cli/client.h"
 #include "cli/out.h"
+#include "cli/registration.h"
 
 #define MSP_CLI_OPERANDS_MAX 2
+#define MSP_OCI_RUNTIME_CONF "/etc/mspd/oci-runtime.json"
 
 struct msp_cli {
     const char *socket;        /* path of the control socket */
@@ -26,13 +28,25 @@ struct msp_cli {
     const char *form;          /* this and the next two: how to read a */
     const char *endpoint;      /* document, see struct msp_policy_options; */
     const char *mode;          /* NULL = not given */
+    const char *pid;           /* decimal; NULL = not given */
+    const char *manager;       /* of oci-runtime; NULL = not given */
+    const char *spool;         /* directory of oci-hook */
+    const char *host_root;     /* of the files doctor looks at: "" */
+    struct msp_registration container; /* its options; pid is set later */
+    char *const *rest;                 /* [n_rest] what follows "--" of a verb
+                                        * that takes it; ends in NULL */
+    size_t n_rest;
     const char *operand[MSP_CLI_OPERANDS_MAX];
     const char *help_object; /* --help of one object's verbs; NULL = of all */
     size_t n_operands;
+    unsigned int timeout_ms; /* to reach mspd, and of one exchange; 0 = as
+                              * long as mspd waits for a client */
     bool is_json;
     bool is_dry_run;
     bool is_all;
     bool is_yes;
+    bool is_remove;
+    bool is_strict;
     bool is_help;
     bool is_version;
     FILE *in;
@@ -49,6 +63,13 @@ int msp_cmd_status(struct msp_cli *cli);
 int msp_cmd_audit(struct msp_cli *cli);
 int msp_cmd_netns_add(struct msp_cli *cli);
 int msp_cmd_netns_list(struct msp_cli *cli);
+int msp_cmd_container_add(struct msp_cli *cli);
+int msp_cmd_container_set(struct msp_cli *cli);
+int msp_cmd_container_remove(struct msp_cli *cli);
+int msp_cmd_container_list(struct msp_cli *cli);
+int msp_cmd_oci_hook(struct msp_cli *cli);
+int msp_cmd_oci_runtime(struct msp_cli *cli);
+int msp_cmd_doctor(struct msp_cli *cli);
 int msp_cmd_unlock(struct msp_cli *cli);
 int msp_cmd_lock(struct msp_cli *cli);
 
@@ -70,6 +91,13 @@ int msp_cli_ask(struct msp_cli *cli, enum msp_ctl_type type,
 int msp_cli_run(struct msp_cli *cli, enum msp_ctl_type type,
                 const struct iovec *part, size_t n,
                 const struct msp_out_view *view);
+
+/*
+ * Sends one registration and prints the answer, or what is wrong with it.
+ * @return the exit code
+ */
+int msp_cli_register(struct msp_cli *cli, enum msp_ctl_type type,
+                     const struct msp_registration *reg);
 
 /*
  * Prints a reply: its records on cli->out; if it is a refusal, in text form,

@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* mspctl: dispatch, nothing else; the verbs are in verbs.c. */
+#include <msp/cleanup.h>
+
 #include "cli/cli.h"
+#include "cli/oci_runtime.h"
 #include "cli/opts.h"
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
 
 int main(int argc, char **argv)
 {
     struct msp_cli cli = {
         .socket = MSP_CTL_PATH,
+        .spool = MSP_CONTAINER_SPOOL,
+        .host_root = "",
         .in = stdin,
         .out = stdout,
         .err = stderr,
@@ -14,6 +26,8 @@ int main(int argc, char **argv)
     const struct msp_verb *verb = NULL;
     int exit_code = MSP_EXIT_OK;
 
+    if (argc > 0 && msp_streq(base_name(argv[0]), MSP_OCI_RUNTIME_NAME))
+        return msp_oci_runtime_main(&cli, MSP_OCI_RUNTIME_CONF, argc, argv);
     if (msp_opts_parse(&msp_cli_verbs, argc, argv, &cli, &verb) < 0)
         return MSP_EXIT_USAGE;
     if (cli.is_version)

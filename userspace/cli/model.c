@@ -61,6 +61,19 @@ static bool is_clash(const char *a, const char *b)
            (b[n] == '\0' || b[n] == '.');
 }
 
+/* Whether an item may have this text beside one of the same name. */
+static bool is_more(struct msp_model_row *row, size_t at, char type,
+                    const char *name)
+{
+    struct msp_model_field *field = &row->field[at];
+
+    if (!row->list || type != 's' || !msp_streq(field->name, name) ||
+        (field->type != 's' && field->type != 'a'))
+        return false;
+    field->type = 'a';
+    return true;
+}
+
 int msp_model_add(struct msp_model_row *row, char type, const char *name,
                   const char *value)
 {
@@ -69,9 +82,14 @@ int msp_model_add(struct msp_model_row *row, char type, const char *name,
 
     if (!is_name(name))
         return -EBADMSG;
-    for (size_t i = 0; i < row->n; i++)
-        if (is_clash(row->field[i].name, name))
+    for (size_t i = 0; i < row->n; i++) {
+        if (!is_clash(row->field[i].name, name))
+            continue;
+        if (!is_more(row, i, type, name))
             return -EBADMSG;
+        type = 'a';
+        break;
+    }
     r = grow(&field, row->n, sizeof(*row->field));
     if (r < 0)
         return r;
@@ -154,6 +172,18 @@ int msp_model_read(char *payload, size_t len, struct msp_model *ret_model)
     }
     *ret_model = model;
     return 0;
+}
+
+void msp_model_arrays(struct msp_model *model, const char *const *names)
+{
+    for (size_t r = 1; r < model->n; r++)
+        for (size_t i = 0; i < model->row[r].n; i++) {
+            struct msp_model_field *field = &model->row[r].field[i];
+
+            for (size_t n = 0; field->type == 's' && names[n]; n++)
+                if (msp_streq(field->name, names[n]))
+                    field->type = 'a';
+        }
 }
 
 void msp_model_done(struct msp_model *model)

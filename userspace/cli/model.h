@@ -8,7 +8,8 @@
 #include <stddef.h>
 
 struct msp_model_field {
-    char type; /* 's', 'u', 'b'; of out_json.c only: 'j' JSON, 'l' list */
+    char type; /* 's', 'u', 'b'; 'a' one text of several that have its name;
+                * of out_json.c only: 'j' JSON, 'l' list */
     const char *name;
     const char *value; /* checked against the type */
 };
@@ -35,6 +36,12 @@ void msp_model_done(struct msp_model *model);
 /* Appends to a row. @return 0; -EBADMSG the name is taken; -ENOMEM */
 int msp_model_add(struct msp_model_row *row, char type, const char *name,
                   const char *value);
+
+/*
+ * Texts of one name that an item has more than once are of type 'a' already;
+ * here those of `names`, which ends in NULL, become so even if they are alone.
+ */
+void msp_model_arrays(struct msp_model *model, const char *const *names);
 
 /* Orders the items of a list by the text of one field, least first. */
 void msp_model_sort(struct msp_model *model, const char *list,

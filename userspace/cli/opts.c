@@ -14,6 +14,8 @@
 struct words {
     const char *word[WORDS_MAX];
     size_t n;
+    char *const *rest; /* [n_rest] behind "--" of a verb that takes it */
+    size_t n_rest;
 };
 
 /* An option found, kept until the verb is known. */
@@ -62,13 +64,30 @@ static const struct msp_opt *find_any(const struct msp_verbs *verbs,
     return opt;
 }
 
+static int set_value(struct msp_cli *cli, const struct msp_opt *opt,
+                     const char *arg, const char *value)
+{
+    char *field = (char *)cli + opt->offset;
+    struct msp_labels *list = (struct msp_labels *)(void *)field;
+
+    if (!opt->is_list) {
+        *(const char **)(void *)field = value;
+        return 0;
+    }
+    if (list->n == ARRAY_SIZE(list->label))
+        return usage(cli, arg, "given too often");
+    list->label[list->n++] = value;
+    return 0;
+}
+
 /* @return arguments taken; -EINVAL */
 static int take_option(const struct msp_verbs *verbs, int argc, char **argv,
                        int at, struct msp_cli *cli)
 {
     struct found found = {.name = argv[at] + 2};
     const struct msp_opt *opt;
-    char *field;
+    bool is_next;
+    int r;
 
     if (msp_streq(argv[at], "-h"))
         found.name = "help";
@@ -78,21 +97,25 @@ static int take_option(const struct msp_verbs *verbs, int argc, char **argv,
     opt = find_any(verbs, &found);
     if (!opt)
         return usage(cli, argv[at], "no such option");
-    field = (char *)cli + opt->offset;
     if (!opt->value) {
         if (found.value)
             return usage(cli, argv[at], "takes no value");
-        *(bool *)(void *)field = true;
+        *(bool *)(void *)((char *)cli + opt->offset) = true;
         return 1;
     }
-    if (found.value) {
-        *(const char **)(void *)field = found.value;
-        return 1;
-    }
-    if (at + 1 >= argc)
+    is_next = !found.value;
+    if (is_next && at + 1 >= argc)
         return usage(cli, argv[at], "needs a value");
-    *(const char **)(void *)field = argv[at + 1];
-    return 2;
+    r = set_value(cli, opt, argv[at], is_next ? argv[at + 1] : found.value);
+    return r < 0 ? r : 1 + is_next;
+}
+
+static bool takes_rest(const struct msp_verbs *verbs, const struct words *words)
+{
+    for (size_t i = 0; words->n == 1 && i < verbs->n; i++)
+        if (msp_streq(verbs->verb[i].object, words->word[0]))
+            return verbs->verb[i].takes_rest;
+    return false;
 }
 
 static int take_words(const struct msp_verbs *verbs, int argc, char **argv,
@@ -106,6 +129,11 @@ static int take_words(const struct msp_verbs *verbs, int argc, char **argv,
         if (!is_end && msp_streq(arg, "--")) {
             is_end = true;
             i++;
+            if (takes_rest(verbs, words)) {
+                words->rest = argv + i;
+                words->n_rest = (size_t)(argc - i);
+                return 0;
+            }
         } else if (!is_end && arg[0] == '-' && arg[1]) {
             int n = strncmp(arg, "--", 2) == 0 || msp_streq(arg, "-h")
                         ? take_option(verbs, argc, argv, i, cli)
@@ -240,6 +268,8 @@ int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
     cli->n_operands = words.n - skip;
     if (!cli->is_help && cli->n_operands != verb->n_operands)
         return wrong_operands(cli, verb);
+    cli->rest = words.rest;
+    cli->n_rest = words.n_rest;
     for (size_t i = 0; i < cli->n_operands && i < MSP_CLI_OPERANDS_MAX; i++)
         cli->operand[i] = words.word[skip + i];
     *ret_verb = verb;

@@ -16,7 +16,8 @@ struct msp_opt {
     const char *name;  /* without the dashes */
     const char *value; /* NULL: a flag; else what help calls its value */
     const char *help;
-    size_t offset; /* into struct msp_cli: bool of a flag, const char * */
+    size_t offset; /* into struct msp_cli: bool of a flag, const char *, */
+    bool is_list;  /* or struct msp_labels of one that may be repeated */
 };
 
 struct msp_verb {
@@ -26,6 +27,7 @@ struct msp_verb {
     const char *help;     /* one line */
     const char *detail;   /* more for --help of the verb; "" = none */
     size_t n_operands;    /* exactly as many */
+    bool takes_rest;      /* what follows "--" is not looked at */
     const struct msp_opt *const *options; /* of this verb; ends in NULL */
     int (*run)(struct msp_cli *cli);
 };

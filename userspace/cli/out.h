@@ -22,6 +22,9 @@ struct msp_out_view {
     const char *list;           /* name of the list the columns are for, or
                                  * NULL */
     const char *const *columns; /* ends in NULL; NULL = all of them */
+    const char *const *arrays;  /* fields of its items that are arrays in JSON
+                                * even if one has a single one; ends in NULL;
+                                * may be NULL */
     const char *empty;          /* printed when the list has no item */
     const char *sort;           /* order of the list's items: by the text of
                                  * this field, least first; NULL = as it came */

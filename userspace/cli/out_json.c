@@ -63,10 +63,31 @@ static void print_array(const struct msp_model *model, const char *list,
     (void)fputc(']', out);
 }
 
+static void print_texts(const struct msp_model_row *row, const char *name,
+                        FILE *out)
+{
+    bool is_first = true;
+
+    (void)fputc('[', out);
+    for (size_t i = 0; i < row->n; i++) {
+        if (!msp_streq(row->field[i].name, name))
+            continue;
+        if (!is_first)
+            (void)fputc(',', out);
+        is_first = false;
+        msp_out_json_string(row->field[i].value, out);
+    }
+    (void)fputc(']', out);
+}
+
 static void print_value(const struct msp_model *model,
+                        const struct msp_model_row *row,
                         const struct msp_model_field *field, FILE *out)
 {
     switch (field->type) {
+    case 'a':
+        print_texts(row, field->name, out);
+        break;
     case 's':
         msp_out_json_string(field->value, out);
         break;
@@ -88,7 +109,8 @@ static bool is_printed(const struct msp_model_row *row, size_t at,
     for (size_t i = 0; i < at; i++) {
         const char *other = row->field[i].name;
 
-        if (has_prefix(other, name, prefix + len) && other[prefix + len] == '.')
+        if (has_prefix(other, name, prefix + len) &&
+            (other[prefix + len] == '.' || other[prefix + len] == '\0'))
             return true;
     }
     return false;
@@ -116,7 +138,7 @@ static void print_members(const struct msp_model *model,
         print_member(segment, is_first, out);
         is_first = false;
         if (!segment.at[segment.len]) {
-            print_value(model, field, out);
+            print_value(model, row, field, out);
             continue;
         }
         (void)fputc('{', out);
@@ -171,6 +193,8 @@ int msp_out_json(char *payload, size_t len, const char *result,
     msp_cleanup(row_done) struct msp_model_row top = {0};
     int r = msp_model_read(payload, len, &model);
 
+    if (r == 0 && view && view->arrays)
+        msp_model_arrays(&model, view->arrays);
     if (r == 0 && view && view->sort)
         msp_model_sort(&model, view->list, view->sort);
     if (r == 0)

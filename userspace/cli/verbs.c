@@ -15,6 +15,15 @@
         .offset = offsetof(struct msp_cli, field),       \
     }
 
+#define LIST(id, opt_name, opt_value, opt_help, field) \
+    static const struct msp_opt id = {                 \
+        .name = (opt_name),                            \
+        .value = (opt_value),                          \
+        .help = (opt_help),                            \
+        .offset = offsetof(struct msp_cli, field),     \
+        .is_list = true,                               \
+    }
+
 OPTION(opt_socket, "socket", "PATH", "control socket (" MSP_CTL_PATH ")",
        socket);
 OPTION(opt_json, "json", NULL, "one JSON object for programs", is_json);
@@ -41,6 +50,39 @@ OPTION(opt_mode, "mode", "MODE", "mode of a local rule file (enforce)", mode);
 OPTION(opt_all, "all", NULL, "capabilities and counters of zero as well",
        is_all);
 
+OPTION(opt_cgroup, "cgroup", "PATH", "below the cgroup2 mount, as /a/b",
+       container.cgroup);
+OPTION(opt_id, "id", "ID", "the runtime's id of the container", container.id);
+OPTION(opt_name, "name", "NAME", "of the container", container.name);
+OPTION(opt_image, "image", "IMAGE", "it was made from", container.image);
+OPTION(opt_runtime, "runtime", "NAME",
+       "who runs it: containerd, crio, docker, podman", container.runtime);
+OPTION(opt_pod_namespace, "pod-namespace", "NAME", "of its pod",
+       container.pod_namespace);
+OPTION(opt_pod_name, "pod-name", "NAME", "of its pod", container.pod_name);
+OPTION(opt_pod_account, "pod-service-account", "NAME", "of its pod",
+       container.pod_service_account);
+OPTION(opt_netns, "netns", "PATH", "its network namespace, for the listener",
+       container.netns);
+OPTION(opt_root, "root", "DIR", "its root directory, as the host has it",
+       container.root);
+OPTION(opt_pid, "pid", "PID", "its first process: netns and root of it", pid);
+LIST(opt_label, "label", "KEY=VALUE", "of the container; may be repeated",
+     container.label);
+LIST(opt_pod_label, "pod-label", "KEY=VALUE", "of its pod; may be repeated",
+     container.pod_label);
+
+OPTION(opt_remove, "remove", NULL, "the container ended: as a poststop hook",
+       is_remove);
+OPTION(opt_strict, "strict", NULL,
+       "fail, and so the start, if mspd was not told", is_strict);
+OPTION(opt_spool, "spool", "DIR",
+       "where it waits for mspd (" MSP_CONTAINER_SPOOL ")", spool);
+OPTION(opt_oci_runtime, "runtime", "PATH", "the real one, /usr/sbin/runc",
+       container.runtime);
+OPTION(opt_manager, "manager", "NAME", "who starts it: containerd, docker",
+       manager);
+
 static const struct msp_opt *const every_verb[] = {
     &opt_socket, &opt_json, &opt_help, &opt_version, NULL,
 };
@@ -65,6 +107,26 @@ static const struct msp_opt *const detach_options[] = {
     NULL,
 };
 static const struct msp_opt *const unlock_options[] = {&opt_token, NULL};
+static const struct msp_opt *const container_options[] = {
+    &opt_cgroup,      &opt_id,        &opt_name,          &opt_image,
+    &opt_runtime,     &opt_label,     &opt_pod_namespace, &opt_pod_name,
+    &opt_pod_account, &opt_pod_label, &opt_netns,         &opt_root,
+    &opt_pid,         NULL,
+};
+static const struct msp_opt *const container_remove_options[] = {
+    &opt_cgroup,
+    &opt_id,
+    NULL,
+};
+static const struct msp_opt *const hook_options[] = {
+    &opt_runtime, &opt_remove, &opt_strict, &opt_spool, NULL,
+};
+static const struct msp_opt *const runtime_options[] = {
+    &opt_oci_runtime,
+    &opt_manager,
+    &opt_spool,
+    NULL,
+};
 static const struct msp_opt *const no_options[] = {NULL};
 
 static const struct msp_verb verb_table[] = {
@@ -127,7 +189,7 @@ static const struct msp_verb verb_table[] = {
         .operands = "",
         .help = "verdicts of the kernel, by kind of caller",
         .detail = "The same rows: bpftool map dump pinned "
-                  "/sys/fs/bpf/mspd/layout-3/maps/msp_audit",
+                  "/sys/fs/bpf/mspd/layout-4/maps/msp_audit",
         .options = no_options,
         .run = msp_cmd_audit,
     },
@@ -179,6 +241,80 @@ static const struct msp_verb verb_table[] = {
         .detail = "",
         .options = no_options,
         .run = msp_cmd_netns_list,
+    },
+    {
+        .object = "container",
+        .name = "add",
+        .operands = "",
+        .help = "register a container that mspd does not know",
+        .detail = "For node agents; a runtime's hook does it by itself. A "
+                  "container is one cgroup\nand all below it. Again with the "
+                  "same fields changes nothing, with others it is\nrefused.",
+        .options = container_options,
+        .run = msp_cmd_container_add,
+    },
+    {
+        .object = "container",
+        .name = "set",
+        .operands = "",
+        .help = "register a container, whatever was known of it",
+        .detail = "What is not given now is not known any more. Connects see "
+                  "the rights of before\nor those of after, never none.",
+        .options = container_options,
+        .run = msp_cmd_container_set,
+    },
+    {
+        .object = "container",
+        .name = "remove",
+        .operands = "",
+        .help = "forget a container; by --cgroup or --id",
+        .detail = "One whose cgroup goes is forgotten without it.",
+        .options = container_remove_options,
+        .run = msp_cmd_container_remove,
+    },
+    {
+        .object = "container",
+        .name = "list",
+        .operands = "",
+        .help = "containers that are registered",
+        .detail = "",
+        .options = no_options,
+        .run = msp_cmd_container_list,
+    },
+    {
+        .object = "oci-hook",
+        .operands = "",
+        .help = "register the container a runtime is starting",
+        .detail = "An OCI hook, createRuntime or with --remove poststop: "
+                  "reads the state of the\ncontainer on standard input. If "
+                  "mspd does not run, the registration waits for\nit and the "
+                  "container has no rights until then. What fails is said on "
+                  "standard\nerror; the exit code is 0 all the same, unless "
+                  "--strict: the container then\nstarts without rights.",
+        .options = hook_options,
+        .run = msp_cmd_oci_hook,
+    },
+    {
+        .object = "oci-runtime",
+        .operands = "-- ARGS...",
+        .takes_rest = true,
+        .help = "run an OCI runtime with our hooks",
+        .detail = "For Docker and containerd, which have no hooks of their "
+                  "own: adds oci-hook to\nthe config.json of what is created "
+                  "and executes the runtime with ARGS as they\nare. Under "
+                  "the name mspd-oci-runtime all arguments are the runtime's, "
+                  "and\n" MSP_OCI_RUNTIME_CONF " names it.",
+        .options = runtime_options,
+        .run = msp_cmd_oci_runtime,
+    },
+    {
+        .object = "doctor",
+        .operands = "",
+        .help = "what this host lets mspd know about containers",
+        .detail = "Whether mspd answers, which selectors each runtime can "
+                  "fill, where its hooks\nare, and how cgroups are mounted.",
+        .options = no_options,
+        .run = msp_cmd_doctor,
     },
 };
 const struct msp_verbs msp_cli_verbs = {

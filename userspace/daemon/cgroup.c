@@ -120,6 +120,7 @@ int msp_cgroup_open(struct msp_cgroup *cgroup, const char *wanted,
     int r;
 
     cgroup->fd = -1;
+    cgroup->mount_fd = -1;
     *reterr_why = "no cgroup v2 hierarchy is mounted";
     r = own_path(mount, own);
     if (r < 0)
@@ -135,6 +136,9 @@ int msp_cgroup_open(struct msp_cgroup *cgroup, const char *wanted,
     if (!msp_cgroup_is_below(own, cgroup->path))
         return -EXDEV;
     *reterr_why = "the cgroup cannot be opened";
+    cgroup->mount_fd = open(mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (cgroup->mount_fd < 0)
+        return -errno;
     cgroup->fd = open(cgroup->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return cgroup->fd < 0 ? -errno : 0;
 }

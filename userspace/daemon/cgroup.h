@@ -7,6 +7,7 @@
 
 struct msp_cgroup {
     int fd;              /* directory enforced at */
+    int mount_fd;        /* root of the mount, O_PATH */
     bool is_root;        /* it is the root of the mount */
     char path[PATH_MAX]; /* resolved */
 };

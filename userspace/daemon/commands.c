@@ -412,6 +412,12 @@ void mspd_command(void *data, struct msp_ctl_client *client,
     case MSP_CTL_LOCK:
         lock(mspd, client);
         return;
+    case MSP_CTL_CONTAINER_ADD:
+    case MSP_CTL_CONTAINER_SET:
+    case MSP_CTL_CONTAINER_REMOVE:
+    case MSP_CTL_CONTAINER_LIST:
+        mspd_containers_command(mspd, client, type, owned, len);
+        return;
     case MSP_CTL_NONE:
     case MSP_CTL_TYPE_COUNT:
         break;

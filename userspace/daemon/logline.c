@@ -111,10 +111,15 @@ static void put_caller(struct line *line, const char exe_name[MSP_NAME_BYTES],
                        const struct msp_exe *exe, uint64_t cgroup_id,
                        const struct msp_paths *paths)
 {
+    const char *container[MSP_PATHS_CTR];
+
     put_text(line, "exe_name", exe_name, MSP_NAME_BYTES);
     put_word(line, "exe", msp_paths_exe(paths, exe));
     put_uint(line, "cgroup", cgroup_id);
     put_word(line, "cgroup_path", msp_paths_cgroup(paths, cgroup_id));
+    msp_paths_container(paths, cgroup_id, container);
+    for (int i = 0; i < MSP_PATHS_CTR; i++)
+        put_word(line, msp_paths_ctr_name[i], container[i]);
 }
 
 static void put_flags(struct line *line, uint32_t flags)

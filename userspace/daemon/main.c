@@ -26,6 +26,7 @@
 
 enum {
     FILES_WANTED = 262144,
+    CONTAINERS_BEATS = 10, /* between two looks at the registry */
     CGROUPS_BEATS = 5 /* heartbeats between two tries: they walk all cgroups */
 };
 
@@ -87,6 +88,8 @@ static void on_heartbeat(void *data)
     if (++mspd->n_beats % CGROUPS_BEATS == 0 &&
         msp_iter_cgroups_left(&mspd->loader) < 0)
         msp_log(MSP_LOG_WARN, "cgroups.rows", "why", mspd->loader.why, NULL);
+    if (mspd->n_beats % CONTAINERS_BEATS == 0)
+        msp_containers_sweep(&mspd->containers);
     (void)msp_timer_set(&mspd->heartbeat, MSP_HEARTBEAT_MS);
 }
 
@@ -103,6 +106,23 @@ static void on_event(void *data, const struct msp_event *event)
     struct mspd *mspd = data;
 
     msp_connlog_connect(&mspd->log, event);
+}
+
+static void on_gone(void *data, uint64_t cgroup_id)
+{
+    struct mspd *mspd = data;
+
+    msp_containers_gone(&mspd->containers, cgroup_id);
+}
+
+static const struct msp_ctr_record *container_of_cgroup(void *data,
+                                                        uint64_t cgroup_id)
+{
+    struct mspd *mspd = data;
+    const struct msp_container_entry *entry =
+        msp_containers_find(&mspd->containers, cgroup_id);
+
+    return entry ? &entry->record : NULL;
 }
 
 static const char *path_of_exe(void *data, const struct msp_exe *exe)
@@ -215,6 +235,9 @@ static int go_live(struct mspd *mspd)
     r = mspd_start_listeners(mspd);
     if (r < 0)
         return failed("start.listeners", r, "");
+    r = mspd_containers_go(mspd);
+    if (r < 0)
+        return r;
     r = msp_ctl_open(&mspd->ctl, mspd->loop, mspd->dirs.run_fd, mspd_command,
                      mspd);
     if (r < 0)
@@ -254,7 +277,7 @@ static int start_bpf(struct mspd *mspd, const struct service_user *proxy,
                              (mspd->opts.is_raw_denied ? MSP_LSM_DENY_RAW : 0u),
                          &mspd->lsm);
     if (r == 0)
-        r = msp_events_open(&mspd->loader, on_event, mspd);
+        r = msp_events_open(&mspd->loader, on_event, on_gone, mspd);
     if (r < 0)
         return failed("start.bpf", r, mspd->loader.why);
     if (mspd->loader.is_leftover)
@@ -324,11 +347,13 @@ static int start_privileged(struct mspd *mspd, struct service_user *proxy,
 
 static int start(struct mspd *mspd)
 {
+    static const char *const users[] = {"passwd", "group", NULL};
     struct service_user proxy, keeper;
     struct msp_policy_parts parts = {
         .loader = &mspd->loader,
         .names = &mspd->names,
         .opens = &mspd->netns.opens,
+        .containers = &mspd->containers,
     };
     int r;
 
@@ -344,10 +369,15 @@ static int start(struct mspd *mspd)
     if (r < 0)
         return failed("start.log", r, mspd->opts.log_dir);
     mspd->cgpaths.loader = &mspd->loader;
-    mspd->paths = (struct msp_paths){
-        .data = mspd, .exe = path_of_exe, .cgroup = path_of_cgroup};
+    mspd->paths = (struct msp_paths){.data = mspd,
+                                     .exe = path_of_exe,
+                                     .cgroup = path_of_cgroup,
+                                     .container = container_of_cgroup};
     mspd->log.paths = &mspd->paths;
     r = start_bpf(mspd, &proxy, &keeper);
+    if (r < 0)
+        return r;
+    r = mspd_containers_start(mspd);
     if (r < 0)
         return r;
     msp_names_init(&mspd->names, mspd->loop, &mspd->keeper);
@@ -361,8 +391,8 @@ static int start(struct mspd *mspd)
         return failed("start.netns", r, "mspd-netns does not listen");
     (void)mspd_start_keeper(mspd, keeper.uid, keeper.gid);
     mspd_init_proxy(mspd, proxy.uid, proxy.gid);
-    r = msp_watch_open(&mspd->watch, mspd->loop, "/etc", on_users_changed,
-                       mspd);
+    r = msp_watch_open(&mspd->watch, mspd->loop, "/etc", users,
+                       on_users_changed, mspd);
     if (r < 0)
         return failed("start.watch", r, "/etc");
     r = msp_policy_restore(&mspd->policy, on_restored, mspd);
@@ -387,9 +417,11 @@ static void stop(struct mspd *mspd, int code)
         msp_timer_stop(&mspd->key_wait);
     msp_ctl_done(&mspd->ctl);
     msp_watch_done(&mspd->watch);
+    msp_watch_done(&mspd->spool);
     msp_uplinks_done(&mspd->uplinks);
     msp_coexist_done(&mspd->coexist);
     msp_policy_done(&mspd->policy);
+    msp_containers_done(&mspd->containers);
     msp_names_done(&mspd->names);
     msp_child_done(&mspd->proxy);
     msp_child_done(&mspd->keeper);
@@ -406,6 +438,7 @@ static void stop(struct mspd *mspd, int code)
     }
     msp_loop_free(mspd->loop);
     msp_closep(&mspd->cgroup.fd);
+    msp_closep(&mspd->cgroup.mount_fd);
     msp_dirs_done(&mspd->dirs);
 }
 
@@ -423,7 +456,7 @@ static void raise_files(void)
 int main(int argc, char **argv)
 {
     static struct mspd mspd = {
-        .cgroup.fd = -1,
+        .cgroup = {.fd = -1, .mount_fd = -1},
         .key_fd = -1,
         .dirs = {-1, -1, -1, -1, -1, -1},
         .log.fd = -1,

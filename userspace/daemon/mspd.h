@@ -10,6 +10,7 @@
 #include "daemon/child.h"
 #include "daemon/coexist.h"
 #include "daemon/connlog.h"
+#include "daemon/containers.h"
 #include "daemon/ctl.h"
 #include "daemon/dirs.h"
 #include "daemon/listeners.h"
@@ -62,6 +63,8 @@ struct mspd {
     struct msp_paths paths; /* for the log and the audit */
     struct msp_ctl ctl;
     struct msp_watch watch;
+    struct msp_containers containers;
+    struct msp_watch spool;
     struct msp_coexist coexist;
     struct msp_uplinks uplinks;
     struct msp_timer heartbeat;
@@ -139,6 +142,21 @@ size_t mspd_guard_roleless(struct mspd *mspd,
 /* Fields of status, items of status. */
 void mspd_guard_report(struct mspd *mspd, struct msp_rec *rec);
 void mspd_guard_report_refused(struct mspd *mspd, struct msp_rec *rec);
+
+/* --- ctrcommands.c: containers ------------------------------------------- */
+
+/* Before the policy: opens the registry and takes up what is known.
+ * @return 0; negative errno, which was logged */
+int mspd_containers_start(struct mspd *mspd);
+/* Listeners can be made: reads the spool, now and whenever a file comes.
+ * @return 0; negative errno, which was logged */
+int mspd_containers_go(struct mspd *mspd);
+/* One of the four requests. */
+void mspd_containers_command(struct mspd *mspd, struct msp_ctl_client *client,
+                             enum msp_ctl_type type, const char *payload,
+                             size_t len);
+/* Fields of status. */
+void mspd_containers_report(const struct mspd *mspd, struct msp_rec *rec);
 
 /* --- commands.c, report.c ----------------------------------------------- */
 

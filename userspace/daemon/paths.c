@@ -13,6 +13,26 @@ const char *msp_paths_exe(const struct msp_paths *paths,
     return path ? path : MSP_PATH_NONE;
 }
 
+const char *const msp_paths_ctr_name[MSP_PATHS_CTR] = {
+    "container_id", "container_name", "image", "pod_namespace", "pod"};
+
+void msp_paths_container(const struct msp_paths *paths, uint64_t cgroup_id,
+                         const char *ret_text[MSP_PATHS_CTR])
+{
+    static const enum msp_ctr_text which[MSP_PATHS_CTR] = {
+        MSP_CTR_ID, MSP_CTR_NAME, MSP_CTR_IMAGE, MSP_CTR_POD_NAMESPACE,
+        MSP_CTR_POD_NAME};
+    const struct msp_ctr_record *record = NULL;
+
+    if (paths && paths->container && cgroup_id)
+        record = paths->container(paths->data, cgroup_id);
+    for (int i = 0; i < MSP_PATHS_CTR; i++) {
+        const char *text = record ? record->text[which[i]] : NULL;
+
+        ret_text[i] = text ? text : MSP_PATH_NONE;
+    }
+}
+
 const char *msp_paths_cgroup(const struct msp_paths *paths, uint64_t cgroup_id)
 {
     const char *path = NULL;

@@ -10,6 +10,8 @@
 
 #include <msp/abi.h>
 
+#include "daemon/ctrrecord.h"
+
 /* What stands for a path that is not known. */
 #define MSP_PATH_NONE "-"
 
@@ -22,9 +24,24 @@ struct msp_paths {
     /* The path of a cgroup below the v2 root, begun by "/"; valid until the
      * next call. NULL: it is gone. */
     const char *(*cgroup)(void *data, uint64_t cgroup_id);
+    /* What is registered of the container a cgroup is in; valid until the next
+     * registration. NULL: it is in none. */
+    const struct msp_ctr_record *(*container)(void *data, uint64_t cgroup_id);
 };
 
 /* @param paths NULL = none known @return never NULL; MSP_PATH_NONE */
 const char *msp_paths_exe(const struct msp_paths *paths,
                           const struct msp_exe *exe);
+
+/*
+ * What a line shows of a container: names of fields, and texts.
+ * @param ret_text [MSP_PATHS_CTR], never NULL; MSP_PATH_NONE
+ */
+enum {
+    MSP_PATHS_CTR = 5
+};
+
+extern const char *const msp_paths_ctr_name[MSP_PATHS_CTR];
+void msp_paths_container(const struct msp_paths *paths, uint64_t cgroup_id,
+                         const char *ret_text[MSP_PATHS_CTR]);
 const char *msp_paths_cgroup(const struct msp_paths *paths, uint64_t cgroup_id);

@@ -139,6 +139,7 @@ static void forget_live(struct msp_policy *policy)
     msp_rows_done(&policy->rows);
     msp_targets_done(&policy->targets);
     msp_exe_rows_done(&policy->exe_rows);
+    msp_containers_forget(policy->containers);
     policy->is_live_known = false;
 }
 
@@ -151,8 +152,8 @@ static bool is_same_selectors(const struct msp_policy *policy,
     if (policy->live.bytes)
         return msp_selectors_equal(&policy->live.image, image);
     /* an image nobody knows: equal only if neither asks for any */
-    return !(flags &
-             (MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM | MSP_SLOT_CGROUP_DIM)) &&
+    return !(flags & (MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM |
+                      MSP_SLOT_CGROUP_DIM | MSP_SLOT_CONTAINER_DIM)) &&
            !msp_selectors_any(image);
 }
 
@@ -162,12 +163,15 @@ static int apply_now(struct msp_policy_job *job, struct msp_rows *rows,
 {
     struct msp_policy *policy = job->policy;
     msp_cleanup(msp_exe_rows_done) struct msp_exe_rows exes = {0};
+    msp_cleanup(msp_ctr_rows_done) struct msp_ctr_rows ctrs = {0};
+    msp_cleanup(msp_ctr_match_done) struct msp_ctr_match match = {0};
     uint32_t flags = slot_flags(job);
     uint32_t live_flags = msp_tables_live(policy->loader).flags;
     struct msp_apply how = {
         .image = &job->held.image,
         .rows = rows,
         .exes = &exes,
+        .ctrs = &ctrs,
         .flags = flags,
         .is_same_identities = policy->is_live_known &&
                               msp_rows_equal(rows, &policy->rows) &&
@@ -179,6 +183,10 @@ static int apply_now(struct msp_policy_job *job, struct msp_rows *rows,
 
     if (r < 0)
         return msp_loader_fail(policy->loader, r, "rows of files");
+    r = msp_containers_rows(policy->containers, &job->held.image, &match,
+                            &ctrs);
+    if (r < 0)
+        return msp_loader_fail(policy->loader, r, "rows of containers");
     r = msp_tables_apply(policy->loader, &how);
     if (r < 0)
         return r;
@@ -189,6 +197,7 @@ static int apply_now(struct msp_policy_job *job, struct msp_rows *rows,
     policy->targets = *targets;
     policy->exe_rows = exes;
     policy->is_live_known = true;
+    msp_containers_take(policy->containers, &match);
     exes = (struct msp_exe_rows){0};
     job->held = (struct msp_held){0};
     *rows = (struct msp_rows){0};
@@ -469,6 +478,21 @@ static void read_stored(struct msp_policy *policy, struct msp_held *ret)
                 NULL);
 }
 
+/* Its image is known, so its containers' rows can be. */
+static void recall_containers(struct msp_policy *policy)
+{
+    struct msp_ctr_match match = {0};
+    int r = msp_ctr_match_init(&policy->live.image, &match);
+
+    if (r < 0) {
+        /* fail closed: containers that come get no rights */
+        msp_log_errno(MSP_LOG_ERR, "policy.containers", r);
+        return;
+    }
+    msp_containers_take(policy->containers, &match);
+    msp_containers_rewrite(policy->containers);
+}
+
 /* A slot of an earlier mspd is live: leave it, know its image if it is ours. */
 static void take_over(struct msp_policy *policy, struct msp_held *stored,
                       const struct msp_slot_meta *live, msp_policy_fn fn,
@@ -499,6 +523,7 @@ static void take_over(struct msp_policy *policy, struct msp_held *stored,
         if (r < 0)
             /* fail closed: the rows stay, files that change get none */
             msp_log_errno(MSP_LOG_ERR, "policy.files", r);
+        recall_containers(policy);
     }
     plan_sweep(policy);
     fn(data, &result);
@@ -539,6 +564,7 @@ int msp_policy_init(struct msp_policy *policy,
         .loader = parts->loader,
         .names = parts->names,
         .opens = parts->opens,
+        .containers = parts->containers,
         .state_fd = parts->state_fd,
         .is_bootstrap_deny = is_bootstrap_deny,
     };

@@ -14,6 +14,7 @@
 #include <msp/ctl.h>
 #include <msp/image.h>
 
+#include "daemon/containers.h"
 #include "daemon/exes.h"
 #include "daemon/names.h"
 #include "daemon/opens.h"
@@ -42,10 +43,11 @@ typedef void (*msp_policy_fn)(void *data, const struct msp_push_result *result);
 struct msp_policy_job;
 
 struct msp_policy {
-    struct msp_loader *loader; /* borrowed */
-    struct msp_names *names;   /* borrowed */
-    struct msp_opens *opens;   /* borrowed */
-    int state_fd;              /* borrowed */
+    struct msp_loader *loader;         /* borrowed */
+    struct msp_names *names;           /* borrowed */
+    struct msp_opens *opens;           /* borrowed */
+    struct msp_containers *containers; /* borrowed */
+    int state_fd;                      /* borrowed */
     bool is_bootstrap_deny;
     struct msp_held live;
     struct msp_rows rows; /* of the live policy, if is_live_known */
@@ -68,6 +70,7 @@ struct msp_policy_parts {
     struct msp_loader *loader;
     struct msp_names *names;
     struct msp_opens *opens;
+    struct msp_containers *containers;
     int state_fd;
 };
 

@@ -330,7 +330,7 @@ static void put_policy(const struct mspd *mspd, struct msp_rec *rec,
 
 /* Why the state is "degraded"; none = it is not. */
 struct reasons {
-    const char *text[28]; /* at least one for each question below */
+    const char *text[32]; /* at least one for each question below */
     size_t n;
 };
 
@@ -379,6 +379,10 @@ static void add_blind_reasons(struct reasons *reasons, const struct mspd *mspd)
         reasons->text[reasons->n++] =
             "too many cgroups (cgroups.without_row): no identity that names a "
             "cgroup or unit matches in those";
+    if (msp_containers_unfilled(&mspd->containers))
+        reasons->text[reasons->n++] =
+            "tables of containers are full (containers.without_row): no "
+            "identity of a container matches in those";
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons->text[reasons->n++] =
             "a device packets leave by has no guard (uplinks)";
@@ -493,6 +497,7 @@ enum msp_ctl_status mspd_report(struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "log.failed", mspd->log.n_failed);
     put_audit_size(mspd, rec);
     put_files(mspd, rec);
+    mspd_containers_report(mspd, rec);
     put_sweep(&mspd->coexist.found, rec);
     msp_rec_end(rec);
     for (size_t i = 0; i < reasons.n; i++) {
@@ -543,6 +548,7 @@ static void put_audit(void *data, const struct msp_audit_key *key,
 {
     struct audit *audit = data;
     struct msp_rec *rec = audit->rec;
+    const char *container[MSP_PATHS_CTR];
 
     msp_rec_str(rec, "_item", "audit");
     msp_rec_str(rec, "stage", msp_name_stage(key->stage));
@@ -564,6 +570,9 @@ static void put_audit(void *data, const struct msp_audit_key *key,
     msp_rec_uint(rec, "cgroup", key->cgroup_id);
     msp_rec_str(rec, "cgroup_path",
                 msp_paths_cgroup(audit->mspd->log.paths, key->cgroup_id));
+    msp_paths_container(audit->mspd->log.paths, key->cgroup_id, container);
+    for (int i = 0; i < MSP_PATHS_CTR; i++)
+        msp_rec_str(rec, msp_paths_ctr_name[i], container[i]);
     msp_rec_uint(rec, "netns", row->netns_cookie);
     msp_rec_bool(rec, "root", row->flags & MSP_MARK_ROOT);
     msp_rec_bool(rec, "container", row->flags & MSP_MARK_CONTAINER);

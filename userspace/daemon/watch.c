@@ -12,12 +12,18 @@ enum {
     READ_BYTES = 4096
 };
 
-static bool is_ours(const struct inotify_event *event)
+static bool is_ours(const struct msp_watch *watch,
+                    const struct inotify_event *event)
 {
     /* lost events: look, rather than miss one */
-    return event->mask & IN_Q_OVERFLOW ||
-           (event->len && (msp_streq(event->name, "passwd") ||
-                           msp_streq(event->name, "group")));
+    if (event->mask & IN_Q_OVERFLOW)
+        return true;
+    if (!watch->names)
+        return event->len && event->name[0] != '.';
+    for (size_t i = 0; event->len && watch->names[i]; i++)
+        if (msp_streq(event->name, watch->names[i]))
+            return true;
+    return false;
 }
 
 static void on_change(void *data, uint32_t events)
@@ -31,7 +37,7 @@ static void on_change(void *data, uint32_t events)
         for (ssize_t at = 0; at < n;) {
             const struct inotify_event *event = (const void *)(bytes + at);
 
-            if (is_ours(event))
+            if (is_ours(watch, event))
                 (void)msp_timer_set(&watch->settle, SETTLE_MS);
             at += (ssize_t)(sizeof(*event) + event->len);
         }
@@ -46,10 +52,12 @@ static void on_settled(void *data)
 }
 
 int msp_watch_open(struct msp_watch *watch, struct msp_loop *loop,
-                   const char *dir, void (*fn)(void *data), void *data)
+                   const char *dir, const char *const *names,
+                   void (*fn)(void *data), void *data)
 {
     msp_autoclose int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
+    watch->names = names;
     watch->fn = fn;
     watch->data = data;
     msp_timer_init(loop, &watch->settle, on_settled, watch);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Tells when /etc/passwd or /etc/group was replaced or written. */
+/* Tells when files of a directory were replaced or written. */
 #pragma once
 
 #include "base/loop.h"
@@ -7,12 +7,18 @@
 struct msp_watch {
     int fd;
     struct msp_source source;
-    struct msp_timer settle; /* several changes make one call */
+    struct msp_timer settle;  /* several changes make one call */
+    const char *const *names; /* borrowed; NULL: all but those with a dot */
     void (*fn)(void *data);
     void *data;
 };
 
-/* @return 0; negative errno */
+/*
+ * @param names of the files that matter, then NULL; or NULL: all of the
+ *        directory but those whose names begin with a dot
+ * @return 0; negative errno
+ */
 int msp_watch_open(struct msp_watch *watch, struct msp_loop *loop,
-                   const char *dir, void (*fn)(void *data), void *data);
+                   const char *dir, const char *const *names,
+                   void (*fn)(void *data), void *data);
 void msp_watch_done(struct msp_watch *watch);

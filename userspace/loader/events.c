@@ -11,22 +11,28 @@
 /* The consumer of the ring; one a process. */
 static struct {
     msp_event_fn fn;
+    msp_gone_fn gone;
     void *data;
 } consumer;
 
 static int on_record(void *ctx, void *record, size_t len)
 {
     (void)ctx;
-    if (len >= sizeof(struct msp_event))
+    if (len == sizeof(struct msp_gone))
+        consumer.gone(consumer.data,
+                      ((const struct msp_gone *)record)->cgroup_id);
+    else if (len >= sizeof(struct msp_event))
         consumer.fn(consumer.data, record);
     return 0;
 }
 
-int msp_events_open(struct msp_loader *loader, msp_event_fn fn, void *data)
+int msp_events_open(struct msp_loader *loader, msp_event_fn fn,
+                    msp_gone_fn gone, void *data)
 {
     int fd = msp_loader_map_fd(loader, "msp_ring");
 
     consumer.fn = fn;
+    consumer.gone = gone;
     consumer.data = data;
     loader->ring = ring_buffer__new(fd, on_record, NULL, NULL);
     if (!loader->ring)

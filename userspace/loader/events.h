@@ -12,10 +12,14 @@ typedef void (*msp_counter_fn)(void *data, const struct msp_counter_key *key,
 typedef void (*msp_listener_fn)(void *data, uint64_t cookie,
                                 const struct msp_netns *netns);
 
-/* Opens the ring. @return 0; negative errno, `why` set */
-int msp_events_open(struct msp_loader *loader, msp_event_fn fn, void *data);
+/* @param id of the top cgroup of a container, which has gone */
+typedef void (*msp_gone_fn)(void *data, uint64_t id);
 
-/* Calls the function of msp_events_open for what is there; never waits. */
+/* Opens the ring. @return 0; negative errno, `why` set */
+int msp_events_open(struct msp_loader *loader, msp_event_fn fn,
+                    msp_gone_fn gone, void *data);
+
+/* Calls the functions of msp_events_open for what is there; never waits. */
 int msp_events_drain(struct msp_loader *loader);
 
 struct msp_audit_size {

@@ -74,6 +74,7 @@ static void add_identities(const struct build *build,
         const struct msp_image_identity *identity = &image->identities[i];
 
         if (!(identity->flags & MSP_ID_EXE) || identity->exe != found->path ||
+            identity->n_demands || /* its path is one in a container's root */
             msp_rows_is_dead(identity,
                              build->resolved ? &build->resolved[i] : NULL))
             continue;

@@ -92,6 +92,16 @@ int msp_iter_cgroups_left(struct msp_loader *loader)
     return msp_iter_cgroups(loader);
 }
 
+int msp_iter_containers(struct msp_loader *loader, uint64_t cgroup_id,
+                        uint64_t *ret_left)
+{
+    union bpf_iter_link_info info = {
+        .cgroup = {.order = BPF_CGROUP_ITER_DESCENDANTS_PRE,
+                   .cgroup_id = cgroup_id}};
+
+    return run(loader, loader->skel->progs.msp_it_ctr, &info, ret_left);
+}
+
 /*
  * Runs one for what it writes.
  * @param size of one record

@@ -54,6 +54,15 @@ int msp_iter_cgroups(struct msp_loader *loader);
 int msp_iter_cgroups_left(struct msp_loader *loader);
 
 /*
+ * Brings one cgroup and those below it into line with the containers that are
+ * registered. No cgroup comes or goes meanwhile.
+ * @param cgroup_id 0: all there are @param ret_left rows without room
+ * @return 0; -ENOENT it is gone; negative errno, `why` set
+ */
+int msp_iter_containers(struct msp_loader *loader, uint64_t cgroup_id,
+                        uint64_t *ret_left);
+
+/*
  * Path of a cgroup below the v2 root, "/" for the root itself.
  * @param size of `ret`, which gets a NUL
  * @return 0; -ENOENT there is none of that id; -ENAMETOOLONG; negative errno

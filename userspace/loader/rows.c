@@ -63,6 +63,7 @@ static const uint32_t other_dims[MSP_DIM_COUNT] = {
     [MSP_DIM_EXE] = MSP_ID_EXE,
     [MSP_DIM_PROCESS] = MSP_ID_PROCESS,
     [MSP_DIM_CGROUP] = MSP_ID_CGROUP | MSP_ID_UNIT,
+    [MSP_DIM_CONTAINER] = MSP_ID_CONTAINER | MSP_ID_POD,
 };
 
 static void add_wild(struct msp_rows *rows, uint32_t bit, uint32_t flags)

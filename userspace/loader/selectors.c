@@ -7,7 +7,7 @@
 
 enum {
     OURS = MSP_ID_EXE | MSP_ID_PROCESS | MSP_ID_CGROUP | MSP_ID_UNIT |
-           MSP_ID_SHA256 | MSP_ID_NOBODY
+           MSP_ID_SHA256 | MSP_ID_CONTAINER | MSP_ID_POD | MSP_ID_NOBODY
 };
 
 /* Of the identity of a number; one that is not there demands nothing. */
@@ -21,6 +21,25 @@ static bool is_same_text(const struct msp_image *a, uint32_t a_off,
                          const struct msp_image *b, uint32_t b_off)
 {
     return msp_streq(msp_image_string(a, a_off), msp_image_string(b, b_off));
+}
+
+/* Both sorted. */
+static bool is_same_demands(const struct msp_image *a,
+                            const struct msp_image_identity *left,
+                            const struct msp_image *b,
+                            const struct msp_image_identity *right)
+{
+    if (left->n_demands != right->n_demands)
+        return false;
+    for (uint32_t i = 0; i < left->n_demands; i++) {
+        const struct msp_image_demand *x = &a->demands[left->first_demand + i];
+        const struct msp_image_demand *y = &b->demands[right->first_demand + i];
+
+        if (x->kind != y->kind || !is_same_text(a, x->key_off, b, y->key_off) ||
+            !is_same_text(a, x->value_off, b, y->value_off))
+            return false;
+    }
+    return true;
 }
 
 static bool is_same(const struct msp_image *a, const struct msp_image *b,
@@ -42,8 +61,10 @@ static bool is_same(const struct msp_image *a, const struct msp_image *b,
     if (flags & MSP_ID_CGROUP &&
         !is_same_text(a, left->cgroup_off, b, right->cgroup_off))
         return false;
-    return !(flags & MSP_ID_UNIT) ||
-           is_same_text(a, left->unit_off, b, right->unit_off);
+    if (flags & MSP_ID_UNIT &&
+        !is_same_text(a, left->unit_off, b, right->unit_off))
+        return false;
+    return is_same_demands(a, left, b, right);
 }
 
 bool msp_selectors_equal(const struct msp_image *a, const struct msp_image *b)

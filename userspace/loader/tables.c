@@ -33,7 +33,7 @@ struct sha_row {
 };
 
 enum {
-    TABLES = 18
+    TABLES = 19
 };
 
 /* Everything of one apply; names are copied into fixed records. */
@@ -189,6 +189,26 @@ static struct table cgroup_table(const struct msp_image *image)
     };
 }
 
+/* Containers: mspd follows their registrations. */
+static struct table ctr_table(const struct msp_image *image,
+                              const struct msp_ctr_rows *ctrs)
+{
+    struct table table = {
+        .outer = "msp_ctr_ids",
+        .template = "msp_t_ctr",
+        .room = image->n[MSP_SEC_DEMANDS] ? MSP_CONTAINERS_MAX : 1,
+    };
+
+    if (ctrs && ctrs->n && image->n[MSP_SEC_DEMANDS]) {
+        table.keys = ctrs->top;
+        table.key_stride = sizeof(*ctrs->top);
+        table.values = ctrs->row;
+        table.value_stride = sizeof(*ctrs->row);
+        table.n = (uint32_t)ctrs->n;
+    }
+    return table;
+}
+
 static void plan(struct job *job, const struct msp_apply *apply)
 {
     const struct msp_image *image = apply->image;
@@ -228,6 +248,7 @@ static void plan(struct job *job, const struct msp_apply *apply)
         array_table("msp_cg_states", "msp_t_cg_state", image->cg_states,
                     sizeof(struct msp_cg_state), n[MSP_SEC_CG_STATES]),
         cgroup_table(image),
+        ctr_table(image, apply->ctrs),
     };
 
     memcpy(job->table, tables, sizeof(tables));
@@ -384,7 +405,8 @@ static uint32_t dims_of(const struct msp_apply *apply)
     return (apply->rows->dim[MSP_DIM_GROUP].n ? MSP_SLOT_GROUP_DIM : 0) |
            (n[MSP_SEC_EXES] ? MSP_SLOT_EXE_DIM : 0) |
            (n[MSP_SEC_PROCESSES] ? MSP_SLOT_PROCESS_DIM : 0) |
-           (n[MSP_SEC_CG_STATES] ? MSP_SLOT_CGROUP_DIM : 0);
+           (n[MSP_SEC_CG_STATES] ? MSP_SLOT_CGROUP_DIM : 0) |
+           (n[MSP_SEC_DEMANDS] ? MSP_SLOT_CONTAINER_DIM : 0);
 }
 
 static void publish_slot(struct job *job, const struct msp_apply *apply,

@@ -8,6 +8,7 @@
 
 #include <msp/image.h>
 
+#include "loader/ctrlive.h"
 #include "loader/exerows.h"
 #include "loader/load.h"
 #include "loader/rows.h"
@@ -15,12 +16,13 @@
 /* Flags of a slot that follow from its image: dimensions, few addresses. */
 #define MSP_SLOT_FOUND                                              \
     (MSP_SLOT_GROUP_DIM | MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM | \
-     MSP_SLOT_CGROUP_DIM | MSP_SLOT_FEW)
+     MSP_SLOT_CGROUP_DIM | MSP_SLOT_FEW | MSP_SLOT_CONTAINER_DIM)
 
 struct msp_apply {
     const struct msp_image *image;
     const struct msp_rows *rows;
     const struct msp_exe_rows *exes; /* NULL: no file has a row */
+    const struct msp_ctr_rows *ctrs; /* NULL: no container has a row */
     uint32_t flags; /* MSP_SLOT_BOOTSTRAP*; MSP_SLOT_FOUND are added here */
     bool is_same_identities; /* keep the live identity epoch */
 };

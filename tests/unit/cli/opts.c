@@ -157,6 +157,44 @@ static void refuses(void **state)
     }
 }
 
+static void what_follows_two_dashes_is_the_runtimes(void **state)
+{
+    static const char *const args[] = {"oci-runtime", "--runtime", "/x",
+                                       "--",          "--json",    "--",
+                                       "--help",      "-b",        NULL};
+    static const char *const other[] = {"status", "--", "--json", NULL};
+    struct parsed p = parse(args);
+
+    (void)state;
+    assert_ok(p.r);
+    assert_false(p.cli.is_json);
+    assert_false(p.cli.is_help);
+    assert_int_equal(p.cli.n_rest, 4);
+    assert_string_equal(p.cli.rest[0], "--json");
+    assert_string_equal(p.cli.rest[1], "--");
+    assert_string_equal(p.cli.rest[3], "-b");
+    assert_null(p.cli.rest[4]);
+    free(p.said);
+    p = parse(other);
+    assert_errno(p.r, EINVAL); /* not of other verbs */
+    free(p.said);
+}
+
+static void a_list_option_keeps_all_its_values(void **state)
+{
+    static const char *const args[] = {"container",  "add",  "--label", "a=1",
+                                       "--label=b=", "--id", "x",       NULL};
+    struct parsed p = parse(args);
+
+    (void)state;
+    assert_ok(p.r);
+    assert_int_equal(p.cli.container.label.n, 2);
+    assert_string_equal(p.cli.container.label.label[0], "a=1");
+    assert_string_equal(p.cli.container.label.label[1], "b=");
+    assert_string_equal(p.cli.container.id, "x");
+    free(p.said);
+}
+
 static void an_error_is_an_object_wherever_json_stands(void **state)
 {
     static const struct {
@@ -260,6 +298,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts),
         cmocka_unit_test(refuses),
+        cmocka_unit_test(what_follows_two_dashes_is_the_runtimes),
+        cmocka_unit_test(a_list_option_keeps_all_its_values),
         cmocka_unit_test(an_error_is_an_object_wherever_json_stands),
         cmocka_unit_test(help_of_an_object_lists_its_verbs),
         cmocka_unit_test(help_names_every_verb_and_option),

@@ -11,6 +11,10 @@ static const struct msp_out_view some = {
     .list = "audit", .columns = two_columns, .empty = "nothing yet"};
 static const struct msp_out_view all = {.list = "audit", .empty = "none"};
 
+static const char *const two_arrays[] = {"label", "p.label", NULL};
+static const struct msp_out_view arrays = {.list = "audit",
+                                           .arrays = two_arrays};
+
 enum how {
     TEXT,
     JSON
@@ -57,6 +61,16 @@ static const struct {
      "ua=1\nuab=2\nuab.=3\n\n", NULL},
     {"a longer name is another member", JSON, NULL, "ua=1\nuab=2\n\n",
      "{\"schema\":1,\"result\":\"ok\",\"a\":1,\"ab\":2}\n"},
+    {"texts of one name in an item are an array", JSON, NULL,
+     "\ns_item=c\nsx=1\nslabel=a=1\nslabels=z\nslabel=b=2\n\n",
+     "{\"schema\":1,\"result\":\"ok\",\"c\":[{\"x\":\"1\",\"label\":["
+     "\"a=1\",\"b=2\"],\"labels\":\"z\"}]}\n"},
+    {"an array of the view is one also if alone", JSON, &arrays,
+     "\ns_item=audit\nslabel=a\nsp.label=b\nsp.n=c\n\n",
+     "{\"schema\":1,\"result\":\"ok\",\"audit\":[{\"label\":[\"a\"],"
+     "\"p\":{\"label\":[\"b\"],\"n\":\"c\"}}]}\n"},
+    {"a number of one name twice in an item", JSON, NULL,
+     "\ns_item=c\nux=1\nux=2\n\n", NULL},
     {"list items are one array", JSON, NULL,
      "un=2\n\ns_item=audit\nua.b=1\n\ns_item=audit\nua.b=2\n\n",
      "{\"schema\":1,\"result\":\"ok\",\"n\":2,\"audit\":[{\"a\":{\"b\":1}},"

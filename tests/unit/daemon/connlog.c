@@ -23,8 +23,20 @@ static const char *cgroup_path(void *data, uint64_t id)
     return id == 12 ? "/a.slice/b" : NULL;
 }
 
+static const struct msp_ctr_record *container(void *data, uint64_t id)
+{
+    static const struct msp_ctr_record record = {
+        .text = {[MSP_CTR_CGROUP] = "/a.slice/b",
+                 [MSP_CTR_ID] = "0123",
+                 [MSP_CTR_NAME] = "we\"b\n",
+                 [MSP_CTR_POD_NAME] = "web-0"}};
+
+    (void)data;
+    return id == 12 ? &record : NULL;
+}
+
 static char curl[] = "/usr/bin/curl";
-static const struct msp_paths paths = {curl, exe_path, cgroup_path};
+static const struct msp_paths paths = {curl, exe_path, cgroup_path, container};
 
 static void connect_line_says_who_and_why(void **state)
 {
@@ -55,6 +67,9 @@ static void connect_line_says_who_and_why(void **state)
                 "\"addr\":\"169.254.169.254\",\"port\":80,\"uid\":1000,"
                 "\"pid\":42,\"exe_name\":\"curl\",\"exe\":\"/usr/bin/curl\","
                 "\"cgroup\":12,\"cgroup_path\":\"/a.slice/b\","
+                "\"container_id\":\"0123\","
+                "\"container_name\":\"we\\\"b\\u000a\",\"image\":\"-\","
+                "\"pod_namespace\":\"-\",\"pod\":\"web-0\","
                 "\"netns\":4101,"
                 "\"root\":false,\"container\":true,\"generation\":3,"
                 "\"dropped\":5}\n");
@@ -133,19 +148,37 @@ static const char *any_cgroup(void *data, uint64_t id)
 
 static void what_the_kernel_did_not_know_has_no_path(void **state)
 {
-    const struct msp_paths any = {curl, any_exe, any_cgroup};
+    const struct msp_paths any = {curl, any_exe, any_cgroup, NULL};
     const struct msp_child_log record = {.exe_name = "-"};
 
     (void)state;
     expect_request(&record, &any,
                    "\"exe_name\":\"-\",\"exe\":\"-\","
-                   "\"cgroup\":0,\"cgroup_path\":\"-\",");
+                   "\"cgroup\":0,\"cgroup_path\":\"-\","
+                   "\"container_id\":\"-\",\"container_name\":\"-\","
+                   "\"image\":\"-\",\"pod_namespace\":\"-\",\"pod\":\"-\",");
+}
+
+/* Texts as long as they may be, each byte to be escaped. */
+static const struct msp_ctr_record *any_container(void *data, uint64_t id)
+{
+    static char text[MSP_CONTAINER_TEXT_BYTES],
+        image[MSP_CONTAINER_IMAGE_BYTES];
+    static struct msp_ctr_record record;
+
+    (void)data;
+    (void)id;
+    memset(text, 0x01, sizeof(text) - 1);
+    memset(image, 0x01, sizeof(image) - 1);
+    for (int i = 0; i < MSP_CTR_TEXT_COUNT; i++)
+        record.text[i] = i == MSP_CTR_IMAGE ? image : text;
+    return &record;
 }
 
 static void the_longest_paths_fit_a_line(void **state)
 {
     static char path[4096], escaped[6 * 4096 + 32];
-    const struct msp_paths longest = {path, any_exe, any_cgroup};
+    const struct msp_paths longest = {path, any_exe, any_cgroup, any_container};
     struct msp_child_log record = {0};
     size_t at = 0;
 

@@ -5,7 +5,7 @@
 
 enum {
     PATHS = 3,
-    IDENTITIES = 6
+    IDENTITIES = 7
 };
 
 #define HASH_A             \
@@ -19,7 +19,8 @@ enum {
 
 /*
  * 0: any file; 1: path 0; 2: path 0 with contents A; 3: path 1;
- * 4: path 1 and an unknown user; 5: path 2 with contents B.
+ * 4: path 1 and an unknown user; 5: path 2 with contents B; 6: path 0 of a
+ * container, which is no file of the host's.
  */
 static const struct msp_image_identity identities[IDENTITIES] = {
     {.flags = MSP_ID_UID},
@@ -28,6 +29,7 @@ static const struct msp_image_identity identities[IDENTITIES] = {
     {.flags = MSP_ID_EXE, .exe = 1},
     {.flags = MSP_ID_EXE | MSP_ID_USER, .exe = 1},
     {.flags = MSP_ID_EXE | MSP_ID_SHA256, .exe = 2, .sha256 = HASH_B},
+    {.flags = MSP_ID_EXE | MSP_ID_POD, .exe = 0, .n_demands = 1},
 };
 static const struct msp_resolved resolved[IDENTITIES];
 static const struct msp_idset wild = {.word = {1}};

@@ -253,17 +253,20 @@ static void who_demands_none_is_in_the_wildcard_row(void **state)
         {MSP_ID_UNIT, 0, 0, {0}},
         {MSP_ID_USER, 0, 0, {0}},                /* unknown: nobody */
         {MSP_ID_UID | MSP_ID_NOBODY, 1, 0, {0}}, /* nobody */
+        {MSP_ID_CONTAINER, 0, 0, {0}},
+        {MSP_ID_POD | MSP_ID_CONTAINER, 0, 0, {0}},
     };
     msp_cleanup(msp_rows_done) struct msp_rows built =
         build(rows, ARRAY_SIZE(rows));
 
     (void)state;
-    assert_int_equal(built.wild[MSP_DIM_EXE].word[0], 0x39);
-    assert_int_equal(built.wild[MSP_DIM_PROCESS].word[0], 0x37);
-    assert_int_equal(built.wild[MSP_DIM_CGROUP].word[0], 0xf);
-    assert_int_equal(built.wild[MSP_DIM_UID].word[0], 0x3e);
+    assert_int_equal(built.wild[MSP_DIM_EXE].word[0], 0x339);
+    assert_int_equal(built.wild[MSP_DIM_PROCESS].word[0], 0x337);
+    assert_int_equal(built.wild[MSP_DIM_CGROUP].word[0], 0x30f);
+    assert_int_equal(built.wild[MSP_DIM_CONTAINER].word[0], 0x3f);
+    assert_int_equal(built.wild[MSP_DIM_UID].word[0], 0x33e);
     assert_int_equal(built.dim[MSP_DIM_UID].n, 1);
-    assert_int_equal(built.dim[MSP_DIM_UID].row[0].set.word[0], 0x3f);
+    assert_int_equal(built.dim[MSP_DIM_UID].row[0].set.word[0], 0x33f);
 }
 
 int main(void)

@@ -115,6 +115,44 @@ static void equal_demands_the_same(void **state)
     }
 }
 
+static void equal_demands_on_containers(void **state)
+{
+    static const struct msp_image_demand
+        one[] = {{MSP_DEMAND_POD_NAME, 0, A}, {MSP_DEMAND_POD_LABEL, A, B}},
+        same[] = {{MSP_DEMAND_POD_NAME, 0, A_AGAIN},
+                  {MSP_DEMAND_POD_LABEL, A_AGAIN, B}},
+        key[] = {{MSP_DEMAND_POD_NAME, 0, A}, {MSP_DEMAND_POD_LABEL, B, B}},
+        value[] = {{MSP_DEMAND_POD_NAME, 0, A}, {MSP_DEMAND_POD_LABEL, A, A}},
+        kind[] = {{MSP_DEMAND_POD_ACCOUNT, 0, A}, {MSP_DEMAND_POD_LABEL, A, B}};
+
+    static const struct {
+        const struct msp_image_demand *demand;
+        uint32_t n;
+        bool is_equal;
+    } others[] = {{same, 2, true},
+                  {key, 2, false},
+                  {value, 2, false},
+                  {kind, 2, false},
+                  {same, 1, false}};
+    struct side a = {{.flags = MSP_ID_POD, .n_demands = 2}, 0, 1};
+    struct msp_image_exe exe;
+    struct msp_image left = image_of(&a, &exe);
+
+    (void)state;
+    left.demands = one;
+    left.n[MSP_SEC_DEMANDS] = 2;
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        struct side b = {{.flags = MSP_ID_POD, .n_demands = others[i].n}, 0, 1};
+        struct msp_image right = image_of(&b, &exe);
+
+        right.demands = others[i].demand;
+        right.n[MSP_SEC_DEMANDS] = others[i].n;
+        if (msp_selectors_equal(&left, &right) != others[i].is_equal ||
+            msp_selectors_equal(&right, &left) != others[i].is_equal)
+            fail_msg("case %zu", i);
+    }
+}
+
 static void any_is_told_from_ids_alone(void **state)
 {
     static const struct side uid = {{.flags = MSP_ID_UID}, 0, 1};
@@ -133,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_demands_the_same),
+        cmocka_unit_test(equal_demands_on_containers),
         cmocka_unit_test(any_is_told_from_ids_alone),
     };
 

@@ -48,12 +48,13 @@ static void image_rows_have_fixed_sizes(void **state)
     assert_int_equal(sizeof(struct msp_image_header) % 8, 0);
     assert_int_equal(sizeof(struct msp_image_endpoint), 312);
     assert_int_equal(sizeof(struct msp_image_prefix), 28);
-    assert_int_equal(sizeof(struct msp_image_identity), 72);
+    assert_int_equal(sizeof(struct msp_image_identity), 80);
     assert_int_equal(sizeof(struct msp_image_privilege), 8);
     assert_int_equal(sizeof(struct msp_image_path), 272);
     assert_int_equal(sizeof(struct msp_image_exe), 8);
     assert_int_equal(sizeof(struct msp_image_process), 192);
     assert_int_equal(sizeof(struct msp_image_cg_edge), 136);
+    assert_int_equal(sizeof(struct msp_image_demand), 12);
 }
 
 static void magic_reads_as_text_in_a_little_endian_image(void **state)

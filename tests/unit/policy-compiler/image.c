@@ -74,6 +74,14 @@ static void walk_rows(const struct msp_image *view, volatile uint64_t *sum)
         *sum += strlen(edge->key.name) + view->cg_states[edge->to.state].set +
                 view->cg_states[edge->key.state].set;
     }
+    for (uint32_t i = 0; i < view->n[MSP_SEC_IDENTITIES]; i++)
+        for (uint32_t k = 0; k < view->identities[i].n_demands; k++) {
+            const struct msp_image_demand *demand =
+                &view->demands[view->identities[i].first_demand + k];
+
+            *sum += strlen(msp_image_string(view, demand->key_off)) +
+                    strlen(msp_image_string(view, demand->value_off));
+        }
 }
 
 /* Reads whatever a view offers; a sanitizer watches. */
@@ -222,7 +230,7 @@ static const struct fault faults[] = {
     {"reach", ROW(ENDPOINTS, msp_image_endpoint, 1, ep.reach), 8,
      1u << IDENTITIES, EINVAL, "set names no identity"},
     {"lifts", ROW(ENDPOINTS, msp_image_endpoint, 1, ep.lifts_root_gate), 8,
-     1u << IDENTITIES, EINVAL, "set names no identity"},
+     1u << IDENTITIES, EINVAL, "identities past the root gate"},
     {"id", ROW(ENDPOINTS, msp_image_endpoint, 1, id_off), 4, 0xfffffff0, EINVAL,
      "string offset"},
     {"prefix length",

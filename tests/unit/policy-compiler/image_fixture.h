@@ -21,13 +21,19 @@ static const char document[] =
     "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\","
     "\"processName\":\"p1\"},"
     "{\"name\":\"cg\",\"exePath\":\"/bin/b\",\"cgroup\":\"/a/**\"},"
-    "{\"name\":\"unit\",\"processName\":\"p2\",\"unit\":\"u.service\"}],"
+    "{\"name\":\"unit\",\"processName\":\"p2\",\"unit\":\"u.service\"},"
+    "{\"name\":\"ctr\",\"exePath\":\"/bin/c\",\"container\":{\"name\":"
+    "\"n1\"},\"pod\":{\"labels\":{\"k2\":\"v\",\"k1\":\"v\"}}}],"
     "\"roleAssignments\":[{\"role\":\"r\",\"identities\":[\"web\"]},"
     "{\"role\":\"s\",\"identities\":[\"ops\",\"gid\",\"web\"]}]}},"
     "\"wireserver\":{\"mode\":\"audit\",\"defaultAccess\":\"allow\","
     "\"id\":\"\",\"rules\":{\"privileges\":[{\"name\":\"q\",\"path\":\"/m\","
-    "\"queryParameters\":{\"comp\":\"goalstate\"}}],\"roles\":[],"
-    "\"identities\":[],\"roleAssignments\":[]}},"
+    "\"queryParameters\":{\"comp\":\"goalstate\"}}],\"roles\":["
+    "{\"name\":\"r\",\"privileges\":[\"q\"]}],\"identities\":["
+    "{\"name\":\"pod\",\"pod\":{\"namespace\":\"n\"}},"
+    "{\"name\":\"idle\",\"container\":{\"id\":\"i\"}},"
+    "{\"name\":\"uid\",\"uid\":5}],\"roleAssignments\":[{\"role\":\"r\","
+    "\"identities\":[\"pod\",\"uid\"]}]}},"
     "\"a-v6\":{\"mode\":\"enforce\",\"defaultAccess\":\"deny\",\"id\":\"\","
     "\"addresses\":[\"fd00::/16\",\"10.1.0.0/16\"],\"ports\":[81],"
     "\"sign\":false},"
@@ -49,7 +55,8 @@ enum {
 enum {
     STRING_X = 1,        /* no path */
     STRING_BIN_A = 3,    /* "/bin/a", of executable 0 */
-    STRING_PATTERN = 43, /* "/a/" and two stars */
+    STRING_PATTERN = 50, /* "/a/" and two stars */
+    STRING_K1 = 95,
 };
 
 /* Its identities. */
@@ -60,11 +67,27 @@ enum {
     EXE,  /* with its hash, and base name p1 */
     CG,   /* with executable 1 */
     UNIT, /* with base name p2 */
+    CTR,  /* with executable 2 and three demands */
+    POD,  /* of WireServer, with the next one */
+    IDLE, /* the same, without a right */
+    USER,
     IDENTITIES,
 };
 
 /* Those that demand no base name. */
-#define ANY_PROCESS (1u << WEB | 1u << OPS | 1u << GID | 1u << CG)
+#define ANY_PROCESS                                                         \
+    (1u << WEB | 1u << OPS | 1u << GID | 1u << CG | 1u << CTR | 1u << POD | \
+     1u << IDLE | 1u << USER)
+
+/* Its demands. */
+enum {
+    DEMAND_NAME, /* container name n1 */
+    DEMAND_K1,   /* pod label k1 */
+    DEMAND_K2,
+    DEMAND_SPACE, /* pod namespace n */
+    DEMAND_ID,    /* container id i */
+    DEMANDS,
+};
 
 /* Its edges: state, name, where to. */
 enum {
@@ -84,9 +107,11 @@ static inline int setup(void **state)
     /* What the enums above say. */
     assert_int_equal(good.view.n[MSP_SEC_IDENTITIES], IDENTITIES);
     assert_int_equal(good.view.n[MSP_SEC_CG_EDGES], EDGE_BELOW + 1);
+    assert_int_equal(good.view.n[MSP_SEC_DEMANDS], DEMANDS);
     assert_string_equal(good.view.strings + STRING_X, "x");
     assert_string_equal(good.view.strings + STRING_BIN_A, "/bin/a");
     assert_string_equal(good.view.strings + STRING_PATTERN, "/a/**");
+    assert_string_equal(good.view.strings + STRING_K1, "k1");
     return 0;
 }
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * One container as it is told to mspd: the fields of include/msp/container.h,
+ * checked against their limits and written as a record. Knows no JSON and no
+ * runtime.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <msp/container.h>
+
+#include "base/rec.h"
+
+/* One more than fits, so that too many are seen. */
+struct msp_labels {
+    const char *label[MSP_CONTAINER_LABELS_MAX + 1]; /* "key=value" */
+    size_t n;
+};
+
+/* All texts are borrowed; NULL and 0 = not told. */
+struct msp_registration {
+    const char *cgroup;
+    const char *id;
+    const char *name;
+    const char *image;
+    const char *runtime;
+    const char *pod_namespace;
+    const char *pod_name;
+    const char *pod_service_account;
+    const char *netns;
+    const char *root;
+    struct msp_labels label;
+    struct msp_labels pod_label;
+    uint64_t cgroup_id;
+    uint32_t pid;
+};
+
+/*
+ * Checks all fields that are told and appends them as one record.
+ * @param ret_rec zero-initialised; msp_rec_done() in any case
+ * @param reterr_where the field that is wrong, "pod.label"
+ * @param reterr_why what is wrong with it, "is longer than 255 bytes"
+ * @return 0; -EINVAL; -ENOMEM
+ */
+int msp_registration_write(const struct msp_registration *reg,
+                           struct msp_rec *ret_rec, const char **reterr_where,
+                           const char **reterr_why);
+
+/*
+ * Whether a text is the path of a cgroup below the mount: absolute, not the
+ * root, no empty segment, no "." and no "..".
+ */
+bool msp_registration_is_cgroup(const char *path);

@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+#include "daemon/containers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <msp/cleanup.h>
+
+#include "base/log.h"
+#include "loader/events.h"
+
+/* --- the list ----------------------------------------------------------- */
+
+static size_t position(const struct msp_containers *c, uint64_t id)
+{
+    size_t low = 0, high = c->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (c->entry[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct msp_container_entry *find(const struct msp_containers *c,
+                                        uint64_t id)
+{
+    size_t at = position(c, id);
+
+    return at < c->n && c->entry[at]->id == id ? c->entry[at] : NULL;
+}
+
+static void entry_free(struct msp_container_entry *entry)
+{
+    msp_ctr_record_done(&entry->record);
+    free(entry);
+}
+
+/* @return NULL: no memory */
+static struct msp_container_entry *insert(struct msp_containers *c, uint64_t id)
+{
+    size_t at = position(c, id);
+    struct msp_container_entry *entry;
+
+    if (c->n == c->cap) {
+        size_t cap = c->cap ? 2 * c->cap : 64;
+        struct msp_container_entry **more =
+            reallocarray(c->entry, cap, sizeof(struct msp_container_entry *));
+
+        if (!more)
+            return NULL;
+        c->entry = more;
+        c->cap = cap;
+    }
+    entry = calloc(1, sizeof(*entry));
+    if (!entry)
+        return NULL;
+    entry->id = id;
+    memmove(&c->entry[at + 1], &c->entry[at],
+            (c->n - at) * sizeof(struct msp_container_entry *));
+    c->entry[at] = entry;
+    c->n++;
+    return entry;
+}
+
+static void take_out(struct msp_containers *c,
+                     struct msp_container_entry *entry)
+{
+    size_t at = position(c, entry->id);
+
+    c->n--;
+    memmove(&c->entry[at], &c->entry[at + 1],
+            (c->n - at) * sizeof(struct msp_container_entry *));
+    entry_free(entry);
+}
+
+static void log_entry(const char *event,
+                      const struct msp_container_entry *entry)
+{
+    const char *const *text = entry->record.text;
+    char id[24];
+
+    (void)snprintf(id, sizeof(id), "%" PRIu64, entry->id);
+    msp_log(MSP_LOG_INFO, event, "cgroup", text[MSP_CTR_CGROUP], "cgroup_id",
+            id, "name", text[MSP_CTR_NAME] ? text[MSP_CTR_NAME] : "-",
+            "pod_namespace",
+            text[MSP_CTR_POD_NAMESPACE] ? text[MSP_CTR_POD_NAMESPACE] : "-",
+            "pod", text[MSP_CTR_POD_NAME] ? text[MSP_CTR_POD_NAME] : "-", NULL);
+}
+
+/* --- the kernel's tables ------------------------------------------------ */
+
+/*
+ * The identities of one, in the live slot. Without a policy that is known it
+ * has none: what there may be of another record must not stay.
+ */
+static void write_row(struct msp_containers *c,
+                      struct msp_container_entry *entry)
+{
+    struct msp_idset set;
+    int r;
+
+    entry->n_identities = 0;
+    if (c->has_match)
+        entry->n_identities = msp_ctr_match_find(&c->match, entry->record.fact,
+                                                 entry->record.n_facts, &set);
+    r = msp_ctr_live_set(c->loader, entry->id,
+                         entry->n_identities ? &set : NULL);
+    if (r < 0 && entry->n_identities) {
+        /* fail closed: not with the identities of before */
+        (void)msp_ctr_live_set(c->loader, entry->id, NULL);
+        entry->n_identities = 0;
+    }
+    entry->row_error = r == -ENOENT ? 0 : r;
+}
+
+static void fill(struct msp_containers *c, uint64_t id)
+{
+    uint64_t n_left = 0;
+    int r;
+
+    (void)msp_events_stat(c->loader, MSP_STAT_CONTAINER_DROPPED, &c->n_dropped);
+    r = msp_ctr_fill(c->loader, id, &n_left);
+    if (r < 0 && r != -ENOENT) {
+        /* fail closed: cgroups below are in no container until the next try */
+        msp_log(MSP_LOG_ERR, "container.cgroups", "why", c->loader->why, NULL);
+        n_left = 1;
+    }
+    /* of all there are it says how many lack a row; of one, only more */
+    c->n_left = id ? c->n_left + n_left : n_left;
+}
+
+/*
+ * First its identities, then its cgroups: nobody is in a container whose row
+ * is still to be written.
+ */
+static void publish(struct msp_containers *c, struct msp_container_entry *entry)
+{
+    struct msp_ctr_name name;
+
+    msp_ctr_record_name(&entry->record, &name);
+    (void)msp_ctr_name_set(c->loader, entry->id, &name);
+    write_row(c, entry);
+    entry->top_error = msp_ctr_top_set(c->loader, entry->id, true);
+    if (entry->top_error < 0)
+        /* fail closed: its processes are in no container */
+        msp_log_errno(MSP_LOG_ERR, "container.top", entry->top_error);
+    else
+        fill(c, entry->id);
+}
+
+/* The other way round. */
+static void unpublish(struct msp_containers *c, uint64_t id)
+{
+    (void)msp_ctr_live_set(c->loader, id, NULL);
+    (void)msp_ctr_top_set(c->loader, id, false);
+    (void)msp_ctr_name_set(c->loader, id, NULL);
+}
+
+/* --- cgroups ------------------------------------------------------------ */
+
+/*
+ * Follows no link, and nothing out of the mount.
+ * @return 0; -ENOENT there is none, negative errno
+ */
+static int resolve(const struct msp_containers *c, const char *path,
+                   uint64_t *ret_id)
+{
+    const struct open_how how = {
+        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+                   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    };
+    msp_autoclose int fd =
+        (int)syscall(SYS_openat2, c->mount_fd, path + 1, &how, sizeof(how));
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    *ret_id = st.st_ino; /* of cgroup v2: the id */
+    return 0;
+}
+
+/* --- changes ------------------------------------------------------------ */
+
+static int save(const struct msp_containers *c,
+                const struct msp_ctr_record *record, uint64_t id)
+{
+    msp_cleanup(msp_rec_done) struct msp_rec rec = {0};
+
+    msp_ctr_record_write(record, &rec);
+    msp_rec_uint(&rec, "cgroup_id", id);
+    msp_rec_end(&rec);
+    if (rec.error < 0)
+        return rec.error;
+    if (rec.buf.len > MSP_CONTAINER_RECORD_MAX)
+        return -E2BIG;
+    return msp_ctr_store_put(&c->store, id, rec.buf.data, rec.buf.len);
+}
+
+static struct msp_container_result failed(enum msp_ctl_status status,
+                                          const char *why)
+{
+    return (struct msp_container_result){.status = status, .why = why};
+}
+
+static struct msp_container_result gone(enum msp_ctl_status status,
+                                        const char *why)
+{
+    return (struct msp_container_result){
+        .status = status, .why = why, .is_gone = true};
+}
+
+static struct msp_container_result done(const struct msp_container_entry *entry,
+                                        bool is_known)
+{
+    struct msp_container_result result = {
+        .status = MSP_CTL_OK, .why = "", .entry = entry, .is_known = is_known};
+
+    if (entry->top_error || entry->row_error) {
+        result.status = MSP_CTL_DEGRADED;
+        result.why = entry->top_error == -E2BIG
+                         ? "the table of the containers' cgroups "
+                           "(msp_ctr_cgroup) is full: no identity of a "
+                           "container matches there until it has room"
+                         : "the kernel's tables could not be written: no "
+                           "identity of a container matches there yet";
+    }
+    return result;
+}
+
+/* @param record taken over on success */
+static struct msp_container_result put(struct msp_containers *c, uint64_t id,
+                                       struct msp_ctr_record *record)
+{
+    struct msp_container_entry *entry = find(c, id);
+    bool is_new = !entry;
+    int r;
+
+    if (is_new && c->n >= MSP_CONTAINERS_MAX)
+        return failed(MSP_CTL_REFUSED, "too many containers are registered");
+    /* before: what is in force is known to the next mspd */
+    r = save(c, record, id);
+    if (r == -E2BIG)
+        return failed(MSP_CTL_INVALID, "the record is too long");
+    if (is_new && r == 0) {
+        entry = insert(c, id);
+        /* what is below it may have been in the container above */
+        memset(c->kept, 0, sizeof(c->kept));
+    }
+    if (r < 0 || !entry) {
+        msp_log_errno(MSP_LOG_ERR, "container.store", r < 0 ? r : -ENOMEM);
+        return failed(MSP_CTL_INTERNAL,
+                      "the registration cannot be kept in the run directory");
+    }
+    msp_ctr_record_done(&entry->record);
+    entry->record = *record;
+    *record = (struct msp_ctr_record){0};
+    publish(c, entry);
+    log_entry(is_new ? "container.added" : "container.set", entry);
+    return done(entry, false);
+}
+
+static struct msp_container_result set_record(struct msp_containers *c,
+                                              struct msp_ctr_record *record,
+                                              bool may_replace)
+{
+    const struct msp_container_entry *entry;
+    uint64_t id = 0;
+    int r;
+
+    if (!record->text[MSP_CTR_CGROUP])
+        return failed(MSP_CTL_INVALID, "the record has no cgroup");
+    r = resolve(c, record->text[MSP_CTR_CGROUP], &id);
+    if (r == -ENOENT)
+        return gone(MSP_CTL_INVALID, "there is no such cgroup");
+    if (r == -ELOOP || r == -EXDEV || r == -ENOTDIR || r == -ENAMETOOLONG)
+        return failed(MSP_CTL_INVALID, "the path is not a cgroup's");
+    if (r < 0)
+        return failed(MSP_CTL_INTERNAL, "the cgroup cannot be opened");
+    if (record->cgroup_id && record->cgroup_id != id)
+        return gone(MSP_CTL_REFUSED,
+                    "the cgroup that is meant has gone, another has its name");
+    entry = find(c, id);
+    if (entry && msp_ctr_record_equal(&entry->record, record))
+        return done(entry, true);
+    if (entry && !may_replace)
+        return failed(MSP_CTL_REFUSED,
+                      "the cgroup is registered as another container");
+    return put(c, id, record);
+}
+
+enum how {
+    ADDED,
+    SET,
+    SPOOLED, /* as SET; when it was told was not now */
+};
+
+static struct msp_container_result
+set_text(struct msp_containers *c, const char *text, size_t len, enum how how)
+{
+    msp_cleanup(msp_ctr_record_done) struct msp_ctr_record record = {0};
+    const char *why = "";
+    int r = msp_ctr_record_parse(text, len, &record, &why);
+
+    if (r < 0)
+        return failed(r == -ENOMEM ? MSP_CTL_INTERNAL : MSP_CTL_INVALID, why);
+    /* fail closed: another cgroup may have the name by now */
+    if (how == SPOOLED && !record.cgroup_id)
+        return failed(MSP_CTL_INVALID, "the record has no cgroup_id");
+    return set_record(c, &record, how != ADDED);
+}
+
+struct msp_container_result msp_containers_set(struct msp_containers *c,
+                                               const char *text, size_t len,
+                                               bool may_replace)
+{
+    return set_text(c, text, len, may_replace ? SET : ADDED);
+}
+
+static void drop(struct msp_containers *c, struct msp_container_entry *entry,
+                 const char *event)
+{
+    uint64_t id = entry->id;
+
+    log_entry(event, entry);
+    msp_ctr_store_drop(&c->store, id);
+    take_out(c, entry);
+    unpublish(c, id);
+    memset(c->kept, 0, sizeof(c->kept));
+}
+
+static bool is_meant(const struct msp_container_entry *entry,
+                     const struct msp_ctr_record *record)
+{
+    const int which[] = {MSP_CTR_CGROUP, MSP_CTR_ID};
+
+    for (size_t i = 0; i < ARRAY_SIZE(which); i++) {
+        const char *wanted = record->text[which[i]];
+        const char *is = entry->record.text[which[i]];
+
+        if (wanted && (!is || !msp_streq(wanted, is)))
+            return false;
+    }
+    return !record->cgroup_id || record->cgroup_id == entry->id;
+}
+
+struct msp_container_result msp_containers_remove(struct msp_containers *c,
+                                                  const char *text, size_t len,
+                                                  size_t *ret_n)
+{
+    msp_cleanup(msp_ctr_record_done) struct msp_ctr_record record = {0};
+    const char *why = "";
+    int r = msp_ctr_record_parse(text, len, &record, &why);
+
+    *ret_n = 0;
+    if (r < 0)
+        return failed(r == -ENOMEM ? MSP_CTL_INTERNAL : MSP_CTL_INVALID, why);
+    if (!record.text[MSP_CTR_CGROUP] && !record.text[MSP_CTR_ID])
+        return failed(MSP_CTL_INVALID, "the record has neither cgroup nor id");
+    for (size_t i = c->n; i-- > 0;) {
+        struct msp_container_entry *entry = c->entry[i];
+        uint64_t id = entry->id;
+
+        if (!is_meant(entry, &record))
+            continue;
+        drop(c, entry, "container.removed");
+        fill(c, id); /* what is below is in the container above, or in none */
+        ++*ret_n;
+    }
+    if (*ret_n == 0)
+        return failed(MSP_CTL_REFUSED, "no such container is registered");
+    return (struct msp_container_result){.status = MSP_CTL_OK, .why = ""};
+}
+
+void msp_containers_gone(struct msp_containers *c, uint64_t id)
+{
+    struct msp_container_entry *entry = find(c, id);
+
+    /* the kernel has dropped its rows; a push may have written one since */
+    if (entry)
+        drop(c, entry, "container.gone");
+}
+
+/* --- the spool ---------------------------------------------------------- */
+
+static void spool_file(void *data, const char *name, int r, const char *text,
+                       size_t len)
+{
+    struct msp_containers *c = data;
+    struct msp_container_result result =
+        r < 0 ? failed(MSP_CTL_INVALID,
+                       "not a file of root that nobody else may write")
+              : set_text(c, text, len, SPOOLED);
+
+    if (result.entry) {
+        msp_ctr_spool_drop(&c->store, name);
+        if (c->told)
+            c->told(c->told_data, result.entry);
+        return;
+    }
+    msp_log(result.is_gone ? MSP_LOG_INFO : MSP_LOG_WARN, "container.spool",
+            "file", name, "why", result.why, NULL);
+    if (result.is_gone) {
+        msp_ctr_spool_drop(&c->store, name);
+        return;
+    }
+    c->n_bad++;
+    msp_ctr_spool_reject(&c->store, name);
+}
+
+void msp_containers_spool(struct msp_containers *c)
+{
+    int r = msp_ctr_spool_each(&c->store, spool_file, c);
+
+    if (r < 0)
+        msp_log_errno(MSP_LOG_ERR, "container.spool", r);
+}
+
+/* --- start -------------------------------------------------------------- */
+
+/* One of an earlier mspd; its cgroup may have gone since. */
+static void load_file(void *data, const char *name, int r, const char *text,
+                      size_t len)
+{
+    struct msp_containers *c = data;
+    msp_cleanup(msp_ctr_record_done) struct msp_ctr_record record = {0};
+    struct msp_container_entry *entry = NULL;
+    const char *why = "";
+    uint64_t id = 0;
+
+    r = msp_ctr_record_parse(text, len, &record, &why);
+    if (r == 0 && (!record.text[MSP_CTR_CGROUP] || !record.cgroup_id))
+        r = -EINVAL;
+    if (r == 0)
+        r = resolve(c, record.text[MSP_CTR_CGROUP], &id);
+    if (r == 0 && id == record.cgroup_id && c->n < MSP_CONTAINERS_MAX &&
+        !find(c, id))
+        entry = insert(c, id);
+    if (!entry) {
+        /* fail closed: what is not known to be there has no rights */
+        if (r < 0 && r != -ENOENT)
+            msp_log(MSP_LOG_WARN, "container.load", "file", name, "why",
+                    why[0] ? why : strerror(-r), NULL);
+        msp_ctr_store_drop(&c->store, strtoull(name, NULL, 10));
+        return;
+    }
+    entry->record = record;
+    record = (struct msp_ctr_record){0};
+}
+
+/* Tops nobody has registered: of files that are lost, or were not written. */
+static int drop_strangers(struct msp_containers *c)
+{
+    msp_autofree uint64_t *top = NULL;
+    size_t n = 0;
+    int r = msp_ctr_tops(c->loader, &top, &n);
+
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if (!find(c, top[i]))
+            unpublish(c, top[i]);
+    return r;
+}
+
+int msp_containers_load(struct msp_containers *c)
+{
+    int r = msp_ctr_store_each(&c->store, load_file, c);
+
+    if (r == 0)
+        r = drop_strangers(c);
+    if (r < 0) {
+        msp_log_errno(MSP_LOG_ERR, "container.load", r);
+        return r;
+    }
+    for (size_t i = 0; i < c->n; i++) {
+        struct msp_container_entry *entry = c->entry[i];
+        struct msp_ctr_name name;
+
+        msp_ctr_record_name(&entry->record, &name);
+        (void)msp_ctr_name_set(c->loader, entry->id, &name);
+        entry->top_error = msp_ctr_top_set(c->loader, entry->id, true);
+    }
+    fill(c, 0);
+    return 0;
+}
+
+int msp_containers_open(struct msp_containers *c, struct msp_loader *loader,
+                        int run_fd, int mount_fd)
+{
+    *c = (struct msp_containers){
+        .loader = loader, .store = MSP_CTR_STORE_NONE, .mount_fd = mount_fd};
+    return msp_ctr_store_open(&c->store, run_fd);
+}
+
+void msp_containers_done(struct msp_containers *c)
+{
+    if (!c->loader)
+        return;
+    for (size_t i = 0; i < c->n; i++)
+        entry_free(c->entry[i]);
+    free(c->entry);
+    msp_ctr_match_done(&c->match);
+    msp_ctr_store_done(&c->store);
+    *c = (struct msp_containers){.store = MSP_CTR_STORE_NONE, .mount_fd = -1};
+}
+
+/* --- from time to time -------------------------------------------------- */
+
+/* Whether the cgroup of a registration is still there. */
+static bool is_there(const struct msp_containers *c,
+                     const struct msp_container_entry *entry)
+{
+    uint64_t id = 0;
+
+    return resolve(c, entry->record.text[MSP_CTR_CGROUP], &id) == 0 &&
+           id == entry->id;
+}
+
+void msp_containers_sweep(struct msp_containers *c)
+{
+    uint64_t dropped = c->n_dropped;
+
+    for (size_t i = c->n; i-- > 0;) {
+        struct msp_container_entry *entry = c->entry[i];
+
+        if (msp_ctr_top_of(c->loader, entry->id) != entry->id) {
+            /* the kernel's word of it was lost, or it never had a row */
+            if (!is_there(c, entry)) {
+                drop(c, entry, "container.gone");
+                continue;
+            }
+            publish(c, entry);
+        } else if (entry->row_error) {
+            write_row(c, entry);
+        }
+    }
+    (void)msp_events_stat(c->loader, MSP_STAT_CONTAINER_DROPPED, &dropped);
+    if (dropped != c->n_dropped || c->n_left)
+        fill(c, 0);
+}
+
+/* --- the policy --------------------------------------------------------- */
+
+int msp_containers_rows(struct msp_containers *c, const struct msp_image *image,
+                        struct msp_ctr_match *ret_match,
+                        struct msp_ctr_rows *ret_rows)
+{
+    int r = msp_ctr_match_init(image, ret_match);
+
+    *ret_rows = (struct msp_ctr_rows){0};
+    if (r < 0 || !ret_match->n)
+        return r;
+    ret_rows->top = calloc(c->n + 1, sizeof(*ret_rows->top));
+    ret_rows->row = calloc(c->n + 1, sizeof(*ret_rows->row));
+    if (!ret_rows->top || !ret_rows->row) {
+        msp_ctr_rows_done(ret_rows);
+        msp_ctr_match_done(ret_match);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < c->n; i++) {
+        struct msp_ctr_row *row = &ret_rows->row[ret_rows->n];
+
+        if (!msp_ctr_match_find(ret_match, c->entry[i]->record.fact,
+                                c->entry[i]->record.n_facts, &row->set))
+            continue;
+        row->stamp = msp_ctr_stamp();
+        ret_rows->top[ret_rows->n++] = c->entry[i]->id;
+    }
+    return 0;
+}
+
+void msp_containers_take(struct msp_containers *c, struct msp_ctr_match *match)
+{
+    struct msp_idset set;
+
+    msp_ctr_match_done(&c->match);
+    c->match = *match;
+    c->has_match = true;
+    *match = (struct msp_ctr_match){0};
+    for (size_t i = 0; i < c->n; i++) {
+        c->entry[i]->row_error = 0;
+        c->entry[i]->n_identities =
+            msp_ctr_match_find(&c->match, c->entry[i]->record.fact,
+                               c->entry[i]->record.n_facts, &set);
+    }
+}
+
+void msp_containers_rewrite(struct msp_containers *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        write_row(c, c->entry[i]);
+}
+
+void msp_containers_forget(struct msp_containers *c)
+{
+    msp_ctr_match_done(&c->match);
+    c->has_match = false;
+}
+
+/* --- who is who --------------------------------------------------------- */
+
+const struct msp_container_entry *msp_containers_find(struct msp_containers *c,
+                                                      uint64_t cgroup_id)
+{
+    size_t at = cgroup_id % MSP_CONTAINERS_KEPT;
+    const struct msp_container_entry *entry = find(c, cgroup_id);
+
+    if (entry || !cgroup_id || !c->n)
+        return entry;
+    /* ids are never given twice, but a cgroup may be registered later */
+    if (c->kept[at].cgroup != cgroup_id || !find(c, c->kept[at].top)) {
+        uint64_t top = msp_ctr_top_of(c->loader, cgroup_id);
+
+        if (!top)
+            return NULL;
+        c->kept[at].cgroup = cgroup_id;
+        c->kept[at].top = top;
+    }
+    return find(c, c->kept[at].top);
+}
+
+uint64_t msp_containers_unfilled(const struct msp_containers *c)
+{
+    uint64_t n = c->n_left;
+
+    for (size_t i = 0; i < c->n; i++)
+        n += c->entry[i]->top_error || c->entry[i]->row_error;
+    return n;
+}
