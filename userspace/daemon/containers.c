@@ -154,7 +154,7 @@ static void publish(struct msp_containers *c, struct msp_container_entry *entry)
     if (entry->top_error < 0)
         /* fail closed: its processes are in no container */
         msp_log_errno(MSP_LOG_ERR, "container.top", entry->top_error);
-    else
+    else if (!c->is_bulk)
         fill(c, entry->id);
 }
 
@@ -420,10 +420,16 @@ static void spool_file(void *data, const char *name, int r, const char *text,
 
 void msp_containers_spool(struct msp_containers *c)
 {
-    int r = msp_ctr_spool_each(&c->store, spool_file, c);
+    size_t n = c->n;
+    int r;
 
+    c->is_bulk = true;
+    r = msp_ctr_spool_each(&c->store, spool_file, c);
+    c->is_bulk = false;
     if (r < 0)
         msp_log_errno(MSP_LOG_ERR, "container.spool", r);
+    if (c->n != n)
+        fill(c, 0);
 }
 
 /* --- start -------------------------------------------------------------- */

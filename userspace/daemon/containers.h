@@ -40,6 +40,7 @@ struct msp_containers {
     bool has_match;
     uint64_t n_left;    /* cgroups without a row, when last looked */
     uint64_t n_dropped; /* MSP_STAT_CONTAINER_DROPPED at that time */
+    bool is_bulk;       /* many come: cgroups below are looked at once, after */
     uint64_t n_bad;     /* files of the spool that were moved aside */
 
     struct {

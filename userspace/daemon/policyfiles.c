@@ -277,8 +277,11 @@ static void judge_file(const struct judged *judged)
     const struct msp_image_exe *exe = &image->exes[judged->identity->exe];
     const struct msp_exe_file *file;
 
-    if (!(exe->flags & MSP_EXE_HOST))
+    if (judged->identity->n_demands) {
+        say(judged, "exePath", msp_image_string(image, exe->path_off),
+            "files in containers are not looked for yet");
         return;
+    }
     file = msp_exes_file(&judged->policy->exes,
                          msp_image_string(image, exe->path_off));
     if (!file)
