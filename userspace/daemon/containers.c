@@ -238,6 +238,12 @@ static struct msp_container_result done(const struct msp_container_entry *entry,
     return result;
 }
 
+static void changed(const struct msp_containers *c)
+{
+    if (c->changed)
+        c->changed(c->changed_data);
+}
+
 /* @param record taken over on success */
 static struct msp_container_result put(struct msp_containers *c, uint64_t id,
                                        struct msp_ctr_record *record)
@@ -267,6 +273,7 @@ static struct msp_container_result put(struct msp_containers *c, uint64_t id,
     *record = (struct msp_ctr_record){0};
     publish(c, entry);
     log_entry(is_new ? "container.added" : "container.set", entry);
+    changed(c);
     return done(entry, false);
 }
 
@@ -337,6 +344,7 @@ static void drop(struct msp_containers *c, struct msp_container_entry *entry,
     take_out(c, entry);
     unpublish(c, id);
     memset(c->kept, 0, sizeof(c->kept));
+    changed(c);
 }
 
 static bool is_meant(const struct msp_container_entry *entry,

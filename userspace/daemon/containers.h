@@ -47,6 +47,9 @@ struct msp_containers {
         uint64_t cgroup, top;
     } kept[MSP_CONTAINERS_KEPT]; /* answers of the kernel */
 
+    /* some came, changed or went; set by the policy, may be NULL */
+    void (*changed)(void *data);
+    void *changed_data;
     /* one was told of by the spool; set by the owner, may be NULL */
     void (*told)(void *data, const struct msp_container_entry *entry);
     void *told_data;
