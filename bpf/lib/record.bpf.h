@@ -57,6 +57,8 @@ static __always_inline void record_fill(struct msp_exec *r, struct file *file,
         r->flags |= MSP_EXEC_YOUNG;
     if (!msp_fs_is_accepted(inode->i_sb->s_magic))
         r->flags |= MSP_EXEC_OTHER_FS;
+    if (inode->i_sb->s_magic == OVERLAYFS_SUPER_MAGIC)
+        r->flags |= MSP_EXEC_OVERLAY;
     /* a longer one has no name here: half a name could be another's */
     if (dentry->d_name.len < sizeof(r->name))
         bpf_probe_read_kernel_str(r->name, sizeof(r->name),

@@ -148,10 +148,14 @@ static __always_inline bool subject_read_exe(struct subject_exe *to,
     is_same = own == seen && !(r->flags & MSP_EXEC_YOUNG);
     /*
      * fail closed: a later ctime is of what was made since; and on a file
-     * system that is not accepted, who serves it chose the numbers
+     * system that is not accepted, who serves it chose the numbers, but for
+     * overlay where mspd has found the file in its container
      */
-    to->is_current = own <= seen && !(r->flags & MSP_EXEC_OTHER_FS) &&
-                     (!row->retired_ns || r->exec_ns <= row->retired_ns);
+    to->is_current =
+        own <= seen &&
+        (!(r->flags & MSP_EXEC_OTHER_FS) ||
+         (r->flags & MSP_EXEC_OVERLAY && row->flags & MSP_EXE_ROW_OVERLAY)) &&
+        (!row->retired_ns || r->exec_ns <= row->retired_ns);
     MSP_EACH_WORD(w)
         to->set.word[w] = row->set.word[w];
     /* fail closed: contents that could not be read are nobody's */

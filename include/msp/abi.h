@@ -196,6 +196,7 @@ MSP_ASSERT_SIZE(msp_sha256, 32);
 #define MSP_EXEC_NOHASH   0x8u  /* was to be hashed at exec, in vain */
 #define MSP_EXEC_YOUNG    0x10u /* the ctime may be of other contents, too */
 #define MSP_EXEC_OTHER_FS 0x20u /* not msp_fs_is_accepted(): no executable */
+#define MSP_EXEC_OVERLAY  0x40u /* that is overlay: one in a container */
 
 /*
  * What a process is, taken down at exec and copied at fork. Key: tgid.
@@ -526,6 +527,9 @@ MSP_ASSERT_SIZE(msp_name, 64);
 
 /* --- executables, base names, cgroups ----------------------------------- */
 
+/* flags of msp_exe_row */
+#define MSP_EXE_ROW_OVERLAY 0x1u /* in the root of a container, on overlay */
+
 /*
  * One file of the slot. Key: struct msp_exe. Wildcard bits are in both sets.
  * A file that is no longer what its path names is kept for the processes that
@@ -546,9 +550,11 @@ struct msp_exe_row {
     __u32 path;       /* index of MSP_SEC_EXES in the slot's image */
     __u64 retired_ns; /* CLOCK_BOOTTIME; 0 = current */
     __u64 stamp; /* never the same twice; 0: put in before the slot lived */
+    __u32 flags; /* MSP_EXE_ROW_* */
+    __u32 pad;
 };
 
-MSP_ASSERT_SIZE(msp_exe_row, 416);
+MSP_ASSERT_SIZE(msp_exe_row, 424);
 
 /*
  * Cgroup patterns are one automaton over path segments. A cgroup's state is

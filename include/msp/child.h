@@ -173,10 +173,11 @@ struct msp_child_netns {
 };
 
 /* flags of msp_child_open */
-#define MSP_OPEN_HASH   0x1u /* request: hash it; reply: sha256 is set */
-#define MSP_OPEN_UNSURE 0x2u /* reply: may have changed while it was read, */
-#define MSP_OPEN_WALK   0x4u /* request: watch its walk; reply: hop[n_hops] */
-#define MSP_OPEN_CUT    0x8u /* reply: the walk has more than these */
+#define MSP_OPEN_HASH   0x1u  /* request: hash it; reply: sha256 is set */
+#define MSP_OPEN_UNSURE 0x2u  /* reply: may have changed while it was read, */
+#define MSP_OPEN_WALK   0x4u  /* request: watch its walk; reply: hop[n_hops] */
+#define MSP_OPEN_CUT    0x8u  /* reply: the walk has more than these */
+#define MSP_OPEN_BELOW  0x10u /* request: see below */
 
 /* One name looked up on the way to a file, links being followed. */
 struct msp_child_hop {
@@ -212,5 +213,7 @@ struct msp_child_open {
     uint32_t n_hops;
     uint8_t sha256[32]; /* reply, with MSP_OPEN_HASH */
     struct msp_child_hop hop[MSP_EXE_HOPS_MAX];
-    char path[4096]; /* request: absolute; reply: what hops name */
+    /* request: absolute; with MSP_OPEN_BELOW first the root directory that is
+     * meant, by its path in the host's, then a NUL; reply: what hops name */
+    char path[4096];
 };

@@ -154,7 +154,7 @@ static void publish(struct msp_containers *c, struct msp_container_entry *entry)
     if (entry->top_error < 0)
         /* fail closed: its processes are in no container */
         msp_log_errno(MSP_LOG_ERR, "container.top", entry->top_error);
-    else
+    else if (!c->is_bulk)
         fill(c, entry->id);
 }
 
@@ -238,6 +238,12 @@ static struct msp_container_result done(const struct msp_container_entry *entry,
     return result;
 }
 
+static void changed(const struct msp_containers *c)
+{
+    if (c->changed)
+        c->changed(c->changed_data);
+}
+
 /* @param record taken over on success */
 static struct msp_container_result put(struct msp_containers *c, uint64_t id,
                                        struct msp_ctr_record *record)
@@ -267,6 +273,7 @@ static struct msp_container_result put(struct msp_containers *c, uint64_t id,
     *record = (struct msp_ctr_record){0};
     publish(c, entry);
     log_entry(is_new ? "container.added" : "container.set", entry);
+    changed(c);
     return done(entry, false);
 }
 
@@ -337,6 +344,7 @@ static void drop(struct msp_containers *c, struct msp_container_entry *entry,
     take_out(c, entry);
     unpublish(c, id);
     memset(c->kept, 0, sizeof(c->kept));
+    changed(c);
 }
 
 static bool is_meant(const struct msp_container_entry *entry,
@@ -420,10 +428,16 @@ static void spool_file(void *data, const char *name, int r, const char *text,
 
 void msp_containers_spool(struct msp_containers *c)
 {
-    int r = msp_ctr_spool_each(&c->store, spool_file, c);
+    size_t n = c->n;
+    int r;
 
+    c->is_bulk = true;
+    r = msp_ctr_spool_each(&c->store, spool_file, c);
+    c->is_bulk = false;
     if (r < 0)
         msp_log_errno(MSP_LOG_ERR, "container.spool", r);
+    if (c->n != n)
+        fill(c, 0);
 }
 
 /* --- start -------------------------------------------------------------- */

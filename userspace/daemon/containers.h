@@ -40,12 +40,16 @@ struct msp_containers {
     bool has_match;
     uint64_t n_left;    /* cgroups without a row, when last looked */
     uint64_t n_dropped; /* MSP_STAT_CONTAINER_DROPPED at that time */
+    bool is_bulk;       /* many come: cgroups below are looked at once, after */
     uint64_t n_bad;     /* files of the spool that were moved aside */
 
     struct {
         uint64_t cgroup, top;
     } kept[MSP_CONTAINERS_KEPT]; /* answers of the kernel */
 
+    /* some came, changed or went; set by the policy, may be NULL */
+    void (*changed)(void *data);
+    void *changed_data;
     /* one was told of by the spool; set by the owner, may be NULL */
     void (*told)(void *data, const struct msp_container_entry *entry);
     void *told_data;

@@ -48,33 +48,55 @@ static struct msp_open_slot *find(struct msp_opens *opens, uint32_t id)
     return NULL;
 }
 
-int msp_opens_ask(struct msp_opens *opens, uint32_t pid, const char *path,
-                  uint32_t flags, msp_open_fn fn, void *data)
+/* @param request but for its id */
+static int ask(struct msp_opens *opens, struct msp_child_open *request,
+               msp_open_fn fn, void *data)
 {
     struct msp_open_slot *slot = find(opens, 0);
-    struct msp_child_open request = {
-        .head.type = MSP_CHILD_OPEN, .pid = pid, .flags = flags};
+    bool is_slow = request->flags & MSP_OPEN_HASH;
     int r;
 
     if (!slot)
         return -EBUSY;
-    if (strlen(path) >= sizeof(request.path))
-        return -ENAMETOOLONG;
     if (!++opens->next_id)
         opens->next_id = 1;
-    request.head.id = opens->next_id;
-    memcpy(request.path, path, strlen(path) + 1);
-    r = msp_child_send(opens->child, &request, sizeof(request), -1);
+    request->head.id = opens->next_id;
+    r = msp_child_send(opens->child, request, sizeof(*request), -1);
     if (r == 0)
-        r = msp_timer_set(
-            &slot->timer,
-            MARGIN_MS + (flags & MSP_OPEN_HASH ? MSP_HASH_MS : MSP_OPEN_MS));
+        r = msp_timer_set(&slot->timer,
+                          MARGIN_MS + (is_slow ? MSP_HASH_MS : MSP_OPEN_MS));
     if (r < 0)
         return r;
-    slot->id = request.head.id;
+    slot->id = request->head.id;
     slot->fn = fn;
     slot->data = data;
     return 0;
+}
+
+int msp_opens_ask(struct msp_opens *opens, uint32_t pid, const char *path,
+                  uint32_t flags, msp_open_fn fn, void *data)
+{
+    struct msp_child_open request = {
+        .head.type = MSP_CHILD_OPEN, .pid = pid, .flags = flags};
+
+    if (strlen(path) >= sizeof(request.path))
+        return -ENAMETOOLONG;
+    memcpy(request.path, path, strlen(path) + 1);
+    return ask(opens, &request, fn, data);
+}
+
+int msp_opens_ask_below(struct msp_opens *opens, const char *root,
+                        const char *path, msp_open_fn fn, void *data)
+{
+    struct msp_child_open request = {.head.type = MSP_CHILD_OPEN,
+                                     .flags = MSP_OPEN_BELOW};
+    size_t n_root = strlen(root) + 1, n_path = strlen(path) + 1;
+
+    if (n_root + n_path > sizeof(request.path))
+        return -ENAMETOOLONG;
+    memcpy(request.path, root, n_root);
+    memcpy(request.path + n_root, path, n_path);
+    return ask(opens, &request, fn, data);
 }
 
 /* Whether each hop names something within the packet. */

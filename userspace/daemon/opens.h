@@ -48,6 +48,13 @@ void msp_opens_done(struct msp_opens *opens);
 int msp_opens_ask(struct msp_opens *opens, uint32_t pid, const char *path,
                   uint32_t flags, msp_open_fn fn, void *data);
 
+/*
+ * The same in a root directory that is not a process's.
+ * @param root path of it in the host's root directory, absolute
+ */
+int msp_opens_ask_below(struct msp_opens *opens, const char *root,
+                        const char *path, msp_open_fn fn, void *data);
+
 /* A packet of mspd-netns; fd is -1 or taken over. @return 0; -EPROTO */
 int msp_opens_reply(struct msp_opens *opens, const struct msp_child_open *reply,
                     size_t len, int fd);

@@ -179,17 +179,24 @@ static int apply_now(struct msp_policy_job *job, struct msp_rows *rows,
                               is_same_selectors(policy, &job->held.image) &&
                               flags == (live_flags & ~MSP_SLOT_FOUND),
     };
-    int r = msp_policy_files_rows(policy, &job->held, rows, &exes);
+    int r = msp_containers_rows(policy->containers, &job->held.image, &match,
+                                &ctrs);
 
     if (r < 0)
-        return msp_loader_fail(policy->loader, r, "rows of files");
-    r = msp_containers_rows(policy->containers, &job->held.image, &match,
-                            &ctrs);
-    if (r < 0)
         return msp_loader_fail(policy->loader, r, "rows of containers");
-    r = msp_tables_apply(policy->loader, &how);
+    /* before the rows: identities have the numbers of this image from now on */
+    r = msp_ctrexes_plan(&policy->ctrexes, &match, policy->containers);
+    if (r >= 0)
+        r = msp_policy_files_rows(policy, &job->held, rows, &exes);
     if (r < 0)
+        r = msp_loader_fail(policy->loader, r, "rows of files");
+    else
+        r = msp_tables_apply(policy->loader, &how);
+    if (r < 0) {
+        (void)msp_ctrexes_plan(&policy->ctrexes, &policy->containers->match,
+                               policy->containers);
         return r;
+    }
     msp_exes_commit(&policy->exes);
     forget_live(policy);
     policy->live = job->held;
@@ -491,6 +498,11 @@ static void recall_containers(struct msp_policy *policy)
     }
     msp_containers_take(policy->containers, &match);
     msp_containers_rewrite(policy->containers);
+    r = msp_ctrexes_plan(&policy->ctrexes, &policy->containers->match,
+                         policy->containers);
+    if (r < 0)
+        /* fail closed: no file in a container is known */
+        msp_log_errno(MSP_LOG_ERR, "policy.containers", r);
 }
 
 /* A slot of an earlier mspd is live: leave it, know its image if it is ours. */

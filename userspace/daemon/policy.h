@@ -15,6 +15,7 @@
 #include <msp/image.h>
 
 #include "daemon/containers.h"
+#include "daemon/ctrexes.h"
 #include "daemon/exes.h"
 #include "daemon/names.h"
 #include "daemon/opens.h"
@@ -53,6 +54,8 @@ struct msp_policy {
     struct msp_rows rows; /* of the live policy, if is_live_known */
     struct msp_targets targets;
     struct msp_exes exes;
+    struct msp_ctrexes ctrexes;
+    struct msp_timer replan;      /* several registrations make one plan */
     struct msp_exe_rows exe_rows; /* as written to the live slot */
     struct msp_timer rewrite;     /* tries again what could not be written */
     bool is_live_known;

@@ -11,7 +11,8 @@
 #include "loader/iter.h"
 
 enum {
-    REWRITE_MS = 1000
+    REWRITE_MS = 1000,
+    REPLAN_MS = 20
 };
 
 /* --- what exes.h asks for ----------------------------------------------- */
@@ -109,6 +110,8 @@ int msp_policy_files_rows(const struct msp_policy *policy,
     int r = msp_exes_found(&policy->exes, &held->image, &found, &n);
 
     if (r == 0)
+        r = msp_ctrexes_found(&policy->ctrexes, &held->image, &found, &n);
+    if (r == 0)
         r = msp_exe_rows_build(&held->image, held->resolved,
                                &rows->wild[MSP_DIM_EXE], found, n, ret);
     if (r == 0 && ret->n_dropped)
@@ -139,6 +142,47 @@ void msp_policy_files_changed(struct msp_policy *policy)
     msp_exe_rows_done(&policy->exe_rows);
     policy->exe_rows = rows;
     rows = (struct msp_exe_rows){0};
+}
+
+/* --- in containers ------------------------------------------------------ */
+
+static int open_inside(void *data, const char *root, uint32_t pid,
+                       const char *path, msp_open_fn fn, void *fn_data)
+{
+    const struct msp_policy *policy = data;
+
+    return root ? msp_opens_ask_below(policy->opens, root, path, fn, fn_data)
+                : msp_opens_ask(policy->opens, pid, path, 0, fn, fn_data);
+}
+
+static int ask_fact(void *data, int fd, struct msp_file_fact *ret)
+{
+    int r = ask_facts(data, &fd, 1, ret);
+
+    return r < 0 ? r : ret->fd == (uint32_t)fd ? 0 : -ENOENT;
+}
+
+static void on_containers(void *data)
+{
+    struct msp_policy *policy = data;
+
+    /* what nobody asks for is not looked at; several come at once */
+    if (policy->live.bytes && policy->live.image.n[MSP_SEC_EXES] &&
+        policy->live.image.n[MSP_SEC_DEMANDS] && !policy->replan.index)
+        (void)msp_timer_set(&policy->replan, REPLAN_MS);
+}
+
+static void on_replan(void *data)
+{
+    struct msp_policy *policy = data;
+    int r = msp_ctrexes_plan(&policy->ctrexes, &policy->containers->match,
+                             policy->containers);
+
+    if (r < 0)
+        /* fail closed: files of containers that came have no rows */
+        msp_log_errno(MSP_LOG_ERR, "exe.containers", r);
+    if (r > 0)
+        msp_policy_files_changed(policy);
 }
 
 static void on_rewrite(void *data)
@@ -177,7 +221,14 @@ int msp_policy_files_init(struct msp_policy *policy, struct msp_loop *loop)
         .changed = on_changed,
     };
 
+    static const struct msp_ctrexes_ops inside = {
+        .open = open_inside, .fact = ask_fact, .changed = on_changed};
+
     msp_timer_init(loop, &policy->rewrite, on_rewrite, policy);
+    msp_timer_init(loop, &policy->replan, on_replan, policy);
+    msp_ctrexes_init(&policy->ctrexes, loop, &inside, policy);
+    policy->containers->changed = on_containers;
+    policy->containers->changed_data = policy;
     return msp_exes_init(&policy->exes, loop, &ops, policy);
 }
 
@@ -185,6 +236,9 @@ void msp_policy_files_done(struct msp_policy *policy)
 {
     if (policy->rewrite.loop)
         msp_timer_stop(&policy->rewrite);
+    if (policy->replan.loop)
+        msp_timer_stop(&policy->replan);
+    msp_ctrexes_done(&policy->ctrexes);
     msp_exes_done(&policy->exes);
 }
 
@@ -271,14 +325,35 @@ static void judge_contents(const struct judged *judged,
         say(judged, "exeSha256", hex, why);
 }
 
+static void judge_inside(const struct judged *judged, const char *path)
+{
+    const struct msp_policy *policy = judged->policy;
+    const char *why = "";
+    char text[160];
+    size_t n = 0;
+
+    /* of another image than the one in force nothing is known */
+    if (judged->image == &policy->live.image)
+        n = msp_ctrexes_lacking(
+            &policy->ctrexes,
+            (uint32_t)(judged->identity - judged->image->identities), path,
+            &why);
+    (void)snprintf(text, sizeof(text), "in %zu container%s: %s", n,
+                   n == 1 ? "" : "s", why);
+    if (n)
+        say(judged, "exePath", path, text);
+}
+
 static void judge_file(const struct judged *judged)
 {
     const struct msp_image *image = judged->image;
     const struct msp_image_exe *exe = &image->exes[judged->identity->exe];
     const struct msp_exe_file *file;
 
-    if (!(exe->flags & MSP_EXE_HOST))
+    if (judged->identity->n_demands) {
+        judge_inside(judged, msp_image_string(image, exe->path_off));
         return;
+    }
     file = msp_exes_file(&judged->policy->exes,
                          msp_image_string(image, exe->path_off));
     if (!file)

@@ -72,6 +72,9 @@ static int take_chunks(struct msp_answer *a)
             a->body_len += data;
             a->raw += skip + data;
             break;
+        case MSP_CHUNK_TRAILER:
+            a->raw += skip + data; /* nobody of ours asks for one */
+            break;
         case MSP_CHUNK_END:
             return a->raw + skip == a->len ? 1 : -EBADMSG;
         case MSP_CHUNK_BAD:

@@ -104,9 +104,13 @@ static void unpin_links(struct msp_loader *loader)
 /* What came before the tracepoints were there to see it. */
 static int catch_up(struct msp_loader *loader)
 {
+    uint64_t n_left;
     int r = msp_iter_tasks(loader);
 
-    return r < 0 ? r : msp_iter_cgroups(loader);
+    if (r == 0)
+        r = msp_iter_cgroups(loader);
+    /* of containers that were registered before */
+    return r < 0 ? r : msp_iter_containers(loader, 0, &n_left);
 }
 
 /* Says who excludes ours, if it is somebody. @return r */

@@ -60,6 +60,14 @@ struct build {
     const struct msp_resolved *resolved;
 };
 
+/* Whether an identity means its path in this root. */
+static bool is_its_root(const struct msp_exe_found *found,
+                        const struct msp_image_identity *identity, uint32_t bit)
+{
+    return found->inside ? identity->n_demands && has_bit(found->inside, bit)
+                         : !identity->n_demands;
+}
+
 /* Adds the identities that demand the path of `found`. */
 static void add_identities(const struct build *build,
                            const struct msp_exe_found *found,
@@ -74,7 +82,7 @@ static void add_identities(const struct build *build,
         const struct msp_image_identity *identity = &image->identities[i];
 
         if (!(identity->flags & MSP_ID_EXE) || identity->exe != found->path ||
-            identity->n_demands || /* its path is one in a container's root */
+            !is_its_root(found, identity, i) ||
             msp_rows_is_dead(identity,
                              build->resolved ? &build->resolved[i] : NULL))
             continue;
@@ -104,8 +112,11 @@ static void make_row(const struct build *build, const struct msp_idset *wild,
                 .retired_ns = found->retired_ns},
     };
     for (size_t i = 0; i < n; i++)
-        if (!found[0].retired_ns == !found[i].retired_ns)
+        if (!found[0].retired_ns == !found[i].retired_ns) {
             add_identities(build, &found[i], &ret->row);
+            if (found[i].is_overlay)
+                ret->row.flags |= MSP_EXE_ROW_OVERLAY;
+        }
 }
 
 static int compare_retired(const void *a, const void *b)
@@ -197,8 +208,9 @@ static void read_paths(const struct msp_image *image,
     for (uint32_t i = 0; i < image->n[MSP_SEC_IDENTITIES]; i++) {
         const struct msp_image_identity *identity = &image->identities[i];
 
+        /* those in containers are looked for anew */
         if (identity->flags & MSP_ID_EXE && identity->exe < n &&
-            !has_bit(wild, i) &&
+            !identity->n_demands && !has_bit(wild, i) &&
             (has_bit(&row->set, i) || has_bit(&row->demands, i)))
             is_path[identity->exe] = true;
     }

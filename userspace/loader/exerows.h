@@ -24,6 +24,9 @@ struct msp_exe_found {
     uint64_t retired_ns; /* CLOCK_BOOTTIME; 0 = the path names it now */
     bool has_sha256;     /* else no identity that demands contents matches */
     uint8_t sha256[MSP_DIGEST_BYTES];
+    /* in a container's root: identities that name it; NULL: in the host's */
+    const struct msp_idset *inside; /* borrowed */
+    bool is_overlay;
 };
 
 struct msp_exe_entry {

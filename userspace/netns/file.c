@@ -247,22 +247,43 @@ uint32_t msp_file_kind(int path_fd)
     return first[0] == '#' && first[1] == '!' ? MSP_OPEN_SCRIPT : 0;
 }
 
+/* The root directory that a request means. @param ret_path within it */
+static int root_of(const struct msp_child_open *request, const char *path,
+                   const char **ret_path)
+{
+    const struct open_how how = {
+        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    msp_autoclose int fd = msp_file_root(request->pid);
+    int below;
+
+    *ret_path = path;
+    if (fd < 0 || !(request->flags & MSP_OPEN_BELOW))
+        return fd < 0 ? fd : TAKE_FD(fd);
+    *ret_path = path + strlen(path) + 1;
+    below = (int)syscall(SYS_openat2, fd, path, &how, sizeof(how));
+    return below < 0 ? -errno : below;
+}
+
 int msp_file_work(struct msp_child_open *request, int watch_fd)
 {
     static const int keep[] = {CAP_DAC_READ_SEARCH};
     static char path[sizeof(request->path)];
     const uint32_t asked = request->flags;
-    msp_autoclose int root_fd = msp_file_root(request->pid);
+    msp_autoclose int root_fd = -1;
     msp_autoclose int fd = -1;
+    const char *file;
     int r;
 
     memcpy(path, request->path, sizeof(path));
+    root_fd = root_of(request, path, &file);
     request->flags = 0;
     r = root_fd < 0 ? root_fd : msp_caps_shrink(keep, ARRAY_SIZE(keep));
     if (r == 0 && asked & MSP_OPEN_WALK)
-        msp_walk(root_fd, watch_fd, path, request);
+        msp_walk(root_fd, watch_fd, file, request);
     if (r == 0) {
-        fd = msp_file_open(root_fd, path);
+        fd = msp_file_open(root_fd, file);
         r = fd < 0 ? fd : 0;
     }
     if (r == 0 && asked & MSP_OPEN_HASH)

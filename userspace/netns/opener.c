@@ -68,7 +68,26 @@ static uint64_t key_of(const struct msp_child_open *request)
 
     for (const char *c = request->path; *c; c++)
         key = (key ^ (uint8_t)*c) * 0x100000001b3u;
+    if (request->flags & MSP_OPEN_BELOW)
+        for (const char *c = strchr(request->path, '\0') + 1; *c; c++)
+            key = (key ^ (uint8_t)*c) * 0x100000001b3u;
     return key;
+}
+
+/* An absolute path that ends before the packet does, or two of them. */
+static bool has_paths(const struct msp_child_open *request)
+{
+    const char *end = request->path + sizeof(request->path);
+    const char *at = request->path;
+
+    for (int n = request->flags & MSP_OPEN_BELOW ? 2 : 1; n > 0; n--) {
+        const char *stop = memchr(at, '\0', (size_t)(end - at));
+
+        if (!stop || *at != '/')
+            return false;
+        at = stop + 1;
+    }
+    return true;
 }
 
 /* Whether an earlier request for it never ended. */
@@ -186,11 +205,11 @@ int msp_opener_start(struct msp_opener *opener,
                      const struct msp_child_open *request, uint64_t now_ms)
 {
     struct msp_opener_slot *slot = free_slot(opener);
-    const uint32_t known = MSP_OPEN_HASH | MSP_OPEN_WALK;
+    const uint32_t known = MSP_OPEN_HASH | MSP_OPEN_WALK | MSP_OPEN_BELOW;
     int r;
 
-    if (request->path[0] != '/' || request->flags & ~known ||
-        !memchr(request->path, '\0', sizeof(request->path)))
+    if (request->flags & ~known || !has_paths(request) ||
+        (request->flags & MSP_OPEN_BELOW && request->pid))
         return refuse(opener, request->head.id, -EINVAL);
     if (is_hanging(opener, key_of(request)))
         return refuse(opener, request->head.id, -ETIMEDOUT);

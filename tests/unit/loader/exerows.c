@@ -283,9 +283,41 @@ static void a_diff_adds_before_it_drops(void **state)
     assert_string_equal(said, "+99 ");
 }
 
+/* Of a container, found in its root: its own identities alone, and overlay. */
+static void a_file_inside_is_its_containers(void **state)
+{
+    const struct msp_idset names = {.word = {1u << 6 | 1}};
+    const struct msp_idset other = {.word = {1}};
+    struct msp_exe_found files[] = {
+        found(0, 20, 0, 0), found(0, 30, 0, 0), found(0, 40, 0, 0),
+        found(0, 50, 0, 0), found(0, 50, 0, 0),
+    };
+
+    (void)state;
+    files[0].inside = &names;
+    files[1].inside = &names;
+    files[1].is_overlay = true;
+    files[2].inside = &other;
+    files[3].inside = &names; /* the host's, too */
+    {
+        msp_cleanup(msp_exe_rows_done) struct msp_exe_rows rows =
+            build(files, ARRAY_SIZE(files));
+
+        assert_int_equal(rows.n, 4);
+        expect(&rows, 20, 0x41, 0x1, 0);
+        assert_int_equal(row_of(&rows, 20)->flags, 0);
+        expect(&rows, 30, 0x41, 0x1, 0);
+        assert_int_equal(row_of(&rows, 30)->flags, MSP_EXE_ROW_OVERLAY);
+        expect(&rows, 40, 0x1, 0x1, 0);
+        expect(&rows, 50, 0x43, 0x1, 0);
+        assert_int_equal(row_of(&rows, 50)->demands.word[0], 0x4);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_inside_is_its_containers),
         cmocka_unit_test(a_file_has_who_demands_it_and_who_demands_none),
         cmocka_unit_test(other_contents_or_unknown_ones_match_nobody),
         cmocka_unit_test(before_names_are_known_nobody_is_left_out),

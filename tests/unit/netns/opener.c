@@ -175,6 +175,21 @@ static void bad_requests_are_refused(void **state)
     memset(request.path, '/', sizeof(request.path)); /* no NUL */
     assert_ok(msp_opener_start(&bench->opener, &request, now(bench)));
     expect(bench, 9, -EINVAL);
+    /* a root directory, and no path in it; or one of a process besides */
+    request = (struct msp_child_open){.head = {MSP_CHILD_OPEN, 9},
+                                      .flags = MSP_OPEN_BELOW,
+                                      .path = "/root\0relative"};
+    assert_ok(msp_opener_start(&bench->opener, &request, now(bench)));
+    expect(bench, 9, -EINVAL);
+    memset(request.path + 6, '/', sizeof(request.path) - 6);
+    assert_ok(msp_opener_start(&bench->opener, &request, now(bench)));
+    expect(bench, 9, -EINVAL);
+    request = (struct msp_child_open){.head = {MSP_CHILD_OPEN, 9},
+                                      .flags = MSP_OPEN_BELOW,
+                                      .pid = 1,
+                                      .path = "/root\0/file"};
+    assert_ok(msp_opener_start(&bench->opener, &request, now(bench)));
+    expect(bench, 9, -EINVAL);
     assert_int_equal(n_processes(bench), 0);
 }
 
