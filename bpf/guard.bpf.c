@@ -197,7 +197,7 @@ struct bpf_map {
     char name[16];
     bool frozen;
     struct bpf_map *inner_map_meta; /* of a map of maps: what fits in */
-    __u32 map_type;                 /* an enum of the kernel's */
+    enum bpf_map_type map_type;
     __u32 key_size;
     __u32 value_size;
     __u32 map_flags;
