@@ -8,7 +8,7 @@
 
 /* --- pins and formats --------------------------------------------------- */
 #ifndef MSP_LAYOUT   /* a test builds another one */
-#define MSP_LAYOUT 3 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#define MSP_LAYOUT 4 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
 #define MSP_IMAGE_VERSION 2
 #define MSP_CTL_VERSION   1
@@ -76,12 +76,24 @@
 #define MSP_CGROUPS_MAX           32768   /* cgroups some pattern may match */
 #define MSP_CONTAINERS_MAX        16384   /* registered at a time */
 #define MSP_CONTAINER_CGROUPS_MAX 65536   /* theirs, and the ones below */
-#define MSP_PARKED_PER_CGROUP     8 /* namespaces waiting for a listener */
+#define MSP_PARKED_PER_CGROUP     8    /* namespaces waiting for a listener */
+#define MSP_PARK_BUCKETS          2048 /* of so many; a power of two */
+#define MSP_PARK_RING_BYTES       (1u << 17)
+/*
+ * How long a namespace waits: not much longer than a client's SYNs do. Those
+ * begin MSP_PARK_SYN_MS apart, which must reach past a second of mspd's being
+ * held up: with Linux's six retries, 127 times as long.
+ */
+#define MSP_PARK_NS         2000000000ull
+#define MSP_PARK_SYN_MS     12
+#define MSP_PARK_BACKOFF_NS 1000000000ull /* after a listener that failed */
 
 /* --- listeners ---------------------------------------------------------- */
-#define MSP_PORT_FIRST     61080
-#define MSP_PORT_LAST      61099
-#define MSP_LISTEN_BACKLOG 4096
+#define MSP_PORT_FIRST         61080
+#define MSP_PORT_LAST          61099
+#define MSP_LISTEN_BACKLOG     4096
+#define MSP_LISTENERS_SWEEP_MS 5000 /* namespaces that nobody else holds */
+#define MSP_FILES_SPARE        1024 /* descriptors that listeners leave to the rest */
 
 /* --- proxy -------------------------------------------------------------- */
 #define MSP_HEAD_BYTES_MAX        16384
