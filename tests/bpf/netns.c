@@ -15,8 +15,11 @@
 
 #include <bpf/bpf.h>
 
+#include <msp/child.h>
+
 #include "base/io.h"
 #include "bpf/slot.h"
+#include "daemon/listeners.h"
 #include "harness/test.h"
 #include "loader/events.h"
 #include "loader/iter.h"
@@ -272,6 +275,160 @@ static void a_ticket_is_given_back_by_its_holder_only(void **state)
     msp_parked_release(loader, &park);
 }
 
+/* --- letting go --------------------------------------------------------- */
+
+#define COOKIES 4
+
+/* Listeners of made-up namespaces; the proxy is the other end of a pair. */
+struct bench {
+    struct msp_child proxy;
+    struct msp_listeners listeners;
+    int far_end;
+};
+
+static void bench_up(struct bench *bench, struct msp_loader *loader)
+{
+    const struct msp_listener *item;
+    int pair[2];
+
+    assert_ok(msp_io_pair(pair));
+    *bench = (struct bench){.far_end = pair[1]};
+    bench->proxy.control_fd = pair[0];
+    bench->proxy.state = MSP_CHILD_RUNNING;
+    bench->listeners.proxy = &bench->proxy;
+    bench->listeners.loader = loader;
+    bench->listeners.epoch = 3;
+    for (uint64_t i = 1; i <= COOKIES; i++) {
+        const struct msp_listener made = {
+            .fd = open("/dev/null", O_RDONLY | O_CLOEXEC),
+            .cookie = i,
+            .port = MSP_PORT_FIRST,
+            .is_own = i == 1,
+        };
+
+        assert_ok(msp_listeners_add(&bench->listeners, &made, &item));
+    }
+    msp_listeners_send(&bench->listeners);
+    assert_ok(msp_listeners_publish(&bench->listeners, true));
+    for (uint64_t i = 1; i <= COOKIES; i++)
+        assert_int_equal(state_of(loader, i), MSP_NETNS_READY);
+}
+
+static void bench_down(struct bench *bench)
+{
+    msp_listeners_unpublish(&bench->listeners, false);
+    msp_listeners_done(&bench->listeners);
+    (void)close(bench->proxy.control_fd);
+    (void)close(bench->far_end);
+}
+
+/* How many of these packets the proxy was sent; `cookies` as bits. */
+static size_t received(const struct bench *bench, enum msp_child_type type,
+                       uint64_t *cookies)
+{
+    struct msp_child_listener packet;
+    size_t n = 0;
+    int fd = -1;
+
+    *cookies = 0;
+    while (msp_io_recv(bench->far_end, &packet, sizeof(packet), &fd) ==
+           (ssize_t)sizeof(packet)) {
+        msp_closep(&fd);
+        fd = -1;
+        if (packet.head.type != (uint32_t)type)
+            continue;
+        *cookies |= 1u << packet.netns_cookie;
+        n++;
+    }
+    return n;
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void a_listener_goes_row_first_and_if_it_is_still_alone(void **state)
+{
+    struct msp_loader *loader = slot_fixture_loader(*state);
+    const uint64_t alone_then[] = {1, 2, 3, 99}, alone_now[] = {1, 3, 99};
+    struct bench bench;
+    uint64_t cookies;
+    int fd;
+
+    bench_up(&bench, loader);
+    assert_int_equal(received(&bench, MSP_CHILD_LISTENER, &cookies), COOKIES);
+    fd = bench.listeners.item[2].fd; /* of cookie 3 */
+    /* not mspd's own, nor one that is not ours */
+    assert_int_equal(msp_listeners_leave(&bench.listeners, alone_then,
+                                         ARRAY_SIZE(alone_then)),
+                     2);
+    assert_int_equal(state_of(loader, 1), MSP_NETNS_READY);
+    assert_int_equal(state_of(loader, 2), MSP_NETNS_NONE);
+    assert_int_equal(state_of(loader, 3), MSP_NETNS_NONE);
+    assert_int_equal(state_of(loader, 4), MSP_NETNS_READY);
+    assert_true(is_open(fd));
+    assert_int_equal(received(&bench, MSP_CHILD_LISTENER_GONE, &cookies), 0);
+    /* somebody has come to 2 meanwhile */
+    assert_int_equal(
+        msp_listeners_drop(&bench.listeners, alone_now, ARRAY_SIZE(alone_now)),
+        1);
+    assert_false(is_open(fd));
+    assert_int_equal(received(&bench, MSP_CHILD_LISTENER_GONE, &cookies), 1);
+    assert_int_equal(cookies, 1u << 3);
+    assert_int_equal(bench.listeners.n, COOKIES - 1);
+    assert_ok(msp_listeners_publish(&bench.listeners, true));
+    assert_int_equal(state_of(loader, 2), MSP_NETNS_READY);
+    assert_int_equal(state_of(loader, 3), MSP_NETNS_NONE);
+    /* it may come back */
+    assert_false(msp_listeners_again(&bench.listeners, 3));
+    assert_true(msp_listeners_again(&bench.listeners, 4));
+    bench_down(&bench);
+    for (uint64_t i = 1; i <= COOKIES; i++)
+        assert_int_equal(state_of(loader, i), MSP_NETNS_NONE);
+}
+
+static void none_goes_that_the_proxy_would_keep(void **state)
+{
+    struct msp_loader *loader = slot_fixture_loader(*state);
+    const uint64_t alone_then[] = {2};
+    struct bench bench;
+
+    bench_up(&bench, loader);
+    /* its queue is full */
+    for (int i = 0; i < 100000; i++) {
+        const struct msp_child_listener packet = {.head.type = 1};
+
+        if (msp_child_send(&bench.proxy, &packet, sizeof(packet), -1) < 0)
+            break;
+    }
+    assert_int_equal(msp_listeners_leave(&bench.listeners, alone_then, 1), 1);
+    assert_int_equal(msp_listeners_drop(&bench.listeners, alone_then, 1), 0);
+    assert_int_equal(bench.listeners.n, COOKIES);
+    assert_ok(msp_listeners_publish(&bench.listeners, true));
+    assert_int_equal(state_of(loader, 2), MSP_NETNS_READY);
+    bench_down(&bench);
+}
+
+static void there_is_an_end_to_listeners(void **state)
+{
+    const struct msp_listener *item;
+    struct bench bench;
+
+    bench_up(&bench, slot_fixture_loader(*state));
+    bench.listeners.max = COOKIES + 1;
+    for (uint64_t i = 10; i < 13; i++) {
+        const struct msp_listener made = {
+            .fd = open("/dev/null", O_RDONLY | O_CLOEXEC), .cookie = i};
+        int r = msp_listeners_add(&bench.listeners, &made, &item);
+
+        assert_int_equal(r, i == 10 ? 0 : -ENOSPC);
+        assert_int_equal(is_open(made.fd), i == 10);
+        assert_true(msp_listeners_is_full(&bench.listeners));
+    }
+    bench_down(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +436,9 @@ int main(void)
         cmocka_unit_test(processes_are_told_where_there_is_a_row),
         cmocka_unit_test(rows_that_wait_end),
         cmocka_unit_test(a_ticket_is_given_back_by_its_holder_only),
+        cmocka_unit_test(a_listener_goes_row_first_and_if_it_is_still_alone),
+        cmocka_unit_test(none_goes_that_the_proxy_would_keep),
+        cmocka_unit_test(there_is_an_end_to_listeners),
     };
 
     return cmocka_run_group_tests(tests, slot_fixture_setup,
