@@ -364,8 +364,8 @@ static void a_listener_goes_row_first_and_if_it_is_still_alone(void **state)
                                          ARRAY_SIZE(alone_then)),
                      2);
     assert_int_equal(state_of(loader, 1), MSP_NETNS_READY);
-    assert_int_equal(state_of(loader, 2), MSP_NETNS_NONE);
-    assert_int_equal(state_of(loader, 3), MSP_NETNS_NONE);
+    assert_int_equal(state_of(loader, 2), MSP_NETNS_PARKED);
+    assert_int_equal(state_of(loader, 3), MSP_NETNS_PARKED);
     assert_int_equal(state_of(loader, 4), MSP_NETNS_READY);
     assert_true(is_open(fd));
     assert_int_equal(received(&bench, MSP_CHILD_LISTENER_GONE, &cookies), 0);
@@ -374,6 +374,7 @@ static void a_listener_goes_row_first_and_if_it_is_still_alone(void **state)
         msp_listeners_drop(&bench.listeners, alone_now, ARRAY_SIZE(alone_now)),
         1);
     assert_false(is_open(fd));
+    assert_int_equal(state_of(loader, 3), MSP_NETNS_NONE);
     assert_int_equal(received(&bench, MSP_CHILD_LISTENER_GONE, &cookies), 1);
     assert_int_equal(cookies, 1u << 3);
     assert_int_equal(bench.listeners.n, COOKIES - 1);

@@ -9,6 +9,7 @@
 #include <msp/limits.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "loader/events.h"
 
 static struct msp_listener *find(struct msp_listeners *listeners,
@@ -182,6 +183,17 @@ bool msp_listeners_again(struct msp_listeners *listeners, uint64_t cookie)
     return item != NULL;
 }
 
+/* Who connects now waits for this very listener, until there is a new row. */
+static int park(const struct msp_listeners *listeners,
+                const struct msp_listener *item)
+{
+    const struct msp_netns row = {.until_ns = msp_io_now_ns() + MSP_PARK_NS,
+                                  .state = MSP_NETNS_PARKED,
+                                  .port = item->port};
+
+    return msp_netns_row_set(listeners->loader, item->cookie, &row);
+}
+
 size_t msp_listeners_leave(struct msp_listeners *listeners,
                            const uint64_t *cookie, size_t n)
 {
@@ -189,12 +201,9 @@ size_t msp_listeners_leave(struct msp_listeners *listeners,
 
     for (size_t i = 0; i < n; i++) {
         struct msp_listener *item = find(listeners, cookie[i]);
-        int r;
 
-        if (!item || item->is_own || item->is_leaving)
-            continue;
-        r = msp_netns_row_delete(listeners->loader, item->cookie);
-        if (r < 0 && r != -ENOENT)
+        if (!item || item->is_own || item->is_leaving ||
+            park(listeners, item) < 0)
             continue; /* the next sweep tries again */
         item->has_row = false;
         item->is_leaving = true;
@@ -224,6 +233,7 @@ static bool close_one(struct msp_listeners *listeners,
     if (item->is_sent && listeners->proxy->state == MSP_CHILD_RUNNING &&
         msp_child_send(listeners->proxy, &gone, sizeof(gone), -1) < 0)
         return false;
+    (void)msp_netns_row_delete(listeners->loader, item->cookie);
     (void)close(item->fd);
     free(item->path);
     *item = listeners->item[--listeners->n];

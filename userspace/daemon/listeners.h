@@ -21,7 +21,7 @@ struct msp_listener {
     bool is_own;  /* mspd's own namespace */
     bool is_sent; /* this proxy has it */
     bool has_row;
-    bool is_leaving; /* its row was taken away to let it go */
+    bool is_leaving; /* its row was parked to let it go */
     int row_error;   /* why it has none: negative errno; 0: not tried yet */
 };
 
@@ -54,14 +54,16 @@ bool msp_listeners_is_full(const struct msp_listeners *listeners);
 bool msp_listeners_again(struct msp_listeners *listeners, uint64_t cookie);
 
 /*
- * Takes away the rows of namespaces that nobody else seems to hold; mspd's own
- * is left out. @return how many; then comes msp_listeners_drop
+ * Parks the rows of namespaces that nobody else seems to hold: who comes now
+ * waits. mspd's own is left out. @return how many; then comes
+ * msp_listeners_drop, and new rows for those that stay
  */
 size_t msp_listeners_leave(struct msp_listeners *listeners,
                            const uint64_t *cookie, size_t n);
 /*
- * Of those, closes the ones that are still in `cookie`, in the proxy first; the
- * others are as before, but for their rows. @return how many were closed
+ * Of those, closes the ones that are still in `cookie`, in the proxy first, and
+ * deletes their rows. The others are as before, but for their rows.
+ * @return how many were closed
  */
 size_t msp_listeners_drop(struct msp_listeners *listeners,
                           const uint64_t *cookie, size_t n);

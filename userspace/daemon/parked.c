@@ -169,8 +169,8 @@ static void on_ring(void *data, uint32_t events)
 /* --- letting go --------------------------------------------------------- */
 
 /*
- * First the rows, so that who comes now is parked and asks anew; then the
- * kernel is asked again. A namespace whose listener is still all that holds it
+ * First the rows, so that who comes now is parked; then the kernel is asked
+ * again. A namespace whose listener is still all that holds it
  * has neither a process nor a socket that could be on its way.
  */
 static void release(struct mspd *mspd, const uint64_t *cookie, size_t n)

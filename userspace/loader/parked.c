@@ -91,7 +91,7 @@ static void expire_one(void *data, uint64_t cookie, const struct msp_netns *row)
 {
     struct expire *expire = data;
 
-    if (row->state == MSP_NETNS_READY)
+    if (row->state != MSP_NETNS_PARKED && row->state != MSP_NETNS_FAILED)
         return;
     if (row->until_ns > expire->now_ns)
         expire->n_left++;
