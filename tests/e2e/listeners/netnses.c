@@ -14,6 +14,7 @@
  *   -S        on all of them
  *   -B        somebody has bound the first one and does not listen
  *   -x        does not connect at all: result "made"
+ *   -r N      a SYN is sent again so often (TCP_SYNCNT)
  *   -t MS     a connect may take so long (default 10000)
  *   -g FILE   connects only once FILE exists
  *   -w FILE   ends only once FILE exists
@@ -25,6 +26,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -57,7 +59,7 @@ struct options {
     unsigned long count, parallel;
     const char *cgroup, *device, *go, *stay;
     unsigned long uid;
-    int timeout_ms;
+    int timeout_ms, retries;
     bool is_nonblock, is_down, is_squat, is_squat_all, is_bound, is_idle;
 };
 
@@ -172,6 +174,8 @@ static struct answer try_it(const struct options *o)
 
     if (fd < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0 ||
+        (o->retries && setsockopt(fd, IPPROTO_TCP, TCP_SYNCNT, &o->retries,
+                                  sizeof(o->retries)) < 0) ||
         (o->device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, o->device,
                                  (socklen_t)strlen(o->device)) < 0)) {
         answer.result = (uint32_t)errno;
@@ -285,7 +289,7 @@ static void parse(int argc, char **argv, struct options *o)
     int c;
 
     *o = (struct options){.timeout_ms = 10000};
-    while ((c = getopt(argc, argv, "c:u:p:ndb:sSBxt:g:w:")) != -1) {
+    while ((c = getopt(argc, argv, "c:u:p:ndb:sSBxr:t:g:w:")) != -1) {
         switch (c) {
         case 'c':
             o->cgroup = optarg;
@@ -298,6 +302,9 @@ static void parse(int argc, char **argv, struct options *o)
             break;
         case 'b':
             o->device = optarg;
+            break;
+        case 'r':
+            o->retries = (int)number(optarg);
             break;
         case 't':
             o->timeout_ms = (int)number(optarg);

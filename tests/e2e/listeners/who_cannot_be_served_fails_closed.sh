@@ -119,14 +119,15 @@ kill -CONT "$SB_MSPD"
 check "it goes on: served" until_true 5 are_served
 check "nothing is left" until_true 30 none_but_own
 
-# Of one cgroup eight may wait; the ninth need not.
+# Of one cgroup eight may wait; the ninth need not. They are patient, so that
+# there is time to look.
 client_cgroup crowd
 rm -f "$SB_DIR/tmp/go"
-background nine -g "$SB_DIR/tmp/go" "$IMDS:80" 12
+background nine -r 10 -g "$SB_DIR/tmp/go" -t 60000 "$IMDS:80" 12
 check "twelve are there" until_true 10 has_procs 13
 kill -STOP "$SB_MSPD"
 touch "$SB_DIR/tmp/go"
-check "so many wait as may" until_true 1 has_tickets 8
+check "so many wait as may" until_true 10 has_tickets 8
 check "and no more" has_tickets 8
 check_eq "another cgroup is served beside them" "$(
     kill -CONT "$SB_MSPD"
