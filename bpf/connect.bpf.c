@@ -156,6 +156,7 @@ static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
     o->guard = MSP_GUARD_NONE;
     o->is_parked = a->is_parked;
     o->netns_cookie = mark->netns_cookie;
+    o->retries = 0;
     __builtin_memcpy(o->addr, mark->addr, 16);
     if (kind != MSP_OWNER_REDIRECT || !(a->meta->flags & MSP_META_FD_GUARD))
         return 0;

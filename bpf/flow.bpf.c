@@ -24,8 +24,10 @@
 #include "lib/maps.bpf.h"
 #include "lib/target.bpf.h"
 
-#define AF_INET   2
-#define TCP_CLOSE 7
+#define AF_INET    2
+#define TCP_CLOSE  7
+#define SOL_TCP    6
+#define TCP_SYNCNT 7
 
 /*
  * The peer's address. Each word is read on its own, whatever the family:
@@ -281,6 +283,32 @@ static __always_inline bool flow_give(struct bpf_sock_ops *ops,
     return false;
 }
 
+/* Who waits for a listener sends one SYN more, and so waits twice as long. */
+static __always_inline void flow_be_patient(struct bpf_sock_ops *ops,
+                                            struct msp_owner *owner)
+{
+    int n = 0;
+
+    if (owner->retries ||
+        bpf_getsockopt(ops, SOL_TCP, TCP_SYNCNT, &n, sizeof(n)) || n <= 0)
+        return;
+    owner->retries = n++;
+    /* at the most there can be it changes nothing */
+    bpf_setsockopt(ops, SOL_TCP, TCP_SYNCNT, &n, sizeof(n));
+}
+
+/* It connects, or does not: the socket is as patient as it was. */
+static __always_inline void flow_be_as_before(struct bpf_sock_ops *ops,
+                                              struct msp_owner *owner)
+{
+    int n = owner->retries;
+
+    if (!n)
+        return;
+    owner->retries = 0;
+    bpf_setsockopt(ops, SOL_TCP, TCP_SYNCNT, &n, sizeof(n));
+}
+
 /* The listener has answered; our ACK is not on its way yet. */
 static __noinline int flow_guard(struct bpf_sock_ops *ops)
 {
@@ -291,7 +319,10 @@ static __noinline int flow_guard(struct bpf_sock_ops *ops)
     if (!sk)
         return 0;
     owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
-    if (!owner || owner->guard != MSP_GUARD_WANTED)
+    if (!owner)
+        return 0;
+    flow_be_as_before(ops, owner);
+    if (owner->guard != MSP_GUARD_WANTED)
         return 0;
     if (flow_give(ops, sk)) {
         owner->guard = MSP_GUARD_HAS;
@@ -343,6 +374,7 @@ static __noinline int flow_timeout(struct bpf_sock_ops *ops)
     meta = bpf_map_lookup_elem(&msp_meta, &zero);
     if (!meta || !meta->park_ticks)
         return 0;
+    flow_be_patient(ops, owner);
     ops->reply = meta->park_ticks;
     return 1;
 }
@@ -358,6 +390,8 @@ static __noinline int flow_drop(struct bpf_sock_ops *ops)
     if (!sk)
         return 0;
     owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
+    if (owner)
+        flow_be_as_before(ops, owner);
     if (owner && owner->guard == MSP_GUARD_HAS) {
         owner->guard = MSP_GUARD_NONE;
         flow_uncount(bpf_get_netns_cookie(ops));

@@ -337,10 +337,12 @@ struct msp_owner {
     __u8 is_parked; /* its SYN waits for the listener, see parked.h */
     __u32 isn;      /* of the SYN that carried the mark */
     __u64 netns_cookie;
+    __u32 retries; /* TCP_SYNCNT to go back to; 0 = it is as it was */
+    __u32 pad;
     struct msp_container container;
 };
 
-MSP_ASSERT_SIZE(msp_owner, 80);
+MSP_ASSERT_SIZE(msp_owner, 88);
 
 /* --- slots -------------------------------------------------------------- */
 

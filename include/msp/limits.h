@@ -81,10 +81,11 @@
 #define MSP_PARK_RING_BYTES       (1u << 17)
 /*
  * How long a namespace waits: not much longer than a client's SYNs do. Those
- * begin MSP_PARK_SYN_MS apart, which must reach past a second of mspd's being
- * held up: with Linux's six retries, 127 times as long.
+ * begin MSP_PARK_SYN_MS apart, then ever more: with Linux's six retries and one
+ * that we add 255 times as long in all, so that the last one still leaves when
+ * mspd was held up for a second and a half.
  */
-#define MSP_PARK_NS         2000000000ull
+#define MSP_PARK_NS         3500000000ull
 #define MSP_PARK_SYN_MS     12
 #define MSP_PARK_BACKOFF_NS 1000000000ull /* after a listener that failed */
 

@@ -143,6 +143,15 @@ static int do_connect(const struct options *o, int fd)
     return error;
 }
 
+static int retries_of(int fd)
+{
+    socklen_t len = sizeof(int);
+    int n = -1;
+
+    (void)getsockopt(fd, IPPROTO_TCP, TCP_SYNCNT, &n, &len);
+    return n;
+}
+
 static uint32_t ask(int fd)
 {
     char head[256] = "";
@@ -171,6 +180,7 @@ static struct answer try_it(const struct options *o)
         o->to.sa.sa_family, o->is_nonblock ? kind | SOCK_NONBLOCK : kind, 0);
     struct answer answer = {0};
     uint64_t begin;
+    int retries;
 
     if (fd < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0 ||
@@ -181,9 +191,12 @@ static struct answer try_it(const struct options *o)
         answer.result = (uint32_t)errno;
         return answer;
     }
+    retries = retries_of(fd);
     begin = msp_client_now_ns();
     answer.result = (uint32_t)do_connect(o, fd);
     answer.ns = msp_client_now_ns() - begin;
+    if (answer.result != RESULT_LATE && retries_of(fd) != retries)
+        answer.result = EBADMSG; /* somebody has left his mark on it */
     if (answer.result)
         return answer;
     answer.is_connected = 1;
