@@ -12,87 +12,18 @@
 
 #include <msp/cleanup.h>
 
+#include "base/rtnl.h"
+
 enum {
-    KIND_BYTES = 16,
-    ANSWER_BYTES = 65536,
-    ANSWER_MS = 1000
+    KIND_BYTES = 16
 };
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-/* --- netlink ---------------------------------------------------------------- */
-
-static int open_netlink(uint32_t groups)
-{
-    struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = groups};
-    struct timeval limit = {.tv_sec = ANSWER_MS / 1000};
-    msp_autoclose int fd = socket(
-        AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (groups ? SOCK_NONBLOCK : 0),
-        NETLINK_ROUTE);
-
-    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)
-        return -errno;
-    return TAKE_FD(fd);
-}
-
 int msp_devices_watch(void)
 {
-    return open_netlink(RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE |
-                        RTMGRP_TC);
-}
-
-typedef int (*message_fn)(void *data, const struct nlmsghdr *head);
-
-/* Messages of one datagram. @return 1 the last one came; 0; negative errno */
-static int take_messages(const char *bytes, size_t len, uint32_t seq,
-                         message_fn fn, void *data)
-{
-    const struct nlmsghdr *head = (const void *)bytes;
-
-    for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
-        int r;
-
-        if (head->nlmsg_seq != seq)
-            continue;
-        if (head->nlmsg_type == NLMSG_DONE)
-            return 1;
-        if (head->nlmsg_type == NLMSG_ERROR) {
-            const struct nlmsgerr *error = NLMSG_DATA(head);
-
-            return error->error ? error->error : 1;
-        }
-        r = fn(data, head);
-        if (r < 0)
-            return r;
-        if (!(head->nlmsg_flags & NLM_F_MULTI))
-            return 1;
-    }
-    return 0;
-}
-
-/* Asks and hands every message of the answer to fn. */
-static int ask(int fd, struct nlmsghdr *request, message_fn fn, void *data)
-{
-    _Alignas(struct nlmsghdr) static char bytes[ANSWER_BYTES];
-    static uint32_t seq;
-    int r = 0;
-
-    request->nlmsg_seq = ++seq;
-    if (send(fd, request, request->nlmsg_len, 0) < 0)
-        return -errno;
-    while (r == 0) {
-        ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_TRUNC);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno == EAGAIN ? -ETIMEDOUT : -errno;
-        if ((size_t)n > sizeof(bytes))
-            return -EMSGSIZE;
-        r = take_messages(bytes, (size_t)n, seq, fn, data);
-    }
-    return r < 0 ? r : 0;
+    return msp_rtnl_open(RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE |
+                         RTMGRP_TC);
 }
 
 static uint32_t number_of(const struct rtattr *attr)
@@ -285,7 +216,7 @@ static int read_routes(int fd, unsigned char family, struct route_query *query)
         .route = {.rtm_family = family},
     };
 
-    return ask(fd, &request.head, take_route, query);
+    return msp_rtnl_ask(fd, &request.head, take_route, query);
 }
 
 /* Where the kernel would send it. An unreachable one has no device. */
@@ -313,7 +244,7 @@ static int read_route(int fd, const uint8_t addr[16], struct route_query *query)
     int r;
 
     memcpy(request.addr, addr + 16 - bytes, bytes);
-    r = ask(fd, &request.head, take_route, query);
+    r = msp_rtnl_ask(fd, &request.head, take_route, query);
     return r == -ENETUNREACH || r == -EHOSTUNREACH || r == -EINVAL ||
                    r == -EACCES || r == -EPERM
                ? 0
@@ -366,13 +297,13 @@ int msp_devices_read(const uint8_t (*addr)[16], size_t n,
     };
 
     struct route_query query = {.addr = addr, .n = n, .devices = ret};
-    msp_autoclose int fd = open_netlink(0);
+    msp_autoclose int fd = msp_rtnl_open(0);
     int r;
 
     *ret = (struct msp_devices){0};
     if (fd < 0)
         return fd;
-    r = ask(fd, &request.head, take_device, ret);
+    r = msp_rtnl_ask(fd, &request.head, take_device, ret);
     if (r == 0)
         r = read_routes(fd, AF_INET, &query);
     if (r == 0)
