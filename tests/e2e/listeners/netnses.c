@@ -6,7 +6,7 @@
  * loopback is up, asks for /metadata/versions, and ends.
  *   -c DIR    a cgroup for each, DIR/c<i>; removed at the end
  *   -u UID    who connects (default 0); also the gid
- *   -p N      so many alive at once (default all)
+ *   -p N      so many at work at once (default all)
  *   -n        connects do not block
  *   -d        loopback stays down
  *   -b NAME   bound to this device
@@ -367,7 +367,9 @@ static bool run(const struct options *o, struct answer *answer)
     if (pipe2(ends, O_CLOEXEC) < 0)
         return false;
     while (n < o->count && is_good) {
-        while (n_made < o->count && (o->stay || n_alive < o->parallel)) {
+        /* those that stay are at work until they have answered */
+        while (n_made < o->count &&
+               (o->stay ? n_made - n : n_alive) < o->parallel) {
             pid_t pid = fork();
 
             if (pid == 0)
@@ -376,8 +378,6 @@ static bool run(const struct options *o, struct answer *answer)
                 return false;
             n_made++;
             n_alive++;
-            if (!o->stay && n_alive >= o->parallel)
-                break;
         }
         if (read(ends[0], &answer[n], sizeof(*answer)) !=
             (ssize_t)sizeof(*answer))
