@@ -11,6 +11,7 @@
 #include "lib/datagram.bpf.h"
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
+#include "lib/park.bpf.h"
 #include "lib/subject.bpf.h"
 #include "lib/target.bpf.h"
 
@@ -22,6 +23,16 @@ enum connect_result {
     CONNECT_PASS = 1,
     CONNECT_REDIRECT = 2, /* to attempt.to_port; for the shells only */
 };
+
+/* A decision in one word: verdict, reason << 8, and these */
+#define SETTLE_PORT_SHIFT 16
+#define SETTLE_PORT_MASK  (0xffffull << SETTLE_PORT_SHIFT)
+#define SETTLE_PARK_SHIFT 32 /* out: 1, the SYN is to wait */
+
+static __always_inline __u64 settle_pack(struct msp_decision d, __u32 port)
+{
+    return d.verdict | d.reason << 8 | (__u64)port << SETTLE_PORT_SHIFT;
+}
 
 /* What one connect is about; lives on the stack of the slow path. */
 struct attempt {
@@ -36,6 +47,7 @@ struct attempt {
     __u16 port;
     __u16 to_port;   /* with CONNECT_REDIRECT */
     bool is_scratch; /* the mark is not the socket's yet */
+    __u8 is_parked;  /* its SYN is to wait for the listener */
 };
 
 /* Forgets what an earlier connect left on this socket. */
@@ -142,6 +154,9 @@ static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
     o->port = mark->port;
     o->isn = 0;
     o->guard = MSP_GUARD_NONE;
+    o->is_parked = a->is_parked;
+    o->netns_cookie = mark->netns_cookie;
+    o->retries = 0;
     __builtin_memcpy(o->addr, mark->addr, 16);
     if (kind != MSP_OWNER_REDIRECT || !(a->meta->flags & MSP_META_FD_GUARD))
         return 0;
@@ -186,7 +201,9 @@ __noinline __u32 msp_listener_port(__u64 cookie)
 
     if (!ns)
         return 0;
-    port = *(volatile __u16 *)&ns->port;
+    port = *(volatile __u32 *)&ns->state == MSP_NETNS_READY
+               ? *(volatile __u16 *)&ns->port
+               : 0;
     /* fail closed: a row that went meanwhile may be another namespace's */
     return bpf_map_lookup_elem(&msp_netns, &cookie) == ns ? port : 0;
 }
@@ -213,6 +230,49 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     f.reaches = msp_idset_meets(&mark->ids, &ep->reach);
     f.lifts = msp_idset_meets(&mark->ids, &ep->lifts_root_gate);
     return msp_decide_connect(&f);
+}
+
+/* Whether mspd has given a sign of life. */
+static __always_inline bool connect_is_agent_fresh(void)
+{
+    __u32 zero = 0;
+    struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
+    __u64 beat;
+
+    if (!meta)
+        return false;
+    /* the beat before the clock: one in between must not look like the past */
+    beat = *(volatile __u64 *)&meta->heartbeat_ns;
+    return bpf_ktime_get_ns() - beat < MSP_HEARTBEAT_STALE_NS;
+}
+
+/*
+ * Where all that lacks is a listener, mspd is asked for one. In enforce the SYN
+ * waits for it; in audit this connect goes out as it is, and a later one is
+ * redirected. Global, since what it returns is one case to the verifier, not
+ * one for each reason.
+ * @param packed a decision and what goes with it; @return the same
+ */
+__noinline __u64 msp_settle(struct bpf_sock_addr *ctx, __u64 packed,
+                            __u32 slot_flags)
+{
+    struct msp_decision d = {.verdict = packed & 0xff,
+                             .reason = packed >> 8 & 0xff};
+    __u32 found;
+
+    if (packed & SETTLE_PORT_MASK || !msp_decision_lacks_listener(d) ||
+        !connect_is_agent_fresh())
+        return packed;
+    found = msp_park_ask(ctx);
+    if (!found) {
+        event_stat(MSP_STAT_PARK_REFUSED);
+        return packed;
+    }
+    if (d.verdict == MSP_VERDICT_DIRECT)
+        return packed;
+    d = msp_decide_redirect(slot_flags);
+    return settle_pack(d, found & 0xffff) | (__u64) !!(found & PARK_NEW)
+                                                << SETTLE_PARK_SHIFT;
 }
 
 /* Gives the socket its mark. @return 0; -1 it has none */
@@ -269,22 +329,27 @@ static __always_inline int
 connect_judge(struct attempt *a, struct msp_endpoint *ep, struct msp_mark *mark)
 {
     const struct msp_slot_meta *sm = &a->meta->slot[a->slot & (MSP_SLOTS - 1)];
+    __u32 slot_flags = sm->flags, port = 0;
     struct msp_decision d;
-    __u32 port = 0;
+    __u64 packed;
 
     __builtin_memset(mark, 0, sizeof(*mark));
     mark->endpoint = a->endpoint;
     mark->identity_epoch = sm->identity_epoch;
     mark->port = a->port;
     __builtin_memcpy(mark->addr, a->addr, 16);
-    d = connect_decide(a, mark, ep, sm->flags, &port);
-    if (d.reason == MSP_REASON_BOOTSTRAP)
-        mark->flags |= MSP_MARK_BOOTSTRAP;
+    d = connect_decide(a, mark, ep, slot_flags, &port);
     /* fail closed: the slot was refilled while we looked */
     if (*(const volatile __u64 *)&sm->generation != a->generation) {
         event_stat(MSP_STAT_GENERATION_MOVED);
         d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_STALE_POLICY);
     }
+    packed = msp_settle(a->ctx, settle_pack(d, port), slot_flags);
+    d = msp_decided(packed & 0xff, packed >> 8 & 0xff);
+    port = packed >> SETTLE_PORT_SHIFT & 0xffff;
+    a->is_parked = packed >> SETTLE_PARK_SHIFT;
+    if (d.reason == MSP_REASON_BOOTSTRAP)
+        mark->flags |= MSP_MARK_BOOTSTRAP;
     /* fail closed: without an owner the mark could outlive its connect */
     if (d.verdict == MSP_VERDICT_ALLOW &&
         (connect_own(a, mark, MSP_OWNER_REDIRECT) || connect_mark(a, mark)))

@@ -10,19 +10,11 @@
  * were there before; it believes only real root outside containers.
  */
 #include "lib/host.bpf.h"
+#include "lib/iter.bpf.h"
 #include "lib/record.bpf.h"
 #include "lib/scope.bpf.h"
 
 #define EXEC_EEXIST 17
-
-struct bpf_iter_meta {
-    struct seq_file *seq;
-} MSP_CORE;
-
-struct bpf_iter__task {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
-} MSP_CORE;
 
 /* (task, old pid, bprm): the current process has become another program. */
 SEC("tp_btf/sched_process_exec")

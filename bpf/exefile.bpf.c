@@ -3,18 +3,11 @@
  * iter/task_file over the descriptors of mspd itself: what the kernel calls
  * each file, which fstat() does not tell (s_dev, i_generation).
  */
+#include "lib/iter.bpf.h"
 #include "lib/record.bpf.h"
 
-struct bpf_iter_meta {
-    struct seq_file *seq;
-} MSP_CORE;
-
-struct bpf_iter__task_file {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
-    __u32 fd;
-    struct file *file;
-} MSP_CORE;
+#define FILE_KIND   0170000
+#define FILE_SOCKET 0140000
 
 SEC("iter/task_file")
 
@@ -30,6 +23,8 @@ int msp_it_file(struct bpf_iter__task_file *ctx)
     if (task->pid != task->tgid)
         return 0; /* 6.1 tells what threads share again for each */
     inode = file->f_inode;
+    if ((inode->i_mode & FILE_KIND) == FILE_SOCKET)
+        return 0; /* the listeners, of which there may be thousands */
     record_file(inode, &fact.exe);
     core_ctime(inode, &fact.ctime_sec, &fact.ctime_nsec);
     fact.magic = inode->i_sb->s_magic;

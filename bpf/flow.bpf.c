@@ -13,6 +13,10 @@
  * accepts, puts the client's socket under the fd guard if that is wanted. One
  * that cannot be put there loses its mark.
  *
+ * A SYN that waits for a listener (parked.h) is sent again soon and often;
+ * TIMEOUT_INIT, after CONNECT_CB, says how soon. Who waited in vain is recorded
+ * when his socket closes.
+ *
  * Connections that an endpoint's own address and port opened to this host
  * (health probes) are noted, so that the egress guard lets the answers out.
  */
@@ -20,8 +24,10 @@
 #include "lib/maps.bpf.h"
 #include "lib/target.bpf.h"
 
-#define AF_INET   2
-#define TCP_CLOSE 7
+#define AF_INET    2
+#define TCP_CLOSE  7
+#define SOL_TCP    6
+#define TCP_SYNCNT 7
 
 /*
  * The peer's address. Each word is read on its own, whatever the family:
@@ -280,6 +286,32 @@ static __always_inline bool flow_give(struct bpf_sock_ops *ops,
     return false;
 }
 
+/* Who waits for a listener sends one SYN more, and so waits twice as long. */
+static __always_inline void flow_be_patient(struct bpf_sock_ops *ops,
+                                            struct msp_owner *owner)
+{
+    int n = 0;
+
+    if (owner->retries ||
+        bpf_getsockopt(ops, SOL_TCP, TCP_SYNCNT, &n, sizeof(n)) || n <= 0)
+        return;
+    owner->retries = n++;
+    /* at the most there can be it changes nothing */
+    bpf_setsockopt(ops, SOL_TCP, TCP_SYNCNT, &n, sizeof(n));
+}
+
+/* It connects, or does not: the socket is as patient as it was. */
+static __always_inline void flow_be_as_before(struct bpf_sock_ops *ops,
+                                              struct msp_owner *owner)
+{
+    int n = owner->retries;
+
+    if (!n)
+        return;
+    owner->retries = 0;
+    bpf_setsockopt(ops, SOL_TCP, TCP_SYNCNT, &n, sizeof(n));
+}
+
 /* The listener has answered; our ACK is not on its way yet. */
 static __noinline int flow_guard(struct bpf_sock_ops *ops)
 {
@@ -290,7 +322,10 @@ static __noinline int flow_guard(struct bpf_sock_ops *ops)
     if (!sk)
         return 0;
     owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
-    if (!owner || owner->guard != MSP_GUARD_WANTED)
+    if (!owner)
+        return 0;
+    flow_be_as_before(ops, owner);
+    if (owner->guard != MSP_GUARD_WANTED)
         return 0;
     if (flow_give(ops, sk)) {
         owner->guard = MSP_GUARD_HAS;
@@ -305,6 +340,48 @@ static __noinline int flow_guard(struct bpf_sock_ops *ops)
     return 0;
 }
 
+/* Waited for a listener in vain. */
+static __noinline int flow_late(const struct msp_mark *mark)
+{
+    struct msp_outcome o = {.endpoint = mark->endpoint,
+                            .stage = MSP_STAGE_CONNECT,
+                            .verdict = MSP_VERDICT_DENY,
+                            .reason = MSP_REASON_LISTENER_LATE,
+                            .identity = MSP_NO_IDENTITY,
+                            .privilege = MSP_NO_IDENTITY};
+    __u32 zero = 0;
+    struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
+
+    if (!meta)
+        return 0;
+    o.slot = meta->live & (MSP_SLOTS - 1);
+    o.generation = meta->slot[o.slot].generation;
+    event_audit(mark, &o, NULL);
+    event_ring(mark, &o);
+    return 0;
+}
+
+/* @return 1: the reply is set; 0: as if we were not there */
+static __noinline int flow_timeout(struct bpf_sock_ops *ops)
+{
+    struct bpf_sock *sk = ops->sk;
+    struct msp_owner *owner;
+    struct msp_meta *meta;
+    __u32 zero = 0;
+
+    if (!sk)
+        return 0;
+    owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
+    if (!owner || !owner->is_parked)
+        return 0;
+    meta = bpf_map_lookup_elem(&msp_meta, &zero);
+    if (!meta || !meta->park_ticks)
+        return 0;
+    flow_be_patient(ops, owner);
+    ops->reply = meta->park_ticks;
+    return 1;
+}
+
 /* A client socket is gone; so is what it published, if nobody took it. */
 static __noinline int flow_drop(struct bpf_sock_ops *ops)
 {
@@ -316,14 +393,19 @@ static __noinline int flow_drop(struct bpf_sock_ops *ops)
     if (!sk)
         return 0;
     owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
+    if (owner)
+        flow_be_as_before(ops, owner);
     if (owner && owner->guard == MSP_GUARD_HAS) {
         owner->guard = MSP_GUARD_NONE;
         flow_uncount(bpf_get_netns_cookie(ops));
     }
     flow_key(ops, true, &key);
     entry = bpf_map_lookup_elem(&msp_handoff, &key);
-    if (entry && owner && entry->isn == owner->isn)
+    if (entry && owner && entry->isn == owner->isn) {
+        if (owner->is_parked)
+            flow_late(&entry->mark);
         flow_remove(&key);
+    }
     return 0;
 }
 
@@ -372,6 +454,10 @@ int msp_sockops(struct bpf_sock_ops *ops)
         if (target_is_listener_port(bpf_ntohl(ops->remote_port)) &&
             flow_is_v4(ops))
             return flow_publish(ops);
+        return 0;
+    case BPF_SOCK_OPS_TIMEOUT_INIT:
+        if (target_is_listener_port(bpf_ntohl(ops->remote_port)))
+            return flow_timeout(ops);
         return 0;
     case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
         if (target_is_listener_port(bpf_ntohl(ops->remote_port)) &&

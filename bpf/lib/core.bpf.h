@@ -41,8 +41,33 @@ struct cred {
     struct group_info *group_info;
 } MSP_CORE;
 
+typedef struct {
+    int counter;
+} atomic_t;
+
+typedef struct refcount_struct {
+    atomic_t refs;
+} refcount_t;
+
 struct net {
     __u64 net_cookie;
+} MSP_CORE;
+
+/* what holds it; the name changed with 6.18 */
+struct ns_common___6_18 {
+    refcount_t __ns_ref;
+} MSP_CORE;
+
+struct net___6_18 {
+    struct ns_common___6_18 ns;
+} MSP_CORE;
+
+struct ns_common___6_1 {
+    refcount_t count;
+} MSP_CORE;
+
+struct net___6_1 {
+    struct ns_common___6_1 ns;
 } MSP_CORE;
 
 struct nsproxy {
@@ -62,6 +87,7 @@ struct sock_common {
     __be32 skc_daddr;
     __be16 skc_dport;
     unsigned short skc_family;
+    volatile unsigned char skc_state;
     possible_net_t skc_net;
     struct in6_addr skc_v6_daddr;
 } MSP_CORE;
@@ -211,10 +237,6 @@ struct pid {
     unsigned int level;
     struct upid numbers[];
 } MSP_CORE;
-
-typedef struct {
-    int counter;
-} atomic_t;
 
 struct signal_struct {
     atomic_t live;

@@ -112,6 +112,21 @@ struct {
     __type(value, struct msp_netns);
 } msp_netns __weak SEC(".maps");
 
+/* Of cgroups whose namespaces wait; mspd maps it to give tickets back. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, MSP_PARK_BUCKETS);
+    __type(key, __u32); /* msp_park_bucket() */
+    __type(value, struct msp_tickets);
+} msp_tickets __weak SEC(".maps");
+
+/* Apart from msp_ring, which the denied can fill. struct msp_park */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, MSP_PARK_RING_BYTES);
+} msp_park_ring __weak SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, MSP_AUDIT_MAX);

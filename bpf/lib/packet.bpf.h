@@ -55,6 +55,7 @@ struct packet {
     __u32 headers;    /* where those of links and networks end */
     __u32 judged;     /* the verdict rests on the bytes before this one */
     bool is_harmless; /* opens nothing and carries nothing */
+    __u8 tcp_flags;   /* 0 = cannot be seen */
     bool is_uplink;   /* leaves the host here, whoever sent it */
 };
 
@@ -277,6 +278,7 @@ static __always_inline void packet_tcp(struct __sk_buff *skb, struct packet *p,
     p->judged = p->l4_off + sizeof(copy);
     p->port = tcp[2] << 8 | tcp[3];
     head_len = (tcp[12] >> 4) * 4;
+    p->tcp_flags = tcp[13];
     p->is_harmless = skb->len == p->l4_off + head_len && head_len >= TCP_HEAD &&
                      (tcp[13] & (TCP_SYN | TCP_ACK)) != TCP_SYN;
 }

@@ -83,6 +83,7 @@ enum msp_reason {
     MSP_REASON_RAW_IN_CONTAINER,  /* --deny-raw-in-containers */
     MSP_REASON_PASSED_SOCKET,     /* fd guard: another's connection */
     MSP_REASON_NO_EXEC_RECORD,    /* denied, not known what it executed */
+    MSP_REASON_LISTENER_LATE,     /* parked, and no listener came in time */
     MSP_REASON_COUNT,
 };
 
@@ -162,6 +163,8 @@ enum msp_stat {
     MSP_STAT_FD_DENIED,      /* somebody wrote to another's connection */
     MSP_STAT_FD_UNGUARDED,   /* a connection the fd guard could not have */
     MSP_STAT_CONTAINER_DROPPED, /* cgroup of a container without a row */
+    MSP_STAT_PARKED,         /* asked mspd for a listener */
+    MSP_STAT_PARK_REFUSED,   /* could not wait for one: denied at once */
     MSP_STAT_COUNT,
 };
 
@@ -331,23 +334,18 @@ struct msp_owner {
     __u32 uid;
     __u32 flags; /* MSP_MARK_* */
     __u64 cgroup_id;
-    __u8 addr[16]; /* destination asked for */
-    __u16 port;    /* host order */
-    __u16 guard;   /* enum msp_guard */
-    __u32 isn;     /* of the SYN that carried the mark */
+    __u8 addr[16];  /* destination asked for */
+    __u16 port;     /* host order */
+    __u8 guard;     /* enum msp_guard */
+    __u8 is_parked; /* its SYN waits for the listener, see parked.h */
+    __u32 isn;      /* of the SYN that carried the mark */
+    __u64 netns_cookie;
+    __u32 retries; /* TCP_SYNCNT to go back to; 0 = it is as it was */
+    __u32 pad;
     struct msp_container container;
 };
 
-MSP_ASSERT_SIZE(msp_owner, 72);
-
-/* One network namespace with a listener of the agent. Key: netns cookie. */
-struct msp_netns {
-    __u64 agent_epoch; /* which agent holds the listener */
-    __u16 port;        /* of 127.0.0.1, host order; 0 = none */
-    __u16 pad[3];
-};
-
-MSP_ASSERT_SIZE(msp_netns, 16);
+MSP_ASSERT_SIZE(msp_owner, 88);
 
 /* --- slots -------------------------------------------------------------- */
 
@@ -402,10 +400,13 @@ struct msp_meta {
     __u64 scope_cgroup;
     __u32 scope_level;
     __u32 flags; /* MSP_META_* */
+    /* first retransmission of a parked SYN, in the kernel's ticks */
+    __u32 park_ticks;
+    __u32 pad;
     struct msp_slot_meta slot[MSP_SLOTS];
 };
 
-MSP_ASSERT_SIZE(msp_meta, 352);
+MSP_ASSERT_SIZE(msp_meta, 360);
 /* in every layout: an mspd of another one ends the earlier proxy by it */
 MSP_ASSERT_OFFSET(msp_meta, agent_epoch, 24);
 
@@ -696,5 +697,7 @@ struct msp_find_scope_ctx {
 
 MSP_ASSERT_SIZE(msp_find_scope_ctx, 16);
 
+/* namespaces that wait for a listener, or have one */
+#include <msp/parked.h>
 /* what the programs leave behind, for whoever reads it */
 #include <msp/audit.h>

@@ -166,7 +166,8 @@ struct msp_child_names {
 struct msp_child_netns {
     struct msp_child_head head;
     int32_t status; /* reply: 0 or negative errno */
-    uint16_t port;  /* reply: port of 127.0.0.1 the listener has */
+    uint16_t port;  /* request: tried first, 0 = none; reply: the one it has,
+                       of 127.0.0.1 */
     uint16_t pad;
     uint64_t netns_cookie; /* request: expected, 0 = any; reply: found */
     char path[4096];       /* request, NETNS_PATH */

@@ -122,6 +122,21 @@ struct msp_connect_facts {
     bool is_agent_fresh; /* heartbeat younger than its limit */
 };
 
+/* Marked, and sent to the agent's listener. */
+MSP_PURE struct msp_decision msp_decide_redirect(__u32 slot_flags)
+{
+    return msp_decided(MSP_VERDICT_ALLOW, slot_flags & MSP_SLOT_BOOTSTRAP
+                                              ? MSP_REASON_BOOTSTRAP
+                                              : MSP_REASON_REDIRECTED);
+}
+
+/* Whether all that a redirection lacks is a listener, or an agent. */
+MSP_PURE bool msp_decision_lacks_listener(struct msp_decision d)
+{
+    return d.reason == MSP_REASON_NO_LISTENER ||
+           d.reason == MSP_REASON_DIRECT_AGENT_AWAY;
+}
+
 MSP_PURE struct msp_decision
 msp_decide_connect_enforce(const struct msp_connect_facts *f)
 {
@@ -147,9 +162,7 @@ msp_decide_connect_enforce(const struct msp_connect_facts *f)
     /* fail closed: nobody would sign */
     if (!f->has_listener)
         return msp_decided(MSP_VERDICT_DENY, MSP_REASON_NO_LISTENER);
-    if (f->slot_flags & MSP_SLOT_BOOTSTRAP)
-        return msp_decided(MSP_VERDICT_ALLOW, MSP_REASON_BOOTSTRAP);
-    return msp_decided(MSP_VERDICT_ALLOW, MSP_REASON_REDIRECTED);
+    return msp_decide_redirect(f->slot_flags);
 }
 
 /*

@@ -77,7 +77,18 @@
 #define MSP_CGROUPS_MAX           32768   /* cgroups some pattern may match */
 #define MSP_CONTAINERS_MAX        16384   /* registered at a time */
 #define MSP_CONTAINER_CGROUPS_MAX 65536   /* theirs, and the ones below */
-#define MSP_PARKED_PER_CGROUP     8 /* namespaces waiting for a listener */
+#define MSP_PARKED_PER_CGROUP     8    /* namespaces waiting for a listener */
+#define MSP_PARK_BUCKETS          2048 /* of so many; a power of two */
+#define MSP_PARK_RING_BYTES       (1u << 17)
+/*
+ * How long a namespace waits: not much longer than a client's SYNs do. Those
+ * begin MSP_PARK_SYN_MS apart, then ever more: with Linux's six retries and one
+ * that we add 255 times as long in all, so that the last one still leaves when
+ * mspd was held up for a second and a half.
+ */
+#define MSP_PARK_NS         3500000000ull
+#define MSP_PARK_SYN_MS     12
+#define MSP_PARK_BACKOFF_NS 1000000000ull /* after a listener that failed */
 
 /* --- hook of a container runtime ------------------------------------------ */
 #define MSP_HOOK_MS          2000       /* it never holds up a start longer */
@@ -86,9 +97,11 @@
 #define MSP_OCI_CONFIG_BYTES (4u << 20) /* config.json of a bundle */
 
 /* --- listeners ---------------------------------------------------------- */
-#define MSP_PORT_FIRST     61080
-#define MSP_PORT_LAST      61099
-#define MSP_LISTEN_BACKLOG 4096
+#define MSP_PORT_FIRST         61080
+#define MSP_PORT_LAST          61099
+#define MSP_LISTEN_BACKLOG     4096
+#define MSP_LISTENERS_SWEEP_MS 5000 /* namespaces that nobody else holds */
+#define MSP_FILES_SPARE        1024 /* descriptors that listeners leave to the rest */
 
 /* --- proxy -------------------------------------------------------------- */
 #define MSP_HEAD_BYTES_MAX        16384

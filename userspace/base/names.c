@@ -45,6 +45,7 @@ static const char *const reasons[] = {
     [MSP_REASON_RAW_IN_CONTAINER] = "raw-in-container",
     [MSP_REASON_PASSED_SOCKET] = "passed-socket",
     [MSP_REASON_NO_EXEC_RECORD] = "no-exec-record",
+    [MSP_REASON_LISTENER_LATE] = "listener-late",
 };
 _Static_assert(ARRAY_SIZE(reasons) == MSP_REASON_COUNT, "reasons");
 
@@ -95,6 +96,8 @@ static const char *const stats[] = {
     [MSP_STAT_FD_DENIED] = "fd-denied",
     [MSP_STAT_FD_UNGUARDED] = "fd-unguarded",
     [MSP_STAT_CONTAINER_DROPPED] = "container-dropped",
+    [MSP_STAT_PARKED] = "parked",
+    [MSP_STAT_PARK_REFUSED] = "park-refused",
 };
 _Static_assert(ARRAY_SIZE(stats) == MSP_STAT_COUNT, "stats");
 

@@ -11,6 +11,7 @@
 #include "daemon/mspd.h"
 #include "daemon/notify.h"
 #include "loader/events.h"
+#include "loader/iter.h"
 
 enum {
     KEY_WAIT_MS = 2000
@@ -340,12 +341,13 @@ static void remember_paths(struct mspd *mspd)
         msp_log_errno(MSP_LOG_WARN, "listeners.store", r);
 }
 
-void mspd_listener_added(struct mspd *mspd)
+void mspd_listeners_changed(struct mspd *mspd, bool has_paths)
 {
     msp_listeners_send(&mspd->listeners);
     if (mspd->is_proxy_ready)
         publish(mspd);
-    remember_paths(mspd);
+    if (has_paths)
+        remember_paths(mspd);
 }
 
 /*
@@ -364,15 +366,10 @@ static void start_proxy(struct mspd *mspd)
     (void)msp_child_start(&mspd->proxy);
 }
 
-static void start_wait_over(struct mspd *mspd)
-{
-    if (--mspd->n_start_waits == 0)
-        start_proxy(mspd);
-}
-
 struct first_listener {
     struct mspd *mspd;
-    char *path; /* owned, NULL for the root namespace */
+    char *path;  /* owned, NULL: none to remember */
+    bool is_own; /* the root namespace */
 };
 
 static void on_first_listener(void *data, int r, int fd, uint64_t cookie,
@@ -382,11 +379,18 @@ static void on_first_listener(void *data, int r, int fd, uint64_t cookie,
     struct mspd *mspd = first->mspd;
     const struct msp_listener *item;
 
-    if (r == 0)
-        r = msp_listeners_add(&mspd->listeners, fd, cookie, port, first->path,
-                              &item);
-    if (r < 0)
-        msp_log(first->path ? MSP_LOG_WARN : MSP_LOG_ERR, "listener.failed",
+    if (r == 0) {
+        const struct msp_listener made = {.fd = fd,
+                                          .cookie = cookie,
+                                          .port = port,
+                                          .path = first->path,
+                                          .is_own = first->is_own};
+
+        r = msp_listeners_add(&mspd->listeners, &made, &item);
+    }
+    /* a process that is gone by now is nobody to serve */
+    if (r < 0 && (first->path || first->is_own))
+        msp_log(first->is_own ? MSP_LOG_ERR : MSP_LOG_WARN, "listener.failed",
                 "path", first->path ? first->path : "own namespace", "error",
                 strerror(-r), NULL);
     free(first->path);
@@ -394,7 +398,9 @@ static void on_first_listener(void *data, int r, int fd, uint64_t cookie,
     start_wait_over(mspd);
 }
 
-static int ask_first(struct mspd *mspd, const char *path)
+/* @param path of `want` is remembered; NULL: own, or one that is not */
+static int ask_first(struct mspd *mspd, const struct msp_netns_want *want,
+                     bool is_remembered)
 {
     struct first_listener *first = calloc(1, sizeof(*first));
     int r;
@@ -402,17 +408,73 @@ static int ask_first(struct mspd *mspd, const char *path)
     if (!first)
         return -ENOMEM;
     first->mspd = mspd;
-    first->path = path ? strdup(path) : NULL;
-    r = path && !first->path
+    first->is_own = !want->path;
+    first->path = is_remembered ? strdup(want->path) : NULL;
+    /* before: the answer may come at once */
+    mspd->n_start_waits++;
+    r = is_remembered && !first->path
             ? -ENOMEM
-            : msp_netns_ask(&mspd->netns, path, 0, on_first_listener, first);
+            : msp_netns_want(&mspd->netns, want, on_first_listener, first);
     if (r < 0) {
+        mspd->n_start_waits--;
         free(first->path);
         free(first);
-    } else {
-        mspd->n_start_waits++;
     }
     return r;
+}
+
+static int compare_tasks(const void *a, const void *b)
+{
+    const struct msp_netns_task *left = a, *right = b;
+
+    return left->netns_cookie < right->netns_cookie   ? -1
+           : left->netns_cookie > right->netns_cookie ? 1
+                                                      : 0;
+}
+
+/*
+ * Namespaces that an earlier agent served on demand: no path of theirs lasts,
+ * but each that is in use has a process. Others ask when they want to.
+ */
+static void ask_served(struct mspd *mspd)
+{
+    msp_autofree struct msp_netns_task *task = NULL;
+    uint64_t last = 0;
+    size_t n = 0;
+
+    if (!mspd->loader.is_reused)
+        return;
+    if (msp_iter_netns(&mspd->loader, &task, &n) < 0) {
+        msp_log(MSP_LOG_WARN, "listeners.scan", "why", mspd->loader.why, NULL);
+        return;
+    }
+    qsort(task, n, sizeof(*task), compare_tasks);
+    for (size_t i = 0; i < n; i++) {
+        char path[48];
+
+        if (task[i].netns_cookie == last ||
+            msp_listeners_again(&mspd->listeners, task[i].netns_cookie))
+            continue;
+        last = task[i].netns_cookie;
+        (void)snprintf(path, sizeof(path), "/proc/%u/ns/net", task[i].tgid);
+        (void)ask_first(mspd,
+                        &(struct msp_netns_want){.path = path, .cookie = last},
+                        false);
+    }
+}
+
+static void start_wait_over(struct mspd *mspd)
+{
+    if (--mspd->n_start_waits)
+        return;
+    if (!mspd->is_scanned) {
+        mspd->is_scanned = true;
+        mspd->n_start_waits = 1; /* held back as in mspd_start_listeners */
+        ask_served(mspd);
+        start_wait_over(mspd);
+        return;
+    }
+    start_proxy(mspd);
 }
 
 static void ask_remembered(struct mspd *mspd)
@@ -426,7 +488,7 @@ static void ask_remembered(struct mspd *mspd)
         return;
     for (line = strtok_r(text, "\n", &next); line;
          line = strtok_r(NULL, "\n", &next))
-        (void)ask_first(mspd, line);
+        (void)ask_first(mspd, &(struct msp_netns_want){.path = line}, true);
 }
 
 int mspd_start_listeners(struct mspd *mspd)
@@ -435,7 +497,7 @@ int mspd_start_listeners(struct mspd *mspd)
 
     /* held back until all were asked: an answer may come at once */
     mspd->n_start_waits = 1;
-    r = ask_first(mspd, NULL);
+    r = ask_first(mspd, &(struct msp_netns_want){0}, false);
     if (r < 0)
         return r;
     ask_remembered(mspd);

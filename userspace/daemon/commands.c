@@ -187,7 +187,8 @@ static void show(struct mspd *mspd, const struct msp_ctl_client *client)
 static void put_listener(struct msp_rec *rec, const struct msp_listener *item)
 {
     msp_rec_str(rec, "path", item->path ? item->path : "");
-    msp_rec_bool(rec, "own", !item->path);
+    msp_rec_bool(rec, "own", item->is_own);
+    msp_rec_bool(rec, "on_demand", !item->path && !item->is_own);
     msp_rec_uint(rec, "cookie", item->cookie);
     msp_rec_uint(rec, "port", item->port);
     msp_rec_bool(rec, "ready", item->has_row);
@@ -213,8 +214,10 @@ static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
     bool is_known = false;
 
     if (r == 0) {
-        r = msp_listeners_add(&mspd->listeners, fd, cookie, port, waiting->path,
-                              &item);
+        const struct msp_listener made = {
+            .fd = fd, .cookie = cookie, .port = port, .path = waiting->path};
+
+        r = msp_listeners_add(&mspd->listeners, &made, &item);
         is_known = r == 1;
     }
     if (r < 0 || !item) {
@@ -227,7 +230,7 @@ static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
         msp_rec_str(&rec, "error", why);
     } else {
         if (!is_known)
-            mspd_listener_added(mspd);
+            mspd_listeners_changed(mspd, true);
         put_listener(&rec, item);
         msp_rec_bool(&rec, "known", is_known);
         status = item->has_row ? MSP_CTL_OK : MSP_CTL_DEGRADED;

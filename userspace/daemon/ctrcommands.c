@@ -28,13 +28,14 @@ static void on_listener(void *data, int r, int fd, uint64_t cookie,
 {
     msp_autofree struct wanted *wanted = data;
     struct mspd *mspd = wanted->mspd;
+    /* no path to remember: the registration is, and asks again */
+    const struct msp_listener made = {.fd = fd, .cookie = cookie, .port = port};
     const struct msp_listener *item = NULL;
 
     if (r == 0)
-        r = msp_listeners_add(&mspd->listeners, fd, cookie, port, wanted->path,
-                              &item);
+        r = msp_listeners_add(&mspd->listeners, &made, &item);
     if (r == 0)
-        mspd_listener_added(mspd);
+        mspd_listeners_changed(mspd, false);
     if (r < 0)
         /* one is made when it connects, or it is denied */
         msp_log(MSP_LOG_WARN, "container.listener", "netns", wanted->path,

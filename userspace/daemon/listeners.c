@@ -9,6 +9,7 @@
 #include <msp/limits.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "loader/events.h"
 
 static struct msp_listener *find(struct msp_listeners *listeners,
@@ -20,15 +21,22 @@ static struct msp_listener *find(struct msp_listeners *listeners,
     return NULL;
 }
 
+bool msp_listeners_is_full(const struct msp_listeners *listeners)
+{
+    size_t max = listeners->max ? listeners->max : MSP_NETNS_MAX;
+
+    return listeners->n >= max;
+}
+
 static int grow(struct msp_listeners *listeners)
 {
     size_t cap = listeners->cap ? 2 * listeners->cap : 16;
     struct msp_listener *item;
 
+    if (msp_listeners_is_full(listeners))
+        return -ENOSPC;
     if (listeners->n < listeners->cap)
         return 0;
-    if (listeners->n >= MSP_NETNS_MAX)
-        return -ENOSPC;
     item = reallocarray(listeners->item, cap, sizeof(*item));
     if (!item)
         return -ENOMEM;
@@ -37,13 +45,13 @@ static int grow(struct msp_listeners *listeners)
     return 0;
 }
 
-int msp_listeners_add(struct msp_listeners *listeners, int fd, uint64_t cookie,
-                      uint16_t port, const char *path,
+int msp_listeners_add(struct msp_listeners *listeners,
+                      const struct msp_listener *made,
                       const struct msp_listener **ret_item)
 {
-    msp_autoclose int owned = fd;
+    msp_autoclose int owned = made->fd;
     msp_autofree char *copy = NULL;
-    struct msp_listener *item = find(listeners, cookie);
+    struct msp_listener *item = find(listeners, made->cookie);
     int r;
 
     if (item) {
@@ -53,16 +61,17 @@ int msp_listeners_add(struct msp_listeners *listeners, int fd, uint64_t cookie,
     r = grow(listeners);
     if (r < 0)
         return r;
-    if (path) {
-        copy = strdup(path);
+    if (made->path) {
+        copy = strdup(made->path);
         if (!copy)
             return -ENOMEM;
     }
     item = &listeners->item[listeners->n++];
-    *item = (struct msp_listener){.cookie = cookie,
-                                  .port = port,
+    *item = (struct msp_listener){.cookie = made->cookie,
+                                  .port = made->port,
                                   .fd = TAKE_FD(owned),
-                                  .path = TAKE_PTR(copy)};
+                                  .path = TAKE_PTR(copy),
+                                  .is_own = made->is_own};
     *ret_item = item;
     return 0;
 }
@@ -122,7 +131,8 @@ int msp_listeners_publish(struct msp_listeners *listeners, bool only_sent)
     for (size_t i = 0; i < listeners->n; i++) {
         struct msp_listener *item = &listeners->item[i];
         struct msp_netns row = {.agent_epoch = listeners->epoch,
-                                .port = item->port};
+                                .port = item->port,
+                                .state = MSP_NETNS_READY};
         int r;
 
         if (item->has_row || (only_sent && !item->is_sent))
@@ -148,6 +158,9 @@ static void unpublish_one(void *data, uint64_t cookie,
     const struct unpublish *unpublish = data;
     const struct msp_listeners *listeners = unpublish->listeners;
 
+    /* somebody waits there: his record is in the ring */
+    if (row->state != MSP_NETNS_READY)
+        return;
     if ((row->agent_epoch != listeners->epoch) == unpublish->of_others)
         (void)msp_netns_row_delete(listeners->loader, cookie);
 }
@@ -157,6 +170,93 @@ void msp_listeners_unpublish(struct msp_listeners *listeners, bool of_others)
     struct unpublish unpublish = {listeners, of_others};
 
     (void)msp_netns_row_each(listeners->loader, unpublish_one, &unpublish);
+}
+
+/* --- letting go --------------------------------------------------------- */
+
+bool msp_listeners_again(struct msp_listeners *listeners, uint64_t cookie)
+{
+    struct msp_listener *item = find(listeners, cookie);
+
+    if (item)
+        item->has_row = false;
+    return item != NULL;
+}
+
+/* Who connects now waits for this very listener, until there is a new row. */
+static int park(const struct msp_listeners *listeners,
+                const struct msp_listener *item)
+{
+    const struct msp_netns row = {.until_ns = msp_io_now_ns() + MSP_PARK_NS,
+                                  .state = MSP_NETNS_PARKED,
+                                  .port = item->port};
+
+    return msp_netns_row_set(listeners->loader, item->cookie, &row);
+}
+
+size_t msp_listeners_leave(struct msp_listeners *listeners,
+                           const uint64_t *cookie, size_t n)
+{
+    size_t n_leaving = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct msp_listener *item = find(listeners, cookie[i]);
+
+        if (!item || item->is_own || item->is_leaving ||
+            park(listeners, item) < 0)
+            continue; /* the next sweep tries again */
+        item->has_row = false;
+        item->is_leaving = true;
+        n_leaving++;
+    }
+    return n_leaving;
+}
+
+static bool has_cookie(const uint64_t *cookie, size_t n, uint64_t wanted)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cookie[i] == wanted)
+            return true;
+    return false;
+}
+
+/* @return false: the proxy cannot be told now */
+static bool close_one(struct msp_listeners *listeners,
+                      struct msp_listener *item)
+{
+    const struct msp_child_listener gone = {
+        .head.type = MSP_CHILD_LISTENER_GONE,
+        .netns_cookie = item->cookie,
+        .port = item->port,
+    };
+
+    if (item->is_sent && listeners->proxy->state == MSP_CHILD_RUNNING &&
+        msp_child_send(listeners->proxy, &gone, sizeof(gone), -1) < 0)
+        return false;
+    (void)msp_netns_row_delete(listeners->loader, item->cookie);
+    (void)close(item->fd);
+    free(item->path);
+    *item = listeners->item[--listeners->n];
+    return true;
+}
+
+size_t msp_listeners_drop(struct msp_listeners *listeners,
+                          const uint64_t *cookie, size_t n)
+{
+    size_t n_closed = 0;
+
+    for (size_t i = 0; i < listeners->n;) {
+        struct msp_listener *item = &listeners->item[i];
+
+        if (item->is_leaving && has_cookie(cookie, n, item->cookie) &&
+            close_one(listeners, item)) {
+            n_closed++; /* another one is at its place */
+            continue;
+        }
+        item->is_leaving = false;
+        i++;
+    }
+    return n_closed;
 }
 
 int msp_listeners_paths(const struct msp_listeners *listeners, char **ret_text,

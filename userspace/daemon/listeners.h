@@ -17,16 +17,19 @@ struct msp_listener {
     uint64_t cookie;
     uint16_t port;
     int fd;       /* owned */
-    char *path;   /* owned; NULL: mspd's own namespace */
+    char *path;   /* owned; NULL: none was given */
+    bool is_own;  /* mspd's own namespace */
     bool is_sent; /* this proxy has it */
     bool has_row;
-    int row_error; /* why it has none: negative errno; 0: not tried yet */
+    bool is_leaving; /* its row was parked to let it go */
+    int row_error;   /* why it has none: negative errno; 0: not tried yet */
 };
 
 struct msp_listeners {
     struct msp_listener *item; /* owned */
     size_t n;
     size_t cap;
+    size_t max; /* descriptors there is room for; 0 = MSP_NETNS_MAX */
     const struct msp_loader *loader; /* borrowed */
     struct msp_child *proxy;         /* borrowed */
     uint64_t epoch;
@@ -34,14 +37,36 @@ struct msp_listeners {
 
 /*
  * Adds one; a cookie that is known keeps what it has.
- * @param fd taken over in any case
- * @param path copied; NULL: own namespace
- * @param ret_item borrowed until the next add
+ * @param made cookie, port, fd, path and is_own are set; its fd is taken over
+ *        in any case, its path copied
+ * @param ret_item borrowed until the next add or drop
  * @return 0; 1 it was known; -ENOSPC; -ENOMEM
  */
-int msp_listeners_add(struct msp_listeners *listeners, int fd, uint64_t cookie,
-                      uint16_t port, const char *path,
+int msp_listeners_add(struct msp_listeners *listeners,
+                      const struct msp_listener *made,
                       const struct msp_listener **ret_item);
+bool msp_listeners_is_full(const struct msp_listeners *listeners);
+
+/*
+ * Somebody there found no row: it is written once more.
+ * @return false: there is no listener either
+ */
+bool msp_listeners_again(struct msp_listeners *listeners, uint64_t cookie);
+
+/*
+ * Parks the rows of namespaces that nobody else seems to hold: who comes now
+ * waits. mspd's own is left out. @return how many; then comes
+ * msp_listeners_drop, and new rows for those that stay
+ */
+size_t msp_listeners_leave(struct msp_listeners *listeners,
+                           const uint64_t *cookie, size_t n);
+/*
+ * Of those, closes the ones that are still in `cookie`, in the proxy first, and
+ * deletes their rows. The others are as before, but for their rows.
+ * @return how many were closed
+ */
+size_t msp_listeners_drop(struct msp_listeners *listeners,
+                          const uint64_t *cookie, size_t n);
 
 /* A new proxy runs: it has none yet. */
 void msp_listeners_forget_sent(struct msp_listeners *listeners);

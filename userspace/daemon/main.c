@@ -233,8 +233,10 @@ static int go_live(struct mspd *mspd)
     on_heartbeat(mspd);
     on_drain(mspd);
     r = mspd_start_listeners(mspd);
+    if (r == 0)
+        r = mspd_parked_start(mspd);
     if (r < 0)
-        return failed("start.listeners", r, "");
+        return failed("start.listeners", r, mspd->loader.why);
     r = mspd_containers_go(mspd);
     if (r < 0)
         return r;
@@ -408,13 +410,16 @@ static void stop(struct mspd *mspd, int code)
 {
     if (code == MSP_EXIT_OK) {
         (void)msp_notify("STOPPING=1");
-        if (mspd->is_attached)
+        if (mspd->is_attached) {
             msp_listeners_unpublish(&mspd->listeners, false);
+            msp_loader_beat(&mspd->loader, 0); /* nobody waits for us */
+        }
         msp_child_stop(&mspd->proxy);
         msp_child_stop(&mspd->keeper);
     }
     if (mspd->key_wait.loop)
         msp_timer_stop(&mspd->key_wait);
+    mspd_parked_done(mspd);
     msp_ctl_done(&mspd->ctl);
     msp_watch_done(&mspd->watch);
     msp_watch_done(&mspd->spool);
@@ -442,15 +447,27 @@ static void stop(struct mspd *mspd, int code)
     msp_dirs_done(&mspd->dirs);
 }
 
-static void raise_files(void)
+/*
+ * Each network namespace takes one descriptor here and one in the proxy, which
+ * has the same limit and as many more for connections as there are left.
+ * @return how many listeners that leaves room for
+ */
+static size_t raise_files(void)
 {
     struct rlimit limit;
+    size_t max, spare;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
+        return 0;
     limit.rlim_cur =
         limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    spare = limit.rlim_cur / 2 < MSP_FILES_SPARE ? limit.rlim_cur / 2
+                                                 : MSP_FILES_SPARE;
+    max = limit.rlim_cur - spare;
+    return max < MSP_NETNS_MAX ? max : MSP_NETNS_MAX;
 }
 
 int main(int argc, char **argv)
@@ -477,7 +494,7 @@ int main(int argc, char **argv)
         return MSP_EXIT_INTERNAL;
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    raise_files();
+    mspd.listeners.max = raise_files();
     r = start(&mspd);
     r = r < 0 ? MSP_EXIT_INTERNAL : msp_loop_run(mspd.loop);
     if (r < 0)

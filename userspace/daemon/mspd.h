@@ -17,6 +17,7 @@
 #include "daemon/names.h"
 #include "daemon/netns.h"
 #include "daemon/opts.h"
+#include "daemon/parkq.h"
 #include "daemon/policy.h"
 #include "daemon/uplinks.h"
 #include "daemon/watch.h"
@@ -56,6 +57,18 @@ struct mspd {
     struct msp_child keeper;
     struct msp_child proxy;
     struct msp_listeners listeners;
+
+    struct {
+        struct msp_source source; /* of the ring */
+        struct msp_parkq queue;
+        struct msp_park now; /* is asked for */
+        bool is_asking;
+        bool is_pumping;
+        bool has_waiting_rows; /* there may be some to expire */
+        uint64_t n_failed;     /* since logged_ms */
+        uint64_t logged_ms;
+        struct msp_timer sweep;
+    } parked;
     struct msp_names names;
     struct msp_policy policy;
     struct msp_connlog log;
@@ -82,6 +95,7 @@ struct mspd {
     bool is_proxy_ready;
     bool is_attached;
     bool is_start_failed;
+    bool is_scanned;      /* for namespaces that had a listener */
     size_t n_start_waits; /* what the first start of the proxy waits for */
     bool is_key_awaited;  /* one of them; until key_wait fires */
     struct msp_timer key_wait;
@@ -104,8 +118,18 @@ void mspd_init_proxy(struct mspd *mspd, uint32_t uid, uint32_t gid);
 int mspd_start_listeners(struct mspd *mspd);
 /* The keeper has said what it can about the key, or never will. */
 void mspd_key_awaited(struct mspd *mspd);
-/* A namespace was added: hand it on and remember it. */
-void mspd_listener_added(struct mspd *mspd);
+/*
+ * Some were added, or their rows are to be written: hands on what the proxy
+ * lacks.
+ * @param has_paths remember those of hooks and people for the next start
+ */
+void mspd_listeners_changed(struct mspd *mspd, bool has_paths);
+
+/* --- parked.c: listeners on demand, and letting go of them ---------------- */
+
+/* @return 0; negative errno */
+int mspd_parked_start(struct mspd *mspd);
+void mspd_parked_done(struct mspd *mspd);
 
 /* --- channel.c: the keeper's side of the secure channel ------------------- */
 

@@ -139,12 +139,13 @@ int msp_netns_give_watch(struct msp_netns_client *client, int inotify_fd)
     return give(client, MSP_CHILD_INOTIFY, inotify_fd);
 }
 
-int msp_netns_ask(struct msp_netns_client *client, const char *path,
-                  uint64_t expected, msp_netns_fn fn, void *data)
+int msp_netns_want(struct msp_netns_client *client,
+                   const struct msp_netns_want *want, msp_netns_fn fn,
+                   void *data)
 {
     struct msp_netns_request *request, **last = &client->first;
 
-    if (path && strlen(path) >= sizeof(request->packet.path))
+    if (want->path && strlen(want->path) >= sizeof(request->packet.path))
         return -ENAMETOOLONG;
     request = calloc(1, sizeof(*request));
     if (!request)
@@ -152,15 +153,24 @@ int msp_netns_ask(struct msp_netns_client *client, const char *path,
     request->fn = fn;
     request->data = data;
     request->packet.head.type =
-        path ? MSP_CHILD_NETNS_PATH : MSP_CHILD_NETNS_ROOT;
+        want->path ? MSP_CHILD_NETNS_PATH : MSP_CHILD_NETNS_ROOT;
     request->packet.head.id = ++client->next_id;
-    request->packet.netns_cookie = expected;
-    if (path)
+    request->packet.netns_cookie = want->cookie;
+    request->packet.port = want->port;
+    if (want->path)
         (void)snprintf(request->packet.path, sizeof(request->packet.path), "%s",
-                       path);
+                       want->path);
     while (*last)
         last = &(*last)->next;
     *last = request;
     ask_first(client);
     return 0;
+}
+
+int msp_netns_ask(struct msp_netns_client *client, const char *path,
+                  uint64_t expected, msp_netns_fn fn, void *data)
+{
+    const struct msp_netns_want want = {.path = path, .cookie = expected};
+
+    return msp_netns_want(client, &want, fn, data);
 }

@@ -37,7 +37,19 @@ int msp_netns_give_own_sk(struct msp_netns_client *client, int map_fd);
 /* Sends the inotify descriptor that MSP_OPEN_WALK adds to. @return as above */
 int msp_netns_give_watch(struct msp_netns_client *client, int inotify_fd);
 
+struct msp_netns_want {
+    const char *path; /* of a namespace file, borrowed; NULL: mspd's own */
+    uint64_t cookie;  /* expected, 0 = any */
+    uint16_t port;    /* better than the others, 0 = the first free one */
+};
+
+/* @return 0: fn will be called, perhaps was; negative errno: it will not */
+int msp_netns_want(struct msp_netns_client *client,
+                   const struct msp_netns_want *want, msp_netns_fn fn,
+                   void *data);
+
 /*
+ * The same on any port.
  * @param path of a namespace file, NULL: mspd's own
  * @param expected netns cookie, 0 = any
  * @return 0: fn will be called; negative errno: it will not

@@ -159,6 +159,31 @@ int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,
     return r;
 }
 
+int msp_iter_alone(struct msp_loader *loader, uint64_t **ret_cookies,
+                   size_t *ret_n)
+{
+    union bpf_iter_link_info info = {.task = {.pid = (__u32)getpid()}};
+    void *cookies = NULL;
+    int r = collect(loader, loader->skel->progs.msp_it_alone, &info,
+                    sizeof(**ret_cookies), &cookies, ret_n);
+
+    if (r == 0)
+        *ret_cookies = cookies;
+    return r;
+}
+
+int msp_iter_netns(struct msp_loader *loader, struct msp_netns_task **ret_tasks,
+                   size_t *ret_n)
+{
+    void *tasks = NULL;
+    int r = collect(loader, loader->skel->progs.msp_it_netns, NULL,
+                    sizeof(**ret_tasks), &tasks, ret_n);
+
+    if (r == 0)
+        *ret_tasks = tasks;
+    return r;
+}
+
 int msp_iter_progs(struct msp_loader *loader, struct msp_prog_fact **ret_facts,
                    size_t *ret_n)
 {

@@ -33,6 +33,22 @@ int msp_iter_files(struct msp_loader *loader, struct msp_file_fact **ret_facts,
                    size_t *ret_n);
 
 /*
+ * Network namespaces that nothing holds but one of the caller's listeners.
+ * @param ret_cookies set on success; owned by the caller, free()
+ * @return 0; negative errno, `why` set
+ */
+int msp_iter_alone(struct msp_loader *loader, uint64_t **ret_cookies,
+                   size_t *ret_n);
+
+/*
+ * Processes in network namespaces that have a row, one or more a namespace.
+ * @param ret_tasks set on success; owned by the caller, free()
+ * @return 0; negative errno, `why` set
+ */
+int msp_iter_netns(struct msp_loader *loader, struct msp_netns_task **ret_tasks,
+                   size_t *ret_n);
+
+/*
  * Id and name of every program with socket addresses that there is.
  * @param ret_facts set on success; owned by the caller, free()
  * @return 0; negative errno, `why` set

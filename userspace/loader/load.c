@@ -219,6 +219,18 @@ static void set_clock(struct msp_loader *loader)
                      __ATOMIC_RELEASE);
 }
 
+/* How soon a parked SYN is sent again, in ticks, whose length this clock has. */
+static void set_park_ticks(struct msp_loader *loader)
+{
+    struct timespec tick = {0};
+    uint32_t ticks = 0;
+
+    if (clock_getres(CLOCK_REALTIME_COARSE, &tick) == 0 && tick.tv_nsec > 0)
+        ticks = MSP_PARK_SYN_MS * 1000000u / (uint32_t)tick.tv_nsec;
+    __atomic_store_n(&loader->meta->park_ticks, ticks ? ticks : 1,
+                     __ATOMIC_RELEASE);
+}
+
 static int find_root(struct msp_loader *loader)
 {
     struct msp_find_root_ctx ctx = {0};
@@ -311,6 +323,7 @@ int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
     __atomic_store_n(&loader->meta->proxy_uid, proxy_uid, __ATOMIC_RELEASE);
     __atomic_store_n(&loader->meta->keeper_uid, keeper_uid, __ATOMIC_RELEASE);
     set_clock(loader);
+    set_park_ticks(loader);
     return find_root(loader);
 }
 
@@ -320,6 +333,9 @@ void msp_loader_done(struct msp_loader *loader)
         if (loader->link_fd[i] >= 0)
             (void)close(loader->link_fd[i]);
     ring_buffer__free(loader->ring);
+    ring_buffer__free(loader->park_ring);
+    if (loader->tickets)
+        (void)munmap(loader->tickets, MSP_TICKETS_BYTES);
     if (loader->meta)
         (void)munmap(loader->meta, META_BYTES);
     msp_bpf__destroy(loader->skel);

@@ -62,9 +62,11 @@ struct msp_loader {
     uint64_t old_epoch;    /* agent_epoch found */
     int link_fd[MSP_PROG_LINKS];
     struct ring_buffer *ring;
-    uint64_t cgroups_left;    /* rows without room when last computed */
-    uint64_t cgroups_dropped; /* MSP_STAT_CGROUP_DROPPED at that time */
-    char why[MSP_WHY_BYTES];  /* text of the last failure, for the log */
+    struct ring_buffer *park_ring;
+    struct msp_tickets *tickets; /* the map's pages */
+    uint64_t cgroups_left;       /* rows without room when last computed */
+    uint64_t cgroups_dropped;    /* MSP_STAT_CGROUP_DROPPED at that time */
+    char why[MSP_WHY_BYTES];     /* text of the last failure, for the log */
 };
 
 /* Names as pinned; NULL-terminated. */

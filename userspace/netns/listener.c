@@ -47,36 +47,41 @@ int msp_netns_open(const char *path)
     return TAKE_FD(fd);
 }
 
-static int bind_first_free(int sock, uint16_t *ret_port)
+/* @return 1 it listens; 0 somebody has the port; negative errno */
+static int bind_to(int sock, uint16_t port)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET,
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in addr = {.sin_family = AF_INET,
+                                     .sin_port = htons(port),
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-    for (uint16_t port = MSP_PORT_FIRST; port <= MSP_PORT_LAST; port++) {
-        addr.sin_port = htons(port);
-        if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0) {
-            /* two may be bound, only one of them can listen */
-            if (listen(sock, MSP_LISTEN_BACKLOG) == 0) {
-                *ret_port = port;
-                return 0;
-            }
-            return -errno;
-        }
-        if (errno != EADDRINUSE && errno != EPERM && errno != EACCES)
-            return -errno;
-    }
-    return -EADDRINUSE;
+    if (bind(sock, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
+        /* two may be bound, only one of them can listen */
+        return listen(sock, MSP_LISTEN_BACKLOG) == 0 ? 1 : -errno;
+    return errno == EADDRINUSE || errno == EPERM || errno == EACCES ? 0
+                                                                    : -errno;
 }
 
-/* In the namespace the process is in now. */
-static int listen_here(int own_sk_fd, uint64_t expected,
-                       struct msp_netns_listener *ret)
+/* @param port in: tried first, 0 = none; set to the one it has */
+static int bind_first_free(int sock, uint16_t *port)
+{
+    int r = *port ? bind_to(sock, *port) : 0;
+
+    for (uint16_t next = MSP_PORT_FIRST; next <= MSP_PORT_LAST && r == 0;
+         next++) {
+        *port = next;
+        r = bind_to(sock, next);
+    }
+    return r < 0 ? r : r > 0 ? 0 : -EADDRINUSE;
+}
+
+/* In the namespace the process is in now. @param ret as msp_netns_listen */
+static int listen_here(int own_sk_fd, struct msp_netns_listener *ret)
 {
     msp_autoclose int sock = -1;
     uint32_t own = MSP_OWN_LISTENER;
     uint64_t cookie = 0;
     socklen_t len = sizeof(cookie);
-    uint16_t port = 0;
+    uint16_t port = ret->port;
     int one = 1, r;
 
     /* IPPROTO_TCP by name: MPTCP subflows would carry no mark */
@@ -86,7 +91,7 @@ static int listen_here(int own_sk_fd, uint64_t expected,
         return -errno;
     if (getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0)
         return -errno;
-    if (expected && cookie != expected)
+    if (ret->cookie && cookie != ret->cookie)
         return -ESTALE;
     /* past TIME_WAIT of an earlier agent; never SO_REUSEPORT, which would
      * let others of the same user share the port */
@@ -104,19 +109,19 @@ static int listen_here(int own_sk_fd, uint64_t expected,
 }
 
 int msp_netns_listen(const struct msp_netns_home *home, int netns_fd,
-                     uint64_t expected, struct msp_netns_listener *ret)
+                     struct msp_netns_listener *ret)
 {
-    struct msp_netns_listener made = {.fd = -1};
+    struct msp_netns_listener made = *ret;
     int r;
 
     if (netns_fd < 0)
-        return listen_here(home->own_sk_fd, expected, ret);
+        return listen_here(home->own_sk_fd, ret);
     if (setns(netns_fd, CLONE_NEWNET) < 0)
         return -errno;
-    r = listen_here(home->own_sk_fd, expected, &made);
+    r = listen_here(home->own_sk_fd, &made);
     if (setns(home->netns_fd, CLONE_NEWNET) < 0) {
         /* fail closed: in a foreign namespace nothing may be done any more */
-        if (made.fd >= 0)
+        if (r == 0)
             (void)close(made.fd);
         return MSP_NETNS_LOST;
     }

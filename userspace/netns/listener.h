@@ -32,9 +32,9 @@ int msp_netns_open(const char *path);
  * Makes a plain TCP listener on 127.0.0.1 at the first free port of
  * MSP_PORT_FIRST..MSP_PORT_LAST, marked in msp_own_sk before it is bound.
  * @param netns_fd -1: the own namespace
- * @param expected netns cookie, 0 = any
+ * @param ret in: netns cookie expected, 0 = any; port to try first, 0 = none
  * @return 0; -ESTALE another cookie; -EADDRINUSE no port is free;
  *         MSP_NETNS_LOST; negative errno
  */
 int msp_netns_listen(const struct msp_netns_home *home, int netns_fd,
-                     uint64_t expected, struct msp_netns_listener *ret);
+                     struct msp_netns_listener *ret);

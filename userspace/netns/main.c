@@ -31,7 +31,8 @@ static const int keep[] = {CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH};
 static int answer(struct msp_child_netns *request,
                   const struct msp_netns_home *home)
 {
-    struct msp_netns_listener listener = {.fd = -1};
+    struct msp_netns_listener listener = {
+        .fd = -1, .cookie = request->netns_cookie, .port = request->port};
     msp_autoclose int netns_fd = -1;
     msp_autoclose int fd = -1;
     int r = 0;
@@ -42,7 +43,7 @@ static int answer(struct msp_child_netns *request,
         r = netns_fd < 0 ? netns_fd : 0;
     }
     if (r == 0)
-        r = msp_netns_listen(home, netns_fd, request->netns_cookie, &listener);
+        r = msp_netns_listen(home, netns_fd, &listener);
     if (r == MSP_NETNS_LOST)
         return r;
     fd = listener.fd;

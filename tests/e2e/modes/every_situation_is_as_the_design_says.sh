@@ -181,6 +181,13 @@ container_network() {
     in_ns c1 ip addr add 10.97.1.2/30 dev eth0
     in_ns c1 ip link set eth0 up
     in_ns c1 ip route add "$IMDS/32" via 10.97.1.1
+    # somebody there has every port a listener could have: there can be none
+    spawn_as 0:0 c1 /usr/bin/python3 -c '
+import socket, sys, time
+held = [socket.create_server(("127.0.0.1", p)) for p in range(61080, 61100)]
+open(sys.argv[1], "w")
+time.sleep(10000)' "$SB_DIR/tmp/squats"
+    until_true 10 test -e "$SB_DIR/tmp/squats" || die "the ports were not taken"
 }
 
 for_all() {
