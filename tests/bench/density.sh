@@ -75,7 +75,8 @@ measure() { # COUNT
     SB_PIDS+=("$!")
     until_true 600 has_answers || die "$n namespaces were not made"
     [[ $(jq -c .results "$SB_DIR/tmp/answers") == "{\"200\":$n}" ]] ||
-        note "$n: $(jq -c .results "$SB_DIR/tmp/answers")"
+        note "$n: $(jq -c .results "$SB_DIR/tmp/answers")" \
+            "$(grep '^<[34]>' "$SB_DIR/mspd.log" | tail -n 5)"
     value "ready_us_$n" "$(jq '.median_ms * 1000 | round' "$SB_DIR/tmp/answers")"
     value "ready_slowest_us_$n" \
         "$(jq '.slowest_ms * 1000 | round' "$SB_DIR/tmp/answers")"

@@ -90,12 +90,19 @@ struct expire {
 static void expire_one(void *data, uint64_t cookie, const struct msp_netns *row)
 {
     struct expire *expire = data;
+    struct msp_netns now;
 
     if (row->state != MSP_NETNS_PARKED && row->state != MSP_NETNS_FAILED)
         return;
-    if (row->until_ns > expire->now_ns)
+    if (row->until_ns > expire->now_ns) {
         expire->n_left++;
-    else
+        return;
+    }
+    /* what was copied may be over: who deletes another row by mistake makes
+     * its namespace ask once more */
+    if (bpf_map_lookup_elem(msp_loader_map_fd(expire->loader, "msp_netns"),
+                            &cookie, &now) == 0 &&
+        now.state == row->state && now.until_ns == row->until_ns)
         (void)msp_netns_row_delete(expire->loader, cookie);
 }
 
