@@ -21,6 +21,7 @@ mend() {
 
 is_mended() {
     has_key && [[ $(of .channel.failing) == false &&
+        $(of .channel.incarnation) == "$incarnation" &&
         $(of .channel.state) == "$ENFORCED" && $(of .key.guid) == "$(latched)" ]]
 }
 
