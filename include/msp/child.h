@@ -68,6 +68,8 @@ enum msp_child_type {
     /* struct msp_child_adopt: the key file of another agent is wanted; mspd
      * answers with the same, and its descriptor if there is one */
     MSP_CHILD_ADOPT,
+    /* struct msp_child_image, a sealed memfd of the image: the host's policy */
+    MSP_CHILD_IMAGE,
 
     MSP_CHILD_TYPE_COUNT,
 };
@@ -113,6 +115,15 @@ struct msp_child_channel {
     uint32_t pad;
     char state[64];    /* msp-protocol: "Unknown", "disabled", ... */
     char message[256]; /* the last thing that happened */
+    char policy[256];  /* why the host's policy was refused, "" = it was not */
+};
+
+struct msp_child_image {
+    struct msp_child_head head;
+    /* the host's document was refused: this denies, and counts only where
+     * there is none of the host's yet that enforces anything */
+    uint32_t is_fallback;
+    uint32_t pad;
 };
 
 struct msp_child_adopt {

@@ -44,6 +44,7 @@ struct msp_cli {
     bool is_json;
     bool is_dry_run;
     bool is_all;
+    bool is_origin;
     bool is_yes;
     bool is_remove;
     bool is_strict;

@@ -344,7 +344,7 @@ int msp_cmd_policy_show(struct msp_cli *cli)
         return r;
     if (take_image(&reply, &source) < 0)
         return complain(cli, source.name, strerror(ENOMEM), MSP_CLI_INTERNAL);
-    if (source.image) {
+    if (source.image && !cli->is_origin) {
         r = check_image(cli, &source, MSP_CLI_INTERNAL, &image);
         if (r != MSP_EXIT_OK)
             return r;

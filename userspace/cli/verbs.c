@@ -49,6 +49,7 @@ OPTION(opt_mode, "mode", "MODE", "mode of a local rule file (enforce)", mode);
 
 OPTION(opt_all, "all", NULL, "capabilities and counters of zero as well",
        is_all);
+OPTION(opt_origin, "origin", NULL, "whose it is, not what it says", is_origin);
 
 OPTION(opt_cgroup, "cgroup", "PATH", "below the cgroup2 mount, as /a/b",
        container.cgroup);
@@ -127,6 +128,7 @@ static const struct msp_opt *const runtime_options[] = {
     &opt_spool,
     NULL,
 };
+static const struct msp_opt *const show_options[] = {&opt_origin, NULL};
 static const struct msp_opt *const no_options[] = {NULL};
 
 static const struct msp_verb verb_table[] = {
@@ -172,8 +174,11 @@ static const struct msp_verb verb_table[] = {
         .name = "show",
         .operands = "",
         .help = "print the policy in force, as the kernel has it",
-        .detail = "",
-        .options = no_options,
+        .detail =
+            "Its origin is host, what the host says over the secure "
+            "channel, push, or\nbootstrap. The host's goes before what was "
+            "pushed while it guards anything.",
+        .options = show_options,
         .run = msp_cmd_policy_show,
     },
     {

@@ -132,7 +132,7 @@ static int keeper_packet(void *data, const void *packet, size_t len, int fd)
     const struct msp_child_text *text = packet;
 
     if (owned >= 0)
-        return -EPROTO;
+        return mspd_channel_image(mspd, packet, len, owned);
     if (head->type == MSP_CHILD_KEY)
         return take_key(mspd, packet, len);
     if (head->type == MSP_CHILD_NAMES && len == sizeof(struct msp_child_names))

@@ -5,6 +5,7 @@
 
 #include <msp/cleanup.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "daemon/keyopen.h"
 #include "daemon/mspd.h"
@@ -50,12 +51,15 @@ static int take_channel(struct mspd *mspd,
                         const struct msp_child_channel *packet)
 {
     if (!is_text(packet->state, sizeof(packet->state)) ||
-        !is_text(packet->message, sizeof(packet->message)))
+        !is_text(packet->message, sizeof(packet->message)) ||
+        !is_text(packet->policy, sizeof(packet->policy)))
         return -EPROTO;
     mspd->channel = *packet;
     (void)snprintf(mspd->key_why, sizeof(mspd->key_why), "%s", packet->message);
     msp_log(packet->is_failing ? MSP_LOG_WARN : MSP_LOG_INFO, "channel",
             "state", packet->state, "message", packet->message, NULL);
+    if (packet->policy[0])
+        msp_log(MSP_LOG_WARN, "channel.policy", "why", packet->policy, NULL);
     if (packet->is_failing || mspd_channel_is_disabled(mspd))
         mspd_key_awaited(mspd);
     return 0;
@@ -72,6 +76,8 @@ void mspd_channel_report(const struct mspd *mspd, struct msp_rec *rec)
                 channel->state[0] ? channel->state : "Unknown");
     msp_rec_str(rec, "channel.message", channel->message);
     msp_rec_bool(rec, "channel.failing", channel->is_failing);
+    if (channel->policy[0])
+        msp_rec_str(rec, "channel.policy", channel->policy);
     if (channel->has_incarnation)
         msp_rec_uint(rec, "channel.incarnation", channel->incarnation);
 }
@@ -117,6 +123,36 @@ static int answer_adopt(struct mspd *mspd, const struct msp_child_adopt *packet)
         return -EPROTO;
     fd = open_adopted(mspd, packet->guid);
     return msp_child_send(&mspd->keeper, &reply, sizeof(reply), fd);
+}
+
+/* --- the host's policy ---------------------------------------------------- */
+
+/* Whether it can be read without a wait, and stays as it is. */
+static bool is_sealed(int fd)
+{
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    int found = fcntl(fd, F_GET_SEALS);
+
+    return found >= 0 && (found & seals) == seals;
+}
+
+int mspd_channel_image(struct mspd *mspd, const void *packet, size_t len,
+                       int fd)
+{
+    const struct msp_child_image *image = packet;
+    size_t image_len = 0;
+    char *bytes;
+    int r;
+
+    if (!mspd->opts.is_channel || len != sizeof(*image) ||
+        image->head.type != MSP_CHILD_IMAGE || !is_sealed(fd))
+        return -EPROTO;
+    if (mspd->opts.is_push_only)
+        return 0;
+    r = msp_io_slurp(fd, MSP_IMAGE_BYTES_MAX, &bytes, &image_len);
+    if (r < 0)
+        return r;
+    return msp_policy_host(&mspd->policy, bytes, image_len, image->is_fallback);
 }
 
 int mspd_channel_packet(struct mspd *mspd, const void *packet, size_t len)

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "daemon/mspd.h"
+#include "daemon/store.h"
 #include "loader/upgrade.h"
 
 /* A client whose answer comes later. */
@@ -162,6 +163,25 @@ static void rollback(struct mspd *mspd, const struct msp_ctl_client *client,
     }
 }
 
+/* Digests of all there are, by where they come from. */
+static void put_origins(const struct mspd *mspd, struct msp_rec *rec)
+{
+    const struct msp_held *host = &mspd->policy.host;
+    char hex[2 * MSP_DIGEST_BYTES + 1] = "none";
+    struct msp_stored pushed = {0};
+    const char *why = "";
+
+    msp_rec_str(rec, "policy.origin", msp_origin_name(mspd->policy.origin));
+    if (host->bytes)
+        msp_digest_hex(host->image.header->digest, hex);
+    msp_rec_str(rec, "policy.host", hex);
+    (void)snprintf(hex, sizeof(hex), "none");
+    if (msp_store_read(mspd->dirs.state_fd, MSP_STORE_LAST, &pushed, &why) == 0)
+        msp_digest_hex(pushed.image.header->digest, hex);
+    msp_rec_str(rec, "policy.pushed", hex);
+    free(pushed.bytes);
+}
+
 static void show(struct mspd *mspd, const struct msp_ctl_client *client)
 {
     const struct msp_held *live = &mspd->policy.live;
@@ -170,6 +190,7 @@ static void show(struct mspd *mspd, const struct msp_ctl_client *client)
 
     put_slot(&rec, "policy", &slot);
     msp_rec_bool(&rec, "policy.bootstrap", slot.flags & MSP_SLOT_BOOTSTRAP);
+    put_origins(mspd, &rec);
     msp_rec_bool(&rec, "policy.known", live->bytes != NULL);
     if (!live->bytes)
         msp_rec_str(&rec, "policy.why",

@@ -385,7 +385,8 @@ static int start(struct mspd *mspd)
     msp_names_init(&mspd->names, mspd->loop, &mspd->keeper);
     parts.loop = mspd->loop;
     parts.state_fd = mspd->dirs.state_fd;
-    r = msp_policy_init(&mspd->policy, &parts, mspd->opts.is_bootstrap_deny);
+    r = msp_policy_init(&mspd->policy, &parts, mspd->opts.is_bootstrap_deny,
+                        mspd->opts.is_channel && !mspd->opts.is_push_only);
     if (r < 0)
         return failed("start.files", r, "inotify");
     r = msp_netns_give_watch(&mspd->netns, mspd->policy.exes.watch.fd);

@@ -137,6 +137,9 @@ void mspd_parked_done(struct mspd *mspd);
 void mspd_channel_prepare(struct mspd *mspd, struct msp_child_spawn *ret);
 /* A packet of the keeper about it. @return 0; -EPROTO not one of these */
 int mspd_channel_packet(struct mspd *mspd, const void *packet, size_t len);
+/* The same for MSP_CHILD_IMAGE. @param fd borrowed @return 0; -EPROTO */
+int mspd_channel_image(struct mspd *mspd, const void *packet, size_t len,
+                       int fd);
 /* Tells the proxy the host's time, once that is known. */
 void mspd_channel_give_clock(struct mspd *mspd);
 /* Whether the host says that nothing is to be guarded: there is no key then. */

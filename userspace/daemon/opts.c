@@ -20,6 +20,9 @@ static const char help[] =
     "  --libexec-dir DIR   mspd-netns, mspd-keeper, mspd-proxy\n"
     "                      (" MSP_LIBEXECDIR ")\n"
     "  --secure-channel    latch a key with the host (WireServer), follow it\n"
+    "  --policy-from WHO   host: with --secure-channel its policy is in force, and\n"
+    "                      pushes are refused, while it guards anything; push:\n"
+    "                      only what is pushed (host)\n"
     "  --adopt-keys DIR    look for the latched key among another agent's too\n"
     "                      (its directory of GUID.key files); read only\n"
     "  --channel-scale N   for tests: all waits of the channel are N times\n"
@@ -59,6 +62,7 @@ enum option_id {
     OPT_STATIC_KEY,
     OPT_CHANNEL,
     OPT_ADOPT_KEYS,
+    OPT_POLICY_FROM,
     OPT_CHANNEL_SCALE,
     OPT_PROXY_USER,
     OPT_KEEPER_USER,
@@ -86,6 +90,7 @@ static const struct option longs[] = {
     {"libexec-dir", required_argument, NULL, OPT_LIBEXEC_DIR},
     {"static-key", required_argument, NULL, OPT_STATIC_KEY},
     {"secure-channel", no_argument, NULL, OPT_CHANNEL},
+    {"policy-from", required_argument, NULL, OPT_POLICY_FROM},
     {"adopt-keys", required_argument, NULL, OPT_ADOPT_KEYS},
     {"channel-scale", required_argument, NULL, OPT_CHANNEL_SCALE},
     {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
@@ -120,6 +125,16 @@ static int set_bootstrap(struct msp_opts *opts, const char *value)
     int i = choose(value, words);
 
     opts->is_bootstrap_deny = i == 1;
+    return i < 0 ? i : 0;
+}
+
+static int set_policy_from(struct msp_opts *opts, const char *value)
+{
+    static const char *const words[] = {"host", "push", NULL};
+    int i = choose(value, words);
+
+    opts->is_push_only = i == 1;
+    opts->has_policy_from = true;
     return i < 0 ? i : 0;
 }
 
@@ -226,6 +241,8 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         r = *optarg ? 0 : -EINVAL;
     } else if (id == OPT_CHANNEL) {
         opts->is_channel = true;
+    } else if (id == OPT_POLICY_FROM) {
+        r = set_policy_from(opts, optarg);
     } else if (id == OPT_CHANNEL_SCALE) {
         r = set_scale(opts, optarg);
     } else if (id == OPT_UPLINK) {
@@ -279,8 +296,10 @@ static int check_channel(const struct msp_opts *opts, FILE *err)
 
     if (opts->is_channel && opts->static_key)
         fault = "--secure-channel and --static-key: one key or the other";
-    else if (!opts->is_channel && (opts->adopt_keys || opts->channel_scale))
-        fault = "--adopt-keys and --channel-scale need --secure-channel";
+    else if (!opts->is_channel &&
+             (opts->adopt_keys || opts->channel_scale || opts->has_policy_from))
+        fault = "--adopt-keys, --policy-from and --channel-scale need "
+                "--secure-channel";
     if (!fault)
         return 0;
     (void)fprintf(err, "mspd: %s, see --help\n", fault);

@@ -21,6 +21,8 @@ struct msp_opts {
     const char *static_key; /* NULL: no key file */
     const char *adopt_keys; /* NULL: directory of another agent's key files */
     bool is_channel;        /* the key is latched with the host */
+    bool is_push_only;      /* the host's policy is not applied */
+    bool has_policy_from;   /* that was said */
     const char *channel_scale; /* waits are so many times shorter; NULL: 1 */
     const char *proxy_user;
     const char *keeper_user;

@@ -13,7 +13,8 @@
 #include "loader/selectors.h"
 
 enum {
-    SWEEP_MS = 5000
+    SWEEP_MS = 5000,
+    SETTLE_MS = 5000
 };
 
 enum job_kind {
@@ -21,6 +22,8 @@ enum job_kind {
     JOB_ROLLBACK, /* a push of what the store has */
     JOB_STORED,
     JOB_BOOTSTRAP,
+    JOB_HOST,   /* what the host says */
+    JOB_RETURN, /* what was pushed, in its place */
     JOB_NAMES
 };
 
@@ -28,6 +31,7 @@ struct msp_policy_job {
     struct msp_policy_job *next;
     struct msp_policy *policy;
     enum job_kind kind;
+    enum msp_origin origin;
     struct msp_held held;
     uint32_t flags;
     bool has_expect;
@@ -39,11 +43,16 @@ struct msp_policy_job {
 
 static void run_first(struct msp_policy *policy);
 
-static void held_done(struct msp_held *held)
+void msp_held_done(struct msp_held *held)
 {
     free(held->bytes);
     free(held->resolved);
     *held = (struct msp_held){0};
+}
+
+static bool is_of_host(const struct msp_policy_job *job)
+{
+    return job->kind == JOB_HOST || job->kind == JOB_RETURN;
 }
 
 /* --- end of a job ------------------------------------------------------- */
@@ -83,11 +92,13 @@ static void finish(struct msp_policy_job *job, enum msp_ctl_status status,
 
     log_result(job, &result);
     policy->first = job->next;
+    if (status != MSP_CTL_OK && is_of_host(job))
+        (void)msp_timer_set(&policy->settling, SETTLE_MS);
     if (job->fn)
         job->fn(job->data, &result);
     /* of a policy that did not come into force; else there are none */
     msp_exes_abandon(&policy->exes);
-    held_done(&job->held);
+    msp_held_done(&job->held);
     free(job);
     run_first(policy);
 }
@@ -135,7 +146,7 @@ static void store(struct msp_policy *policy)
 
 static void forget_live(struct msp_policy *policy)
 {
-    held_done(&policy->live);
+    msp_held_done(&policy->live);
     msp_rows_done(&policy->rows);
     msp_targets_done(&policy->targets);
     msp_exe_rows_done(&policy->exe_rows);
@@ -232,8 +243,13 @@ static void apply(struct msp_policy_job *job, struct msp_rows *rows)
     if (policy->flipped)
         policy->flipped(policy->flipped_data);
     plan_sweep(policy);
+    policy->origin = job->origin;
     if (job->kind == JOB_PUSH || job->kind == JOB_ROLLBACK)
         store(policy);
+    else if (job->origin == MSP_ORIGIN_HOST)
+        msp_policy_host_store(policy);
+    else if (job->kind == JOB_RETURN)
+        policy->is_unstored = false;
     finish(job, MSP_CTL_OK, "");
 }
 
@@ -270,9 +286,10 @@ static void on_names(void *data, int r, struct msp_resolved *resolved)
     struct msp_policy_job *job = data;
     uint32_t n = job->held.image.n[MSP_SEC_IDENTITIES];
 
-    if (r < 0 && job->kind == JOB_STORED) {
+    if (r < 0 && (job->kind == JOB_STORED || is_of_host(job))) {
         /* fail closed: unknown names match nobody until they are known */
         msp_log_errno(MSP_LOG_WARN, "policy.names", r);
+        (void)msp_timer_set(&job->policy->settling, SETTLE_MS);
         resolved = calloc(n ? n : 1, sizeof(*resolved));
         r = resolved ? 0 : -ENOMEM;
     }
@@ -302,20 +319,16 @@ static bool is_expected(const struct msp_policy_job *job)
            0;
 }
 
-static int copy_live(struct msp_policy_job *job)
+int msp_held_copy(const struct msp_held *held, struct msp_held *ret)
 {
-    const struct msp_held *live = &job->policy->live;
     const char *why;
+    char *bytes = malloc(held->len);
 
-    if (!live->bytes)
-        return -ENOENT;
-    job->held.bytes = malloc(live->len);
-    if (!job->held.bytes)
+    if (!bytes)
         return -ENOMEM;
-    memcpy(job->held.bytes, live->bytes, live->len);
-    job->held.len = live->len;
-    return msp_image_open(job->held.bytes, job->held.len, &job->held.image,
-                          &why);
+    memcpy(bytes, held->bytes, held->len);
+    *ret = (struct msp_held){.bytes = bytes, .len = held->len};
+    return msp_image_open(bytes, ret->len, &ret->image, &why);
 }
 
 static bool is_live(const struct msp_image *image,
@@ -382,18 +395,32 @@ static void run_first(struct msp_policy *policy)
         finish(job, MSP_CTL_REFUSED, "another policy is live");
         return;
     }
-    if (job->kind == JOB_ROLLBACK)
+    if ((job->kind == JOB_PUSH || job->kind == JOB_ROLLBACK) &&
+        msp_policy_host_rules(policy))
+        why = "the host's policy is in force, see mspd --policy-from";
+    else if (job->kind == JOB_ROLLBACK)
         why = take_before(job);
     if (why) {
         finish(job, MSP_CTL_REFUSED, why);
         return;
     }
-    if (job->kind == JOB_NAMES)
-        r = copy_live(job);
+    if (job->kind == JOB_NAMES) {
+        job->origin = policy->origin;
+        r = policy->live.bytes ? msp_held_copy(&policy->live, &job->held)
+                               : -ENOENT;
+    }
     if (r == 0)
         r = msp_names_ask(policy->names, &job->held.image, on_names, job);
     if (r < 0)
         finish(job, MSP_CTL_INTERNAL, "out of memory");
+}
+
+/* A names job keeps that of the policy it is about. */
+static enum msp_origin origin_of(enum job_kind kind)
+{
+    if (kind == JOB_BOOTSTRAP)
+        return MSP_ORIGIN_BOOTSTRAP;
+    return kind == JOB_HOST ? MSP_ORIGIN_HOST : MSP_ORIGIN_PUSH;
 }
 
 /* @param bytes taken over */
@@ -411,6 +438,7 @@ static int enqueue(struct msp_policy *policy, enum job_kind kind, char *bytes,
     }
     job->policy = policy;
     job->kind = kind;
+    job->origin = origin_of(kind);
     job->held.bytes = bytes;
     job->held.len = len;
     job->flags = flags;
@@ -434,7 +462,7 @@ static int enqueue(struct msp_policy *policy, enum job_kind kind, char *bytes,
         log_result(job, &result);
         if (fn)
             fn(data, &result);
-        held_done(&job->held);
+        msp_held_done(&job->held);
         free(job);
         return 0;
     }
@@ -442,6 +470,13 @@ static int enqueue(struct msp_policy *policy, enum job_kind kind, char *bytes,
     if (policy->first == job)
         run_first(policy);
     return 0;
+}
+
+int msp_policy_enact(struct msp_policy *policy, char *bytes, size_t len,
+                     enum msp_origin origin, msp_policy_fn fn, void *data)
+{
+    return enqueue(policy, origin == MSP_ORIGIN_HOST ? JOB_HOST : JOB_RETURN,
+                   bytes, len, 0, NULL, fn, data);
 }
 
 int msp_policy_push(struct msp_policy *policy, char *bytes, size_t len,
@@ -505,6 +540,20 @@ static void recall_containers(struct msp_policy *policy)
         msp_log_errno(MSP_LOG_ERR, "policy.containers", r);
 }
 
+/* The image that is live: what the host said, or what was pushed. */
+static void find_live(struct msp_policy *policy,
+                      const struct msp_slot_meta *live, struct msp_held *ret)
+{
+    policy->origin = live->flags & MSP_SLOT_BOOTSTRAP ? MSP_ORIGIN_BOOTSTRAP
+                                                      : MSP_ORIGIN_PUSH;
+    if (policy->host.bytes && is_live(&policy->host.image, live) &&
+        msp_held_copy(&policy->host, ret) == 0) {
+        policy->origin = MSP_ORIGIN_HOST;
+        return;
+    }
+    read_stored(policy, ret);
+}
+
 /* A slot of an earlier mspd is live: leave it, know its image if it is ours. */
 static void take_over(struct msp_policy *policy, struct msp_held *stored,
                       const struct msp_slot_meta *live, msp_policy_fn fn,
@@ -525,7 +574,7 @@ static void take_over(struct msp_policy *policy, struct msp_held *stored,
         /* that mspd could not store it, or died before it did */
         policy->is_unstored = !(live->flags & MSP_SLOT_BOOTSTRAP);
     }
-    held_done(stored);
+    msp_held_done(stored);
     /* else the next apply takes a new identity epoch, which is safe */
     policy->is_live_known =
         msp_live_rows(policy->loader, &policy->rows) == 0 &&
@@ -541,6 +590,7 @@ static void take_over(struct msp_policy *policy, struct msp_held *stored,
     fn(data, &result);
     /* ids may have changed while no mspd watched */
     msp_policy_names_changed(policy);
+    msp_policy_settle(policy);
 }
 
 int msp_policy_restore(struct msp_policy *policy, msp_policy_fn fn, void *data)
@@ -550,11 +600,18 @@ int msp_policy_restore(struct msp_policy *policy, msp_policy_fn fn, void *data)
     size_t len;
     char *bytes;
 
-    read_stored(policy, &stored);
+    msp_policy_host_recall(policy);
     if (policy->loader->is_reused && live.generation) {
+        find_live(policy, &live, &stored);
         take_over(policy, &stored, &live, fn, data);
         return 0;
     }
+    if (!msp_policy_host_rules(policy))
+        read_stored(policy, &stored);
+    if (policy->host.bytes && !stored.bytes &&
+        msp_held_copy(&policy->host, &stored) == 0)
+        return msp_policy_enact(policy, stored.bytes, stored.len,
+                                MSP_ORIGIN_HOST, fn, data);
     if (stored.bytes) {
         bytes = TAKE_PTR(stored.bytes);
         return enqueue(policy, JOB_STORED, bytes, stored.len, 0, NULL, fn,
@@ -570,7 +627,7 @@ int msp_policy_restore(struct msp_policy *policy, msp_policy_fn fn, void *data)
 
 int msp_policy_init(struct msp_policy *policy,
                     const struct msp_policy_parts *parts,
-                    bool is_bootstrap_deny)
+                    bool is_bootstrap_deny, bool follows_host)
 {
     *policy = (struct msp_policy){
         .loader = parts->loader,
@@ -579,7 +636,9 @@ int msp_policy_init(struct msp_policy *policy,
         .containers = parts->containers,
         .state_fd = parts->state_fd,
         .is_bootstrap_deny = is_bootstrap_deny,
+        .follows_host = follows_host,
     };
+    msp_policy_host_init(policy, parts->loop);
     msp_timer_init(parts->loop, &policy->sweep, on_sweep, policy);
     return msp_policy_files_init(policy, parts->loop);
 }
@@ -592,9 +651,10 @@ void msp_policy_done(struct msp_policy *policy)
         struct msp_policy_job *job = policy->first;
 
         policy->first = job->next;
-        held_done(&job->held);
+        msp_held_done(&job->held);
         free(job);
     }
     msp_policy_files_done(policy);
+    msp_policy_host_done(policy);
     forget_live(policy);
 }

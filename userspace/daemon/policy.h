@@ -43,6 +43,14 @@ typedef void (*msp_policy_fn)(void *data, const struct msp_push_result *result);
 
 struct msp_policy_job;
 
+/* Whose policy is in force. */
+enum msp_origin {
+    MSP_ORIGIN_BOOTSTRAP = 0,
+    MSP_ORIGIN_PUSH,
+    MSP_ORIGIN_HOST,
+    MSP_ORIGIN_COUNT,
+};
+
 struct msp_policy {
     struct msp_loader *loader;         /* borrowed */
     struct msp_names *names;           /* borrowed */
@@ -59,6 +67,10 @@ struct msp_policy {
     struct msp_exe_rows exe_rows; /* as written to the live slot */
     struct msp_timer rewrite;     /* tries again what could not be written */
     bool is_live_known;
+    enum msp_origin origin;
+    bool follows_host;         /* the host's goes before what was pushed */
+    struct msp_held host;      /* what the host said last; may be none */
+    struct msp_timer settling; /* tries again what could not be applied */
     bool is_unstored; /* in force, but the next boot would not know it */
     struct msp_policy_job *first; /* owned queue; the first one runs */
     struct msp_timer sweep;
@@ -80,7 +92,7 @@ struct msp_policy_parts {
 /* @return 0; negative errno: release with msp_policy_done all the same */
 int msp_policy_init(struct msp_policy *policy,
                     const struct msp_policy_parts *parts,
-                    bool is_bootstrap_deny);
+                    bool is_bootstrap_deny, bool follows_host);
 void msp_policy_done(struct msp_policy *policy);
 
 /*
@@ -126,6 +138,43 @@ typedef void (*msp_unresolved_fn)(void *data,
 void msp_policy_unresolved(const struct msp_policy *policy,
                            const struct msp_held *held, msp_unresolved_fn fn,
                            void *data);
+
+/* --- policyhost.c: what the host says goes before what was pushed --------- */
+
+/*
+ * The host's policy, as it is now. While it enforces or audits anything it is
+ * the one in force and pushes are refused; else what was pushed last is.
+ * @param bytes [len] taken over, malloc'ed
+ * @param is_fallback stands for one that was refused: counts only where the
+ *        host's enforces nothing, or there is none
+ * @return 0; -EPROTO no sound image; -ENOMEM
+ */
+int msp_policy_host(struct msp_policy *policy, char *bytes, size_t len,
+                    bool is_fallback);
+
+/* Whether a push would weaken, or be undone by, what the host says. */
+bool msp_policy_host_rules(const struct msp_policy *policy);
+
+/* Reads what the host said last before this start. */
+void msp_policy_host_recall(struct msp_policy *policy);
+/* Brings into force what has to be, if it is not. */
+void msp_policy_settle(struct msp_policy *policy);
+/* The host's came into force: the next boot is to know it. */
+void msp_policy_host_store(struct msp_policy *policy);
+void msp_policy_host_init(struct msp_policy *policy, struct msp_loop *loop);
+void msp_policy_host_done(struct msp_policy *policy);
+
+/* "bootstrap", "push", "host" */
+const char *msp_origin_name(enum msp_origin origin);
+
+/* --- policy.c, for policyhost.c ------------------------------------------ */
+
+/* Queues an image that is not a push. @param bytes taken over */
+int msp_policy_enact(struct msp_policy *policy, char *bytes, size_t len,
+                     enum msp_origin origin, msp_policy_fn fn, void *data);
+/* A copy, without what its names meant. @return 0; -ENOMEM */
+int msp_held_copy(const struct msp_held *held, struct msp_held *ret);
+void msp_held_done(struct msp_held *held);
 
 /* --- policyfiles.c, for policy.c ---------------------------------------- */
 

@@ -318,6 +318,7 @@ static void put_policy(const struct mspd *mspd, struct msp_rec *rec,
                 is_bootstrap || !live->generation ? "none" : hex);
     msp_rec_uint(rec, "policy.identity_epoch", live->identity_epoch);
     msp_rec_bool(rec, "policy.bootstrap", is_bootstrap);
+    msp_rec_str(rec, "policy.origin", msp_origin_name(mspd->policy.origin));
     msp_rec_bool(rec, "policy.stored",
                  !is_bootstrap && !mspd->policy.is_unstored);
     msp_policy_unresolved(&mspd->policy, &mspd->policy.live, count_nobody,
@@ -352,6 +353,9 @@ static void add_service_reasons(struct reasons *reasons,
     if (mspd->channel.is_failing)
         reasons->text[reasons->n++] =
             "the secure channel with the host fails (channel.message)";
+    if (mspd->channel.policy[0])
+        reasons->text[reasons->n++] =
+            "the host's policy was refused (channel.policy)";
     if (!mspd->is_proxy_ready)
         reasons->text[reasons->n++] =
             "mspd-proxy is not ready: allowed requests are not answered";

@@ -11,6 +11,7 @@
 static const char *const names[] = {
     [MSP_STORE_LAST] = "policy.image",
     [MSP_STORE_BEFORE] = "policy.previous.image",
+    [MSP_STORE_HOST] = "policy.host.image",
 };
 static const char temp_name[] = "policy.previous.image.new";
 
@@ -71,4 +72,9 @@ int msp_store_accept(int state_fd, const void *bytes, size_t len)
     if (r < 0)
         return r;
     return msp_dirs_store(state_fd, names[MSP_STORE_LAST], bytes, len);
+}
+
+int msp_store_host(int state_fd, const void *bytes, size_t len)
+{
+    return msp_dirs_store(state_fd, names[MSP_STORE_HOST], bytes, len);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The accepted images in the state directory: the last one, which the next
- * boot starts from, and the one before it, for `policy rollback`. Each is
- * whole or absent at every moment.
+ * boot starts from, and the one before it, for `policy rollback`; and what the
+ * host said last. Each is whole or absent at every moment.
  */
 #pragma once
 
@@ -18,6 +18,7 @@ struct msp_stored {
 enum msp_store_which {
     MSP_STORE_LAST,
     MSP_STORE_BEFORE,
+    MSP_STORE_HOST, /* the host's policy; by itself */
 };
 
 /*
@@ -35,3 +36,6 @@ int msp_store_read(int state_fd, enum msp_store_which which,
  * @return 0; negative errno: the last one is as it was
  */
 int msp_store_accept(int state_fd, const void *bytes, size_t len);
+
+/* Makes an image the host's. @return as above */
+int msp_store_host(int state_fd, const void *bytes, size_t len);

@@ -194,7 +194,17 @@ static void sync_clock(struct msp_channel *ch, uint64_t now_ms,
     ch->ops->clock(ch->data, unix_s);
 }
 
+static void believe(struct msp_channel *ch,
+                    const struct msp_channel_answer *answer,
+                    const struct msp_status *status)
+{
+    ch->status = *status;
+    ch->is_known = true;
+    ch->ops->rules(ch->data, answer->body, answer->body_len, status);
+}
+
 static void be_disabled(struct msp_channel *ch, uint64_t now_ms,
+                        const struct msp_channel_answer *answer,
                         const struct msp_status *status)
 {
     bool was = ch->is_known && ch->status.is_disabled;
@@ -205,8 +215,7 @@ static void be_disabled(struct msp_channel *ch, uint64_t now_ms,
         plan(ch, now_ms, ch->times.first);
         return;
     }
-    ch->status = *status;
-    ch->is_known = true;
+    believe(ch, answer, status);
     if (!was) {
         ch->ops->forget(ch->data);
         ch->live[0] = '\0';
@@ -237,12 +246,11 @@ static void on_status(struct msp_channel *ch, uint64_t now_ms,
     }
     sync_clock(ch, now_ms, answer);
     if (status.is_disabled) {
-        be_disabled(ch, now_ms, &status);
+        be_disabled(ch, now_ms, answer, &status);
         return;
     }
     ch->n_disabled = 0;
-    ch->status = status;
-    ch->is_known = true;
+    believe(ch, answer, &status);
     obtain_key(ch, now_ms);
 }
 

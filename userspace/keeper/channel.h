@@ -56,6 +56,10 @@ struct msp_channel_ops {
     void (*forget)(void *data);
     /* Wipes the pending one. */
     void (*drop)(void *data);
+    /* The host's policy may be another: @param body the answer, [len], which
+     * is believed */
+    void (*rules)(void *data, const char *body, size_t len,
+                  const struct msp_status *status);
     /* What the host's clock showed when its answer was made. */
     void (*clock)(void *data, int64_t unix_s);
     /* State or message are not what they were. */

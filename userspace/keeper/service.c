@@ -2,6 +2,7 @@
 #include "keeper/service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -194,6 +195,48 @@ static void on_forget(void *data)
     tell_key(keeper);
 }
 
+/* A memfd that nobody can change any more. @return descriptor; -errno */
+static int seal(const uint8_t *image, size_t len)
+{
+    const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    msp_autoclose int fd =
+        memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int r = fd < 0 ? -errno : msp_io_write_full(fd, image, len);
+
+    if (r == 0 &&
+        (lseek(fd, 0, SEEK_SET) < 0 || fcntl(fd, F_ADD_SEALS, seals) < 0))
+        r = -errno;
+    return r < 0 ? r : TAKE_FD(fd);
+}
+
+static void on_rules(void *data, const char *body, size_t len,
+                     const struct msp_status *status)
+{
+    struct msp_keeper *keeper = data;
+    struct msp_child_image packet = {.head.type = MSP_CHILD_IMAGE};
+    msp_autofree uint8_t *image = NULL;
+    msp_autoclose int fd = -1;
+    bool is_fallback = false;
+    size_t image_len = 0;
+    int r = msp_rules_compile(&keeper->rules, body, len, status, &image,
+                              &image_len, &is_fallback);
+
+    if (r == 0 && !image)
+        return; /* as before */
+    if (r == 0)
+        fd = r = seal(image, image_len);
+    if (r < 0) {
+        /* fail closed: what was in force stays; compiled again next time */
+        msp_log_errno(MSP_LOG_ERR, "keeper.rules", r);
+        keeper->rules.is_known = false;
+        return;
+    }
+    packet.is_fallback = is_fallback;
+    r = msp_io_send(MSP_FD_CONTROL, &packet, sizeof(packet), fd);
+    if (r < 0)
+        quit(keeper, r);
+}
+
 static void on_clock(void *data, int64_t unix_s)
 {
     struct msp_keeper *keeper = data;
@@ -219,6 +262,7 @@ static void on_changed(void *data)
 
     (void)snprintf(now.state, sizeof(now.state), "%s", msp_channel_state(ch));
     (void)snprintf(now.message, sizeof(now.message), "%s", ch->message);
+    (void)snprintf(now.policy, sizeof(now.policy), "%s", keeper->rules.why);
     if (memcmp(&now, &keeper->told, sizeof(now)) == 0)
         return;
     keeper->told = now;
@@ -345,6 +389,7 @@ static int start_channel(struct msp_keeper *keeper, uint32_t scale)
         .go_live = on_go_live,
         .forget = on_forget,
         .drop = on_drop,
+        .rules = on_rules,
         .clock = on_clock,
         .changed = on_changed,
     };

@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "keeper/channel.h"
 #include "keeper/client.h"
+#include "keeper/rules.h"
 #include "keeper/vault.h"
 
 struct msp_keeper {
@@ -28,6 +29,7 @@ struct msp_keeper {
     int64_t host_s;   /* the host's clock, */
     uint64_t boot_ns; /* and CLOCK_BOOTTIME then; 0 = not known */
     char live[MSP_GUID_BYTES];
+    struct msp_rules rules;
     struct msp_child_adopt wanted; /* asked of mspd */
     struct msp_child_channel told; /* what mspd was told last */
 };

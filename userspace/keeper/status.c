@@ -188,6 +188,7 @@ static const char *fault_of_state(const json_t *root, struct msp_status *ret)
     if (msp_streq(version, "2.0")) {
         if (!enabled)
             return "version 2.0 without secureChannelEnabled";
+        ret->is_v2 = true;
         derive_v2(json_is_true(enabled), rules, ret);
         return NULL;
     }

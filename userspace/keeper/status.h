@@ -17,6 +17,7 @@
 #define MSP_STATE_BYTES 64
 
 struct msp_status {
+    bool is_v2;
     bool is_disabled; /* the host says nothing is to be guarded */
     bool has_incarnation;
     uint32_t incarnation;

@@ -64,4 +64,35 @@ kill -KILL "$keeper"
 check "keeper killed: the user is served all the time" is_served
 check "keeper killed: a new one polls" until_true 10 has_polled 2
 check_eq "keeper killed: the same key" "$(of .key.guid)" "$guid"
+
+# The host gives what it latched to nobody again: without the file there is no
+# key, until the latch is reset.
+file=$SB_DIR/state/keys/$guid.key
+cp -p "$file" "$SB_DIR/kept"
+lost() {
+    start_channel
+    check "$1: none is got" until_true 10 says \
+        'Failed to acquire key details: HTTP status 403'
+    check_eq "$1: the user gets 503" "$(versions)" 503
+    sandbox_stop_mspd
+}
+sandbox_stop_mspd
+head -c 100 "$SB_DIR/kept" >"$file"
+lost "half a file"
+jq '.guid = "00000000-0000-4000-8000-000000000000"' "$SB_DIR/kept" >"$file"
+lost "the file of another key"
+cat "$SB_DIR/kept" >"$file"
+chmod 0666 "$file"
+lost "a file that others may write"
+rm "$file"
+ln -s "$SB_DIR/kept" "$file"
+lost "a link"
+rm "$file"
+journal_mark
+lost "no file"
+check_eq "nothing of it went out unsigned" "$(theirs true)" 0
+start_channel
+sim_scenario "{\"incarnation\":2,\"rules\":$GUARDED}"
+check "the latch reset: the user is served" until_true 10 is_served
+check "with another key" test "$(of .key.guid)" != "$guid"
 sandbox_done

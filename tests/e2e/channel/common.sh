@@ -12,8 +12,13 @@ GUARDED='{"imds":{"mode":"enforce","defaultAccess":"allow","id":"i"},
     "wireserver":{"mode":"enforce","defaultAccess":"allow","id":"w"}}'
 ENFORCED='WireServer Enforce -  IMDS Enforce - HostGA Enforce'
 
-# start_channel [mspd options]
+# start_channel [mspd options]; the policy is what the test pushes
 start_channel() {
+    start_host --policy-from push "$@"
+}
+
+# The same, with the policy of the host.
+start_host() {
     sandbox_start_mspd --secure-channel --channel-scale 20 "$@"
 }
 

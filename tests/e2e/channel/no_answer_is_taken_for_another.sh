@@ -15,10 +15,13 @@ mend() {
     sim_scenario "{\"incarnation\":$incarnation,\"rules\":$GUARDED}"
     until_true 10 is_mended || not_ok "$1: the next good answer mends it" \
         "$(of .channel.message)"
+    [[ -z $(find "$SB_DIR/state/keys" -name '*.tmp') ]] ||
+        not_ok "$1: no half file stays"
 }
 
 is_mended() {
     has_key && [[ $(of .channel.failing) == false &&
+        $(of .channel.incarnation) == "$incarnation" &&
         $(of .channel.state) == "$ENFORCED" && $(of .key.guid) == "$(latched)" ]]
 }
 
@@ -41,8 +44,7 @@ key_row() {
     incarnation=$((incarnation + 1))
     sim_scenario "{\"incarnation\":$incarnation,\"rules\":$GUARDED,
         \"$2\":[{\"times\":0,$3}]}"
-    if until_true 10 says "$4" && [[ $(of .channel.failing) == true ]] &&
-        [[ -z $(find "$SB_DIR/state/keys" -name '*.tmp') ]]; then
+    if until_true 10 says "$4" && [[ $(of .channel.failing) == true ]]; then
         ok "$2: $1"
     else
         not_ok "$2: $1" "$(of '.channel,.key')"

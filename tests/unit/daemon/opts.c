@@ -41,6 +41,25 @@ static void defaults_are_the_documented_ones(void **state)
     assert_false(opts.is_bootstrap_deny);
     assert_int_equal(opts.log_level, MSP_LOG_INFO);
     assert_int_equal(opts.lsm, MSP_LSM_AUTO);
+    assert_false(opts.is_channel);
+    assert_false(opts.is_push_only);
+    assert_null(opts.adopt_keys);
+    assert_null(opts.channel_scale);
+}
+
+static void the_channel_has_its_options(void **state)
+{
+    static const char *const args[ARGS] = {
+        "--secure-channel",   "--adopt-keys",         "/k",
+        "--policy-from=push", "--channel-scale=1000", NULL};
+    struct msp_opts opts;
+
+    (void)state;
+    assert_int_equal(parse(args, &opts), MSP_OPTS_RUN);
+    assert_true(opts.is_channel);
+    assert_true(opts.is_push_only);
+    assert_string_equal(opts.adopt_keys, "/k");
+    assert_string_equal(opts.channel_scale, "1000");
 }
 
 static void takes_values_in_both_spellings(void **state)
@@ -74,6 +93,16 @@ static void refuses_what_it_does_not_know(void **state)
         {"--lsm", "on"},
         {"--lsm="},
         {"--", "extra"},
+        {"--secure-channel", "--static-key", "/k"},
+        {"--adopt-keys", "/k"},
+        {"--policy-from", "host"},
+        {"--channel-scale", "2"},
+        {"--secure-channel", "--policy-from", "both"},
+        {"--secure-channel", "--channel-scale", "0"},
+        {"--secure-channel", "--channel-scale", "1001"},
+        {"--secure-channel", "--channel-scale", "-1"},
+        {"--secure-channel", "--channel-scale", "2x"},
+        {"--secure-channel", "--adopt-keys", ""},
     };
     struct msp_opts opts;
 
@@ -125,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_the_documented_ones),
         cmocka_unit_test(takes_values_in_both_spellings),
+        cmocka_unit_test(the_channel_has_its_options),
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(help_and_version_end_it),
         cmocka_unit_test(a_guard_is_asked_for_in_whole),

@@ -9,9 +9,9 @@
 #include "daemon/dirs.h"
 #include "harness/test.h"
 
-static const char *const names[] = {"policy.image", "policy.previous.image",
-                                    "policy.image.new",
-                                    "policy.previous.image.new"};
+static const char *const names[] = {
+    "policy.image", "policy.previous.image", "policy.image.new",
+    "policy.previous.image.new", "policy.host.image"};
 
 struct state_dir {
     char path[32];
@@ -94,6 +94,23 @@ static void assert_stored(const struct state_dir *dir,
     free(stored.bytes);
 }
 
+static void the_hosts_is_kept_by_itself(void **state)
+{
+    const struct state_dir *dir = *state;
+    msp_cleanup(bytes_done) struct bytes a = image("enforce");
+    msp_cleanup(bytes_done) struct bytes b = image("audit");
+
+    assert_stored(dir, MSP_STORE_HOST, NULL);
+    accept_image(dir, &a);
+    assert_stored(dir, MSP_STORE_HOST, NULL);
+    assert_ok(msp_store_host(dir->fd, b.data, b.len));
+    assert_stored(dir, MSP_STORE_HOST, &b);
+    assert_stored(dir, MSP_STORE_LAST, &a);
+    assert_stored(dir, MSP_STORE_BEFORE, NULL);
+    assert_ok(msp_store_host(dir->fd, a.data, a.len));
+    assert_stored(dir, MSP_STORE_HOST, &a);
+}
+
 static void the_last_two_different_images_are_kept(void **state)
 {
     const struct state_dir *dir = *state;
@@ -166,6 +183,7 @@ static void a_damaged_image_is_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(the_hosts_is_kept_by_itself),
         TEST(the_last_two_different_images_are_kept),
         TEST(a_half_done_change_does_not_matter),
         TEST(a_failed_change_leaves_the_last_one),

@@ -37,6 +37,7 @@ static struct {
     int find_r; /* for what is not stored */
     int64_t clock;
     unsigned int n_changed;
+    unsigned int n_rules;
 } w;
 
 static void note(char c)
@@ -104,6 +105,16 @@ static void on_drop(void *data)
     w.pending[0] = '\0';
 }
 
+/* Whatever is believed is handed on, and what is not is not. */
+static void on_rules(void *data, const char *body, size_t len,
+                     const struct msp_status *status)
+{
+    (void)data;
+    assert_int_equal(len, strlen(body));
+    assert_string_equal(status->state, msp_channel_state(&w.ch));
+    w.n_rules++;
+}
+
 static void on_clock(void *data, int64_t unix_s)
 {
     (void)data;
@@ -127,6 +138,7 @@ static int set_up(void **state)
         .go_live = on_go_live,
         .forget = on_forget,
         .drop = on_drop,
+        .rules = on_rules,
         .clock = on_clock,
         .changed = on_changed,
     };
@@ -367,6 +379,7 @@ static void a_failed_poll_leaves_everything_as_it_is(void **state)
     w.send_r = 0;
     expect("SSSS");
     assert_string_equal(w.ch.live, A_GUID);
+    assert_int_equal(w.n_rules, 1);
     poll(ON_A);
     assert_false(w.ch.is_failing);
 }
@@ -413,8 +426,10 @@ static void disabled_is_believed_after_two_answers_in_a_row(void **state)
     poll(DISABLED);
     expect("SSSS");
     assert_string_equal(w.ch.live, A_GUID);
+    assert_int_equal(w.n_rules, 2);
     poll(DISABLED);
     expect("Sx");
+    assert_int_equal(w.n_rules, 3);
     assert_string_equal(msp_channel_state(&w.ch), "disabled");
     assert_string_equal(w.ch.live, "");
     assert_non_null(strstr(w.ch.message, "Customer has not enforce the secure "
