@@ -330,6 +330,47 @@ static void a_dump_that_cannot_be_written_is_an_error(void **state)
     (void)fclose(full);
 }
 
+/* In queryParameters any key may stand, however it is spelled. */
+static void one_key_has_many_spellings(void **state)
+{
+    static const struct {
+        const char *one, *other;
+        bool is_same;
+    } keys[] = {
+        {"aa", "a\\u0061", true},
+        {"a/b", "a\\/b", true},
+        {"\\u00e9", "\xc3\xa9", true},
+        {"\\u212a", "\xe2\x84\xaa", true},
+        {"\\ud83d\\ude00", "\xf0\x9f\x98\x80", true},
+        {"\\uD83D\\uDE00", "\\ud83d\\ude00", true},
+        {"\\ud83d\\ude00", "\\ud83d\\ude01", false},
+        {"\\u212a", "k", false},
+        {"a", "b", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        msp_cleanup(msp_diags_done) struct msp_diags diags = {0};
+        uint8_t *bytes = NULL;
+        size_t len = 0, n = 0;
+        char text[1024];
+
+        (void)snprintf(text, sizeof(text),
+                       HEAD "\"imds\":{\"mode\":\"enforce\","
+                            "\"defaultAccess\":\"deny\",\"id\":\"x\","
+                            "\"rules\":{\"privileges\":[{\"name\":\"p\","
+                            "\"path\":\"/p\",\"queryParameters\":"
+                            "{\"%s\":\"1\",\"%s\":\"2\"}}],\"roles\":[],"
+                            "\"identities\":[],\"roleAssignments\":[]}}}}",
+                       keys[i].one, keys[i].other);
+        (void)msp_policy_compile(text, strlen(text), &diags, &bytes, &len);
+        free(bytes);
+        for (size_t d = 0; d < diags.n; d++)
+            n += diags.item[d].code == MSP_DIAG_DUPLICATE_KEY;
+        assert_int_equal(n, keys[i].is_same);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_form_is_not_taken_for_another),
         cmocka_unit_test(compile_without_options_is_native),
         cmocka_unit_test(any_bytes_of_any_form_are_answered),
+        cmocka_unit_test(one_key_has_many_spellings),
         cmocka_unit_test(words_of_options_are_known),
         cmocka_unit_test(the_json_dump_has_every_table),
         cmocka_unit_test(a_dump_that_cannot_be_written_is_an_error),
