@@ -131,7 +131,7 @@ static void on_opened(void *data, int r, int fd,
     struct msp_ctrexes *exes = asked->exes;
     struct msp_ctrexe *item = TAKE_PTR(asked->item);
     msp_autoclose int owned = fd;
-    struct msp_file_fact fact;
+    struct msp_file_fact fact = {.fd = UINT32_MAX};
 
     (void)reply;
     item->is_asked = false;
@@ -375,6 +375,14 @@ void msp_ctrexes_done(struct msp_ctrexes *exes)
         item_free(exes->item[i]);
     free(exes->item);
     *exes = (struct msp_ctrexes){.ops = NULL};
+}
+
+bool msp_ctrexes_are_looked_at(const struct msp_ctrexes *exes)
+{
+    for (size_t i = 0; i < exes->n; i++)
+        if (!exes->item[i]->due_ms)
+            return false;
+    return true;
 }
 
 /* --- what is known ------------------------------------------------------ */

@@ -77,6 +77,9 @@ int msp_ctrexes_plan(struct msp_ctrexes *exes,
                      const struct msp_ctr_match *match,
                      const struct msp_containers *containers);
 
+/* Whether each that is wanted was looked at, if in vain. */
+bool msp_ctrexes_are_looked_at(const struct msp_ctrexes *exes);
+
 /*
  * The files of an image, as far as they are known, after those that are in
  * *found already.

@@ -6,6 +6,7 @@
 
 #include <msp/cleanup.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "daemon/bootstrap.h"
 #include "daemon/store.h"
@@ -533,6 +534,7 @@ static void recall_containers(struct msp_policy *policy)
     }
     msp_containers_take(policy->containers, &match);
     msp_containers_rewrite(policy->containers);
+    policy->recalled_ms = msp_io_now_ms();
     r = msp_ctrexes_plan(&policy->ctrexes, &policy->containers->match,
                          policy->containers);
     if (r < 0)

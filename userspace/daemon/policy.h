@@ -63,6 +63,7 @@ struct msp_policy {
     struct msp_targets targets;
     struct msp_exes exes;
     struct msp_ctrexes ctrexes;
+    uint64_t recalled_ms; /* when rows of an earlier mspd were taken over; 0 */
     struct msp_timer replan;      /* several registrations make one plan */
     struct msp_exe_rows exe_rows; /* as written to the live slot */
     struct msp_timer rewrite;     /* tries again what could not be written */

@@ -5,6 +5,7 @@
 
 #include <msp/cleanup.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "daemon/policy.h"
 #include "loader/exelive.h"
@@ -12,6 +13,7 @@
 
 enum {
     REWRITE_MS = 1000,
+    RECALL_MS = 100,
     REPLAN_MS = 20
 };
 
@@ -120,6 +122,19 @@ int msp_policy_files_rows(const struct msp_policy *policy,
     return r;
 }
 
+/*
+ * The rows of an earlier mspd stay until the files in containers were looked
+ * for: they are not read back, since rows do not say whose they are.
+ */
+static bool is_recalling(struct msp_policy *policy)
+{
+    if (policy->recalled_ms &&
+        (msp_ctrexes_are_looked_at(&policy->ctrexes) ||
+         msp_io_now_ms() - policy->recalled_ms > MSP_EXES_WAIT_MS))
+        policy->recalled_ms = 0;
+    return policy->recalled_ms != 0;
+}
+
 void msp_policy_files_changed(struct msp_policy *policy)
 {
     msp_cleanup(msp_exe_rows_done) struct msp_exe_rows rows = {0};
@@ -128,6 +143,10 @@ void msp_policy_files_changed(struct msp_policy *policy)
     if (!policy->live.bytes || !policy->is_live_known ||
         !policy->live.image.n[MSP_SEC_EXES])
         return;
+    if (is_recalling(policy)) {
+        (void)msp_timer_set(&policy->rewrite, RECALL_MS);
+        return;
+    }
     r = msp_policy_files_rows(policy, &policy->live, &policy->rows, &rows);
     if (r == 0)
         r = msp_exe_live_write(policy->loader, &policy->exe_rows, &rows);

@@ -122,9 +122,19 @@ push_policy "$(policy "$(item enforce deny '{
     "roleAssignments":[{"role":"r","identities":["x","y","i"]}]}')")"
 check_eq "another policy: at once" "$(run over "$SB_DIR/o/merged" /app)" 200
 check_eq "the other file is not" "$(run over "$SB_DIR/o/merged" /other)" EPERM
-sandbox_stop_mspd
+touch "$SB_DIR/o/merged/going"
+(exec_in "$SB_CG/over" nsenter --net="$SB_DIR/ns/vm" -- mspclient exec \
+    --chroot "$SB_DIR/o/merged" -- /bin/sh -c "while [ -e /going ]; do
+        /app steps connect=$IMDS:80 close; done" >"$SB_DIR/tmp/connects") &
+asker=$!
+SB_PIDS+=("$asker")
+sandbox_stop_mspd KILL
 sandbox_start_mspd
 check "restarted: allowed" until_true 15 is_run over "$SB_DIR/o/merged" /app 200
+rm "$SB_DIR/o/merged/going"
+wait "$asker"
+check_eq "and all the time meanwhile" "$(jq -r 'select(.step == "connect") |
+    .result' "$SB_DIR/tmp/connects" | sort -u)" ok
 check "removed" ctl container remove --cgroup "$BASE/over"
 check_eq "denied" "$(run over "$SB_DIR/o/merged" /app)" EPERM
 check_eq "with the other one of its root there are two files" "$(rows)" 2
