@@ -26,6 +26,12 @@ is_unlisted() {
     ! is_listed "$1"
 }
 
+# Whether the container still listens on port 61080.
+squats() {
+    grep -Eq '^ *[0-9]+: [0-9A-F]+:EE98 [0-9A-F]+:0000 0A ' \
+        "/proc/$(oci_pid squats)/net/"tcp{,6}
+}
+
 sandbox_up
 oci_up ${1:+"$1"}
 note "$OCI_PATH, cgroups are $OCI_LAYOUT"
@@ -126,10 +132,20 @@ oci_bundle late "$SB_DIR/ns/late" ".process.user = {uid: 2001, gid: 3001} | $PRO
 check "one is started while mspd is away" oci_start late
 check "and runs" until_true 5 oci_is_running late
 check_eq "it is denied" "$(oci_get late)" EPERM
+oci_bundle squats new ".process.user = {uid: 2001, gid: 3001} | $PROD |
+    .process.args = [\"/bin/busybox\", \"nc\", \"-l\", \"-p\", \"61080\"]"
+check "another takes the listener's port as long as nobody has it" \
+    oci_start squats
+check "and waits for connections" until_true 5 squats
 sandbox_start_mspd
 check "mspd is back: it is listed" until_true 10 is_listed late
 check_eq "and served" "$(oci_get late)" 200
 check_eq "one from before too" "$(oci_get before)" 200
+check "who sits on the port is listed" until_true 10 is_listed squats
+check_eq "and served on another" "$(oci_get squats)" 200
+check "nothing connected to it" squats
+check_eq "and nothing was said to it" "$(<"$OCI_DIR/squats/said")" ""
+check "it ends" oci_stop squats
 check_eq "the spool is empty" "$(find "$SB_DIR/run/spool" -type f)" ""
 sandbox_stop_mspd KILL
 check "mspd killed: one ends" oci_stop late
