@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # A suite is a ctest label; a test's name is its path with dots. 77 = skipped.
 #
-# A test of the suites bpf and e2e counts for two, so that `ctest --parallel 2`
-# runs each of them alone, the VMs and the rest in pairs.
+# Of the suites bpf and e2e one test runs at a time: their programs see the whole
+# machine. With `ctest --parallel 2` a VM, which gives way to it, or another suite
+# is beside it. Those that put load on the machine run alone.
 function(msp_test_weight NAME LABEL)
     if(LABEL MATCHES "^(bpf|e2e)$")
+        set_tests_properties(${NAME} PROPERTIES RESOURCE_LOCK machine)
+    endif()
+    if(NAME MATCHES "^(bpf|e2e\\.load\\.|e2e\\.harness\\.)")
         set_tests_properties(${NAME} PROPERTIES PROCESSORS 2)
     endif()
 endfunction()
