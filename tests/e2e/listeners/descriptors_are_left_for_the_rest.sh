@@ -5,24 +5,10 @@
 # too late fails closed, the others go on, and there is room again when
 # namespaces go.
 . "$(dirname "$0")/../../harness/sandbox.sh"
+. "$(dirname "$0")/common.sh"
 
-USER=2001
 LIMIT=400
 HALF=$((LIMIT / 2))
-
-crowd() {
-    run_as 0:0 vm netnses -u $USER "$@" >"$SB_DIR/tmp/crowd" || return 1
-    jq -r '.results | to_entries[] | "\(.value) x \(.key)"' \
-        "$SB_DIR/tmp/crowd" | sort | paste -sd,
-}
-
-listeners() {
-    ctl --json netns list | jq .listeners
-}
-
-has_listeners() {
-    [[ $(listeners) == "$1" ]]
-}
 
 is_served() {
     [[ $(crowd "$IMDS:80" 1) == "1 x 200" ]]
@@ -39,8 +25,7 @@ ulimit -Hn "$LIMIT"
 sandbox_start_mspd
 each=$SB_CG/work/each
 mkdir "$each"
-push_policy "$(policy "$(item enforce deny \
-    "$(rules /metadata/versions "\"uid\":$USER")")")"
+allow_user
 check_eq "the limit is low" "$(awk '/open files/ { print $5 }' \
     "/proc/$SB_MSPD/limits" "/proc/$(child_pid mspd-proxy)/limits" | uniq)" \
     "$LIMIT"

@@ -5,37 +5,13 @@
 # Namespaces that come, are served and go leave nothing behind; those in which
 # nobody who may connects never get one. MSP_NAMESPACES says how many (100).
 . "$(dirname "$0")/../../harness/sandbox.sh"
+. "$(dirname "$0")/common.sh"
 
-USER=2001
 COUNT=${MSP_NAMESPACES:-100}
 IDLE=$((COUNT * 5))
 
-crowd() {
-    run_as 0:0 vm netnses "$@" >"$SB_DIR/tmp/crowd" || return 1
-    jq -r '.results | to_entries[] | "\(.value) x \(.key)"' \
-        "$SB_DIR/tmp/crowd" | sort
-}
-
 get() {
     ask curl $USER:3001 "$1" "$IMDS:80" /metadata/versions "$1"
-}
-
-listeners() {
-    ctl --json netns list | jq .listeners
-}
-
-has_listeners() {
-    [[ $(listeners) == "$1" ]]
-}
-
-rows() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-4/maps/msp_netns" |
-        jq length
-}
-
-tickets() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-4/maps/msp_tickets" |
-        jq '[.[] | (.formatted // .).value.until_ns[] | select(. > 0)] | length'
 }
 
 # Descriptors of mspd and of the proxy, rows, listeners, tickets.
@@ -80,8 +56,7 @@ sandbox_start_sim
 sandbox_start_mspd
 each=$SB_CG/work/each
 mkdir "$each"
-push_policy "$(policy "$(item enforce deny \
-    "$(rules /metadata/versions "\"uid\":$USER")")")"
+allow_user
 proxy=$(child_pid mspd-proxy)
 
 # A namespace that is only named holds; so does one with a process in it.
@@ -116,14 +91,14 @@ check_eq "no listener was made" \
     "$(grep -c '^<6>listeners.released' "$SB_DIR/mspd.log") $(listeners)" "2 1"
 
 # A first round fills caches and pools; the second one must add nothing.
-crowd -u $USER -p 20 -c "$each" "$IMDS:80" "$COUNT" >/dev/null
+crowd -p 20 -c "$each" "$IMDS:80" "$COUNT" >/dev/null
 check "a first round: its listeners go" until_true 30 has_listeners 1
 check "and what the proxy keeps open toward the host" \
     until_true 90 has_no_upstream
 before=$(inventory)
 pss=$(pss_kib)
 check_eq "$COUNT come, are served, and go" \
-    "$(crowd -u $USER -p 20 -c "$each" "$IMDS:80" "$COUNT")" "$COUNT x 200"
+    "$(crowd -p 20 -c "$each" "$IMDS:80" "$COUNT")" "$COUNT x 200"
 note "slowest $(jq .slowest_ms "$SB_DIR/tmp/crowd") ms"
 check "their listeners go" until_true 30 has_listeners 1
 check "and what the proxy keeps open toward the host" \
@@ -141,5 +116,5 @@ sandbox_stop_mspd KILL
 umount "$SB_DIR/ns/orphan"
 sandbox_start_mspd
 check "a new mspd: gone" until_true 45 has_no_peer orphan
-check_eq "and its row" "$(rows)" 1
+check_eq "and its row" "$(rows)" 1xREADY
 sandbox_done

@@ -205,8 +205,24 @@ static struct answer try_it(const struct options *o)
     return answer;
 }
 
+/* Two gates; the process that made them opens them by closing their ends. */
+struct gates {
+    int go[2];
+    int end[2];
+};
+
+/* Thousands wait here: none of them wakes up before. */
+static void wait_at(const int gate[2])
+{
+    char byte;
+
+    (void)close(gate[1]);
+    (void)!read(gate[0], &byte, 1);
+}
+
 static void __attribute__((noreturn))
-live(const struct options *o, unsigned long i, int out)
+live(const struct options *o, const struct gates *gates, unsigned long i,
+     int out)
 {
     struct answer answer = {.result = RESULT_MADE};
     gid_t id = (gid_t)o->uid;
@@ -216,12 +232,12 @@ live(const struct options *o, unsigned long i, int out)
         _exit(5);
     if (id && (setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0))
         _exit(5);
-    wait_for(o->go);
+    wait_at(gates->go);
     if (!o->is_idle)
         answer = try_it(o);
     if (write(out, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
         _exit(5);
-    wait_for(o->stay);
+    wait_at(gates->end);
     _exit(0);
 }
 
@@ -357,8 +373,19 @@ static void parse(int argc, char **argv, struct options *o)
         o->parallel = o->count;
 }
 
+/* Once; when the file is there, if one is to be waited for. */
+static void open_gate(int gate[2], const char *path)
+{
+    if (gate[1] < 0)
+        return;
+    wait_for(path);
+    (void)close(gate[1]);
+    gate[1] = -1;
+}
+
 /* @return false: one of them did not get as far as an answer */
-static bool run(const struct options *o, struct answer *answer)
+static bool run(const struct options *o, struct gates *gates,
+                struct answer *answer)
 {
     unsigned long n_made = 0, n_alive = 0, n = 0;
     bool is_good = true;
@@ -373,12 +400,13 @@ static bool run(const struct options *o, struct answer *answer)
             pid_t pid = fork();
 
             if (pid == 0)
-                live(o, n_made, ends[1]);
+                live(o, gates, n_made, ends[1]);
             if (pid < 0)
                 return false;
             n_made++;
             n_alive++;
         }
+        open_gate(gates->go, o->go);
         if (read(ends[0], &answer[n], sizeof(*answer)) !=
             (ssize_t)sizeof(*answer))
             return false;
@@ -395,11 +423,12 @@ static bool run(const struct options *o, struct answer *answer)
     return is_good;
 }
 
-static bool finish(const struct options *o)
+static bool finish(const struct options *o, struct gates *gates)
 {
     bool is_good = true;
     int status;
 
+    open_gate(gates->end, o->stay);
     while (wait(&status) > 0)
         is_good = is_good && status == 0;
     for (unsigned long i = 0; o->cgroup && i < o->count; i++) {
@@ -414,6 +443,7 @@ static bool finish(const struct options *o)
 int main(int argc, char **argv)
 {
     msp_autofree struct answer *answer = NULL;
+    struct gates gates;
     struct options o;
     bool is_good;
 
@@ -421,8 +451,12 @@ int main(int argc, char **argv)
     answer = calloc(o.count + 1, sizeof(*answer));
     if (!answer)
         return 5;
-    is_good = run(&o, answer);
+    if (pipe2(gates.go, O_CLOEXEC) < 0 || pipe2(gates.end, O_CLOEXEC) < 0)
+        return 5;
+    if (!o.stay)
+        open_gate(gates.end, NULL);
+    is_good = run(&o, &gates, answer);
     if (is_good)
         print(answer, o.count);
-    return finish(&o) && is_good ? 0 : 5;
+    return finish(&o, &gates) && is_good ? 0 : 5;
 }

@@ -4,45 +4,10 @@
 # that are taken, loopback down, a device, an agent that does not answer, a
 # client that is gone. Nobody else ever gets what was meant for the listener.
 . "$(dirname "$0")/../../harness/sandbox.sh"
-
-USER=2001
-
-crowd() {
-    run_as 0:0 vm netnses -u $USER "$@" >"$SB_DIR/tmp/crowd" || return 1
-    jq -r '.results | to_entries[] | "\(.value) x \(.key)"' \
-        "$SB_DIR/tmp/crowd" | sort | paste -sd,
-}
-
-listeners() {
-    ctl --json netns list | jq .listeners
-}
-
-none_but_own() {
-    [[ $(listeners) == 1 ]]
-}
-
-netns_rows() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-4/maps/msp_netns" |
-        jq -r '.[] | (.formatted // .).value | "\(.state)"' | sort | uniq -c |
-        awk '{ print $1 "x" $2 }' | paste -sd,
-}
-
-# tickets that are taken, whatever their time
-tickets() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-4/maps/msp_tickets" |
-        jq '[.[] | (.formatted // .).value.until_ns[] | select(. > 0)] | length'
-}
-
-has_tickets() {
-    [[ $(tickets) == "$1" ]]
-}
+. "$(dirname "$0")/common.sh"
 
 has_procs() {
     (($(wc -l <"$SB_CG/$SB_CLIENT_CG/cgroup.procs") == $1))
-}
-
-has_rows() {
-    [[ $(netns_rows) == "$1" ]]
 }
 
 are_served() {
@@ -54,25 +19,12 @@ reasons() {
     audit_of_client | sed 's/^connect //' | paste -sd,
 }
 
-background() {
-    local file=$SB_DIR/tmp/$1
-    shift
-    (exec_as 0:0 vm netnses -u $USER "$@" >"$file" 2>&1) &
-    SB_LAST=$!
-    SB_PIDS+=("$SB_LAST")
-}
-
-result_of() {
-    jq -r '.results | to_entries[] | "\(.value) x \(.key)"' "$SB_DIR/tmp/$1"
-}
-
 sandbox_up
 sandbox_start_sim
 sandbox_start_mspd
 each=$SB_CG/work/each
 mkdir "$each"
-push_policy "$(policy "$(item enforce deny \
-    "$(rules /metadata/versions "\"uid\":$USER")")")"
+allow_user
 check_eq "with nothing in the way: served" "$(crowd "$IMDS:80" 1)" "1 x 200"
 journal_mark
 
@@ -94,7 +46,7 @@ check_eq "bound to a device: denied" "$(crowd -b lo "$IMDS:80" 1)" "1 x EPERM"
 check_eq "and the record says why" "$(reasons)" "deny bound-device"
 check_eq "who was served was signed for" \
     "$(journal_count '.signed == "valid"')/$(journal_count)" 2/2
-check "nothing is left" until_true 30 none_but_own
+check "nothing is left" until_true 30 has_listeners 1
 
 # The agent is held up: for half a second, for longer than six retries last.
 # What is waited for here is time itself.
@@ -109,7 +61,7 @@ for held_up in 0.5 1.2; do
     kill -CONT "$SB_MSPD"
     wait "$SB_LAST"
     check_eq "mspd stopped for $held_up s: all are served" \
-        "$(result_of late)" "8 x 200"
+        "$(results_of late)" "8 x 200"
     note "$(cat "$SB_DIR/tmp/late")"
 done
 
@@ -122,7 +74,7 @@ check_eq "5 s after its last sign of life they are denied at once" \
     "$(crowd -c "$each" "$IMDS:80" 4)" "4 x EPERM"
 kill -CONT "$SB_MSPD"
 check "it goes on: served" until_true 5 are_served
-check "nothing is left" until_true 30 none_but_own
+check "nothing is left" until_true 30 has_listeners 1
 
 # Of one cgroup eight may wait; the ninth need not. They are patient, so that
 # there is time to look.
@@ -140,18 +92,18 @@ check_eq "another cgroup is served beside them" "$(
     crowd "$IMDS:80" 1)" "1 x 200"
 wait "$SB_LAST"
 check_eq "eight of twelve waited" \
-    "$(result_of nine | sort | paste -sd,)" "4 x EPERM,8 x 200"
+    "$(results_of nine | sort | paste -sd,)" "4 x EPERM,8 x 200"
 check "the tickets are given back" until_true 5 has_tickets 0
 
 # The client is gone before anybody looks.
 client_cgroup gone
-check "the listeners of before are gone" until_true 30 none_but_own
+check "the listeners of before are gone" until_true 30 has_listeners 1
 kill -STOP "$SB_MSPD"
 check_eq "who does not wait" "$(crowd -n -t 1 "$IMDS:80" 4)" "4 x timeout"
-check_eq "his rows wait" "$(netns_rows)" "4xMSP_NETNS_PARKED,1xMSP_NETNS_READY"
+check_eq "his rows wait" "$(rows)" "4xPARKED,1xREADY"
 kill -CONT "$SB_MSPD"
 check "they go when mspd finds nobody there" until_true 5 has_rows \
-    1xMSP_NETNS_READY
+    1xREADY
 check_eq "the next one is served" "$(crowd "$IMDS:80" 1)" "1 x 200"
 check_eq "nothing was ever unsigned" "$(journal_count '.signed != "valid"')" 0
 sandbox_done
