@@ -151,7 +151,8 @@ static void forget_live(struct msp_policy *policy)
     msp_rows_done(&policy->rows);
     msp_targets_done(&policy->targets);
     msp_exe_rows_done(&policy->exe_rows);
-    msp_containers_forget(policy->containers);
+    if (policy->containers) /* not at a start that failed before */
+        msp_containers_forget(policy->containers);
     policy->is_live_known = false;
 }
 
