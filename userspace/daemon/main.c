@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* mspd: order of start and stop, nothing else. */
 #include <errno.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -244,6 +245,8 @@ static int go_live(struct mspd *mspd)
                      mspd);
     if (r < 0)
         return failed("start.control", r, "");
+    /* the kernel's BTF and the objects are of no use any more */
+    (void)malloc_trim(0);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/policy.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <inttypes.h>
 
 #include <msp/cleanup.h>
@@ -102,6 +103,8 @@ static void finish(struct msp_policy_job *job, enum msp_ctl_status status,
     msp_held_done(&job->held);
     free(job);
     run_first(policy);
+    if (!policy->first)
+        (void)malloc_trim(0); /* tables were made of what is kept */
 }
 
 /* --- apply -------------------------------------------------------------- */
