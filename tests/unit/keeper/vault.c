@@ -175,7 +175,9 @@ static void the_block_is_locked_and_never_dumped(void **state)
             memcpy(flags, line, strlen(line) + 1);
     }
     (void)fclose(maps);
+#if !defined(__SANITIZE_ADDRESS__) /* its runtime locks nothing */
     assert_non_null(strstr(flags, " lo"));
+#endif
     assert_non_null(strstr(flags, " dd"));
     assert_non_null(strstr(flags, " wf"));
 }
