@@ -51,7 +51,7 @@ void msp_parked_drain(struct msp_loader *loader)
 
 void msp_parked_release(struct msp_loader *loader, const struct msp_park *park)
 {
-    uint64_t expected = park->until_ns;
+    __u64 expected = park->until_ns;
     __u64 *ticket;
 
     if (park->bucket >= MSP_PARK_BUCKETS ||
