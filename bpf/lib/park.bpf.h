@@ -93,6 +93,31 @@ static __always_inline long park_row(const __u64 *cookie, __u64 now,
 }
 
 /*
+ * Takes over a row whose time is over: in place, and only what it was, so that
+ * one that is ready by now stays. Its end says whose it is: no two rows have
+ * the same, and READY has none.
+ * @return 0; -1 it is somebody else's by now
+ */
+static __always_inline long park_renew(const __u64 *cookie,
+                                       const struct msp_netns *row, __u64 now)
+{
+    __u64 until, was, is = row->state | (__u64)row->port << 32;
+    struct msp_netns *ns = bpf_map_lookup_elem(&msp_netns, cookie);
+    __u64 *word;
+
+    if (!ns)
+        return -1;
+    word = (__u64 *)&ns->state; /* and the port */
+    until = *(volatile __u64 *)&ns->until_ns;
+    was = *(volatile __u64 *)word;
+    if (!until || until > now || (__u32)was == MSP_NETNS_READY ||
+        __sync_val_compare_and_swap(&ns->until_ns, until, row->until_ns) !=
+            until)
+        return -1;
+    return __sync_val_compare_and_swap(word, was, is) == was ? 0 : -1;
+}
+
+/*
  * Asks mspd for a listener in the namespace of this connect, if nobody has.
  * Global, so that it is verified once and by itself.
  * @return its port, with PARK_NEW unless it is there; 0: nothing to wait for
@@ -123,9 +148,10 @@ __noinline __u32 msp_park_ask(struct bpf_sock_addr *ctx)
     ticket = park_take(&park, now);
     if (!ticket)
         return 0; /* fail closed: enough of this cgroup's wait */
-    /* an expired row goes; whoever made one meanwhile has asked himself */
-    if (bpf_map_update_elem(&msp_netns, &park.netns_cookie, &row,
-                            is_there ? BPF_ANY : BPF_NOEXIST)) {
+    /* whoever made or renewed one meanwhile has asked himself */
+    if (is_there ? park_renew(&park.netns_cookie, &row, now)
+                 : bpf_map_update_elem(&msp_netns, &park.netns_cookie, &row,
+                                       BPF_NOEXIST)) {
         __sync_val_compare_and_swap(ticket, park.until_ns, 0);
         found = park_row(&park.netns_cookie, now, &is_there);
         return found > 0 ? found : 0; /* fail closed: no room for a row */

@@ -35,6 +35,8 @@ struct msp_netns {
 };
 
 MSP_ASSERT_SIZE(msp_netns, 24);
+MSP_ASSERT_OFFSET(msp_netns, state, 16); /* with the port one word, exchanged */
+MSP_ASSERT_OFFSET(msp_netns, port, 20);
 
 /*
  * Tickets of the cgroups that share a bucket, so each has no more than these.

@@ -5,6 +5,7 @@
  * written by hand. Nobody listens there, so every connect is denied before a
  * packet is made; the reason says whether the caller had a right.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -21,11 +22,13 @@
 #include <msp/decide.h>
 #include <msp/policy.h>
 
+#include "base/io.h"
 #include "bpf/caller.h"
 #include "bpf/subject_fixture.h"
 #include "bpf/trace.h"
 #include "harness/test.h"
 #include "loader/events.h"
+#include "loader/parked.h"
 #include "loader/tables.h"
 
 static void put_record(struct subject *s, const struct msp_exec *record)
@@ -511,6 +514,110 @@ static void another_files_row_is_never_taken_for_ours(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* --- a namespace without a listener --------------------------------------- */
+
+enum {
+    RACES = 20000
+};
+
+struct asked {
+    struct msp_loader *loader;
+    uint64_t netns_cookie;
+    unsigned int n;
+};
+
+static void on_park(void *data, const struct msp_park *park)
+{
+    struct asked *asked = data;
+
+    asked->netns_cookie = park->netns_cookie;
+    asked->n++;
+    msp_parked_release(asked->loader, park);
+}
+
+static void put_row(struct subject *s, uint64_t cookie,
+                    enum msp_netns_state state, uint64_t until_ns)
+{
+    const struct msp_netns row = {
+        .state = state, .until_ns = until_ns, .port = MSP_PORT_FIRST};
+
+    assert_ok(msp_netns_row_set(s->loader, cookie, &row));
+}
+
+/* All ports of the range but the last: to find it takes a while. */
+static void fill_ports(pid_t pid, int *listener)
+{
+    msp_autoclose int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    msp_autoclose int away = -1;
+    char path[32];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+    away = open(path, O_RDONLY | O_CLOEXEC);
+    assert_ok(setns(away, CLONE_NEWNET));
+    for (uint16_t port = MSP_PORT_FIRST; port < MSP_PORT_LAST; port++) {
+        const struct sockaddr_in at = {.sin_family = AF_INET,
+                                       .sin_port = htons(port),
+                                       .sin_addr.s_addr =
+                                           htonl(INADDR_LOOPBACK)};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_ok(bind(fd, (const struct sockaddr *)&at, sizeof(at)));
+        assert_ok(listen(fd, 1));
+        *listener++ = fd;
+    }
+    assert_ok(setns(home, CLONE_NEWNET));
+}
+
+static void spin(unsigned int ns)
+{
+    uint64_t end = msp_io_now_ns() + ns;
+
+    while (msp_io_now_ns() < end)
+        ;
+}
+
+/* mspd has the listener while somebody sees that it is to be asked for. */
+static void a_row_that_is_ready_meanwhile_stays(void **state)
+{
+    struct subject *s = *state;
+    struct asked asked = {.loader = s->loader};
+    int fd = msp_loader_map_fd(s->loader, "msp_netns");
+    int listener[MSP_PORT_LAST - MSP_PORT_FIRST];
+    unsigned int n_ready = 0, delay_ns = 0;
+    struct msp_netns row;
+    char c;
+
+    fill_ports(s->pid, listener);
+    assert_true(msp_parked_open(s->loader, on_park, &asked) >= 0);
+    s->loader->meta->heartbeat_ns = msp_io_now_ns();
+    assert_int_equal(write(s->in, "a", 1), 1);
+    assert_int_equal(read(s->out, &c, 1), 1);
+    msp_parked_drain(s->loader);
+    assert_int_equal(asked.n, 1);
+    for (unsigned int i = 0; i < RACES; i++) {
+        s->loader->meta->heartbeat_ns = msp_io_now_ns();
+        put_row(s, asked.netns_cookie, MSP_NETNS_FAILED, 1);
+        asked.n = 0;
+        assert_int_equal(write(s->in, "a", 1), 1);
+        spin(delay_ns);
+        put_row(s, asked.netns_cookie, MSP_NETNS_READY, 0);
+        assert_int_equal(read(s->out, &c, 1), 1);
+        msp_parked_drain(s->loader);
+        assert_ok(msp_events_drain(s->loader));
+        n_ready += !asked.n;
+        /* to and fro around the moment at which both are as fast */
+        delay_ns = asked.n ? delay_ns * 9 / 10 : delay_ns + 997;
+        assert_ok(bpf_map_lookup_elem(fd, &asked.netns_cookie, &row));
+        assert_int_equal(row.state, MSP_NETNS_READY);
+    }
+    /* both came first at times */
+    assert_in_range(n_ready, 1, RACES - 1);
+    s->loader->meta->heartbeat_ns = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(listener); i++)
+        (void)close(listener[i]);
+    assert_ok(msp_netns_row_delete(s->loader, asked.netns_cookie));
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, reset)
 
 int main(int argc, char **argv)
@@ -532,6 +639,7 @@ int main(int argc, char **argv)
         CASE(a_missing_table_gives_nothing),
         CASE(every_dimension_must_agree),
         CASE(another_files_row_is_never_taken_for_ours),
+        CASE(a_row_that_is_ready_meanwhile_stays),
     };
 
     (void)argv;
