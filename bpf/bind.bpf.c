@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * cgroup/bind4 and 6: the listener port of a network namespace is the
- * agent's; nobody else may collect what is redirected there.
+ * agent's; nobody else may collect what is redirected there. Who had bound it
+ * before is seen when he listens (flow.bpf.c).
  */
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"

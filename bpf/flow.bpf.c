@@ -19,6 +19,9 @@
  *
  * Connections that an endpoint's own address and port opened to this host
  * (health probes) are noted, so that the egress guard lets the answers out.
+ *
+ * LISTEN, for every socket that begins to listen, takes the row of a namespace
+ * away whose port is another's now.
  */
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
@@ -445,6 +448,38 @@ static __noinline int flow_inbound(struct bpf_sock_ops *ops)
     return 0;
 }
 
+/*
+ * Somebody listens at a port of ours: he had bound it before, beside the agent
+ * whose listener is gone. What comes here to 127.0.0.1 must not be led to him.
+ * The kernel does not let two listen at one address, so no row of an agent
+ * that lives goes by this; it would be made again by the next connect.
+ * @return 0
+ */
+static __noinline int flow_listen(struct bpf_sock_ops *ops)
+{
+    struct bpf_sock *sk = ops->sk;
+    __u32 addr = *(volatile __u32 *)&ops->local_ip4;
+    struct msp_netns *ns;
+    __u32 *own = NULL;
+    __u64 cookie;
+
+    /* IPv6 sockets that IPv4 does not reach have another one, or none */
+    if (addr && addr != bpf_htonl(0x7f000001))
+        return 0;
+    if (sk)
+        own = bpf_sk_storage_get(&msp_own_sk, sk, NULL, 0);
+    if (own && *own == MSP_OWN_LISTENER)
+        return 0;
+    cookie = bpf_get_netns_cookie(ops);
+    ns = bpf_map_lookup_elem(&msp_netns, &cookie);
+    if (!ns || *(volatile __u16 *)&ns->port != ops->local_port)
+        return 0;
+    /* fail closed: there is no listener of ours, whatever the row says */
+    if (!bpf_map_delete_elem(&msp_netns, &cookie))
+        event_stat(MSP_STAT_LISTENER_FOREIGN);
+    return 0;
+}
+
 SEC("sockops")
 
 int msp_sockops(struct bpf_sock_ops *ops)
@@ -470,6 +505,10 @@ int msp_sockops(struct bpf_sock_ops *ops)
             ops->local_ip4 == bpf_htonl(0x7f000001) && flow_is_v4(ops))
             return flow_take(ops);
         return flow_inbound(ops);
+    case BPF_SOCK_OPS_TCP_LISTEN_CB:
+        if (target_is_listener_port(ops->local_port))
+            return flow_listen(ops);
+        return 0;
     case BPF_SOCK_OPS_STATE_CB:
         if (ops->args[1] == TCP_CLOSE &&
             target_is_listener_port(bpf_ntohl(ops->remote_port)) &&

@@ -165,6 +165,7 @@ enum msp_stat {
     MSP_STAT_CONTAINER_DROPPED, /* cgroup of a container without a row */
     MSP_STAT_PARKED,            /* asked mspd for a listener */
     MSP_STAT_PARK_REFUSED,      /* could not wait for one: denied at once */
+    MSP_STAT_LISTENER_FOREIGN,  /* another listens at a listener's port */
     MSP_STAT_COUNT,
 };
 

@@ -22,7 +22,8 @@
  *     u cgroup_id            of `cgroup` when this was told; a cgroup of that
  *                            path that has another one now is another container
  *
- * MSP_CTL_CONTAINER_ADD     one record; the cgroup has none yet, or the same
+ * MSP_CTL_CONTAINER_ADD     one record; the cgroup has none yet, or the same:
+ *                           another one is taken away, and this one refused
  * MSP_CTL_CONTAINER_SET     one record; replaces all that was known
  * MSP_CTL_CONTAINER_REMOVE  one record with `cgroup` or `id`
  * MSP_CTL_CONTAINER_LIST    no payload; items "container", fields as above

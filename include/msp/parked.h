@@ -23,7 +23,8 @@ enum msp_netns_state {
 
 /*
  * One network namespace. Key: netns cookie. Whatever its state, the port is
- * nobody's but the agent's to bind or to connect to.
+ * nobody's but the agent's to bind or to connect to. Who had bound it before
+ * and then listens there takes the row away.
  */
 struct msp_netns {
     __u64 agent_epoch; /* READY: which agent holds the listener */

@@ -98,6 +98,7 @@ static const char *const stats[] = {
     [MSP_STAT_CONTAINER_DROPPED] = "container-dropped",
     [MSP_STAT_PARKED] = "parked",
     [MSP_STAT_PARK_REFUSED] = "park-refused",
+    [MSP_STAT_LISTENER_FOREIGN] = "listener-foreign",
 };
 _Static_assert(ARRAY_SIZE(stats) == MSP_STAT_COUNT, "stats");
 

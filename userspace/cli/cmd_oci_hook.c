@@ -206,6 +206,18 @@ static int leave(struct msp_cli *cli, const struct told *told)
     return MSP_EXIT_OK;
 }
 
+/*
+ * fail closed: what mspd knows of that cgroup, if anything, is of a container
+ * before this one.
+ */
+static void take_back(struct msp_cli *cli, const struct told *told)
+{
+    const struct msp_registration reg = {.cgroup = told->cgroup,
+                                         .cgroup_id = told->reg.cgroup_id};
+
+    (void)msp_cli_register(cli, MSP_CTL_CONTAINER_REMOVE, &reg);
+}
+
 static int tell_start(struct msp_cli *cli, struct told *told)
 {
     int r = find_cgroup(cli, told);
@@ -214,9 +226,12 @@ static int tell_start(struct msp_cli *cli, struct told *told)
         return r;
     take_state(cli, told);
     take_config(cli, told);
-    r = msp_cli_register(cli, MSP_CTL_CONTAINER_ADD, &told->reg);
+    /* whatever was in that cgroup, this is what is in it now */
+    r = msp_cli_register(cli, MSP_CTL_CONTAINER_SET, &told->reg);
     if (r == MSP_EXIT_NODAEMON)
         return leave(cli, told);
+    if (r != MSP_EXIT_OK && r != MSP_EXIT_DEGRADED)
+        take_back(cli, told);
     return r == MSP_EXIT_DEGRADED ? MSP_EXIT_OK : r;
 }
 

@@ -244,7 +244,33 @@ static void changed(const struct msp_containers *c)
         c->changed(c->changed_data);
 }
 
-/* @param record taken over on success */
+static void drop(struct msp_containers *c, struct msp_container_entry *entry,
+                 const char *event)
+{
+    uint64_t id = entry->id;
+
+    log_entry(event, entry);
+    msp_ctr_store_drop(&c->store, id);
+    take_out(c, entry);
+    unpublish(c, id);
+    memset(c->kept, 0, sizeof(c->kept));
+    changed(c);
+}
+
+/* What is below is in the container above then, or in none. */
+static void drop_refill(struct msp_containers *c,
+                        struct msp_container_entry *entry, const char *event)
+{
+    uint64_t id = entry->id;
+
+    drop(c, entry, event);
+    fill(c, id);
+}
+
+/*
+ * @param record taken over on success; else none is registered: what was known
+ * before is not true any more
+ */
 static struct msp_container_result put(struct msp_containers *c, uint64_t id,
                                        struct msp_ctr_record *record)
 {
@@ -256,6 +282,9 @@ static struct msp_container_result put(struct msp_containers *c, uint64_t id,
         return failed(MSP_CTL_REFUSED, "too many containers are registered");
     /* before: what is in force is known to the next mspd */
     r = save(c, record, id);
+    if (r < 0 && entry)
+        /* fail closed: whoever is there now is not who was */
+        drop_refill(c, entry, "container.lost");
     if (r == -E2BIG)
         return failed(MSP_CTL_INVALID, "the record is too long");
     if (is_new && r == 0) {
@@ -281,7 +310,7 @@ static struct msp_container_result set_record(struct msp_containers *c,
                                               struct msp_ctr_record *record,
                                               bool may_replace)
 {
-    const struct msp_container_entry *entry;
+    struct msp_container_entry *entry;
     uint64_t id = 0;
     int r;
 
@@ -300,9 +329,13 @@ static struct msp_container_result set_record(struct msp_containers *c,
     entry = find(c, id);
     if (entry && msp_ctr_record_equal(&entry->record, record))
         return done(entry, true);
-    if (entry && !may_replace)
+    if (entry && !may_replace) {
+        /* fail closed: one of the two is wrong, so neither counts */
+        drop_refill(c, entry, "container.conflict");
         return failed(MSP_CTL_REFUSED,
-                      "the cgroup is registered as another container");
+                      "the cgroup was registered as another container; it is "
+                      "registered no more");
+    }
     return put(c, id, record);
 }
 
@@ -332,19 +365,6 @@ struct msp_container_result msp_containers_set(struct msp_containers *c,
                                                bool may_replace)
 {
     return set_text(c, text, len, may_replace ? SET : ADDED);
-}
-
-static void drop(struct msp_containers *c, struct msp_container_entry *entry,
-                 const char *event)
-{
-    uint64_t id = entry->id;
-
-    log_entry(event, entry);
-    msp_ctr_store_drop(&c->store, id);
-    take_out(c, entry);
-    unpublish(c, id);
-    memset(c->kept, 0, sizeof(c->kept));
-    changed(c);
 }
 
 static bool is_meant(const struct msp_container_entry *entry,
@@ -377,12 +397,10 @@ struct msp_container_result msp_containers_remove(struct msp_containers *c,
         return failed(MSP_CTL_INVALID, "the record has neither cgroup nor id");
     for (size_t i = c->n; i-- > 0;) {
         struct msp_container_entry *entry = c->entry[i];
-        uint64_t id = entry->id;
 
         if (!is_meant(entry, &record))
             continue;
-        drop(c, entry, "container.removed");
-        fill(c, id); /* what is below is in the container above, or in none */
+        drop_refill(c, entry, "container.removed");
         ++*ret_n;
     }
     if (*ret_n == 0)

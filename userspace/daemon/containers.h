@@ -84,7 +84,8 @@ struct msp_container_result {
  * ADD and SET: the record says which cgroup. While it is replaced a connect
  * sees the identities of before or those of now.
  * @param text [len], one record
- * @param may_replace another record of this cgroup gives way
+ * @param may_replace another record of this cgroup gives way to this one; else
+ * it goes as well, and this one is refused
  */
 struct msp_container_result
 msp_containers_set(struct msp_containers *containers, const char *text,

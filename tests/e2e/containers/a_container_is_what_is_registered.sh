@@ -123,6 +123,53 @@ check_eq "another record is refused" $? 1
 check_eq "everything was signed" "$(journal |
     jq -r '.signed' | sort | uniq -c | tr -s ' ')" " 5 valid"
 
+# Two records for one cgroup cannot both be true, and one is of nobody.
+check_eq "and who was there before has nothing left" "$(token a a)" EPERM
+check_eq "it is registered no more" "$(registered)" 2
+check "added anew" register add a web prod --netns "$SB_DIR/ns/a"
+check_eq "allowed again" "$(token a a)" 200
+
+# hook CGROUP ID NAME: what a runtime says of a container that starts in there
+hook() {
+    local pid
+    (exec_in "$SB_CG/$1" sleep 1000) &
+    pid=$!
+    SB_PIDS+=("$pid")
+    until_true 5 grep -qx "$pid" "$SB_CG/$1/cgroup.procs"
+    printf '{"ociVersion":"1.0.2","id":"%s","status":"creating","pid":%s,
+        "bundle":"%s","annotations":{"io.kubernetes.cri.container-name":"%s",
+        "io.kubernetes.cri.sandbox-namespace":"prod"}}' \
+        "$2" "$pid" "$SB_DIR/tmp" "$3" |
+        ctl oci-hook --runtime containerd --spool "$SB_DIR/run/spool" --strict
+    said=$?
+    kill "$pid"
+    wait "$pid" 2>/dev/null
+}
+echo '{}' >"$SB_DIR/tmp/config.json"
+hook a id-next next
+check_eq "a hook says who is there" "$said" 0
+check_eq "a runtime has another container in that cgroup: it is that one" \
+    "$(ctl --json container list | jq -r --arg cg "$BASE/a" \
+        '.container[] | select(.cgroup == $cg) | "\(.id) \(.name)"')" \
+    "id-next next"
+check_eq "and has nothing of the one before" "$(token a a)" EPERM
+check "by hand again" register set a web prod --netns "$SB_DIR/ns/a"
+check_eq "allowed again" "$(token a a)" 200
+hook a id-next "$(printf '%300s' '' | tr ' ' n)" >/dev/null 2>&1
+check_eq "a hook that cannot say who is there" "$said" 2
+check_eq "leaves nothing of the one before" "$(token a a)" EPERM
+check "by hand again" register set a web prod --netns "$SB_DIR/ns/a"
+check_eq "allowed again" "$(token a a)" 200
+kept=$SB_DIR/run/containers/$(stat -c %i "$SB_CG/a")
+rm "$kept"
+mkdir -p "$kept/in the way"
+register set a other prod >/dev/null 2>&1
+check_eq "what cannot be kept is not taken" $? 5
+check_eq "and leaves nothing of the one before" "$(token a a)" EPERM
+rm -r "$kept"
+check "by hand again" register set a web prod --netns "$SB_DIR/ns/a"
+check_eq "allowed again" "$(token a a)" 200
+
 # WireServer: root of a container, without and with an identity for it.
 check_eq "root of no registered container: denied" "$(wire w vm)" EPERM
 check "another container" register add w other prod
