@@ -65,6 +65,7 @@ int msp_cmd_audit(struct msp_cli *cli);
 int msp_cmd_netns_add(struct msp_cli *cli);
 int msp_cmd_netns_list(struct msp_cli *cli);
 int msp_cmd_container_add(struct msp_cli *cli);
+int msp_cmd_container_update(struct msp_cli *cli);
 int msp_cmd_container_set(struct msp_cli *cli);
 int msp_cmd_container_remove(struct msp_cli *cli);
 int msp_cmd_container_list(struct msp_cli *cli);

@@ -263,10 +263,26 @@ static const struct msp_verb verb_table[] = {
         .name = "set",
         .operands = "",
         .help = "register a container, whatever was known of it",
-        .detail = "What is not given now is not known any more. Connects see "
-                  "the rights of before\nor those of after, never none.",
+        .detail = "What is not given now is not known any more, with the "
+                  "rights it gave: not the\nid, root and namespace a hook "
+                  "told either. To add to what is known: container\nupdate. "
+                  "Connects see the rights of before or those of after, never "
+                  "none.",
         .options = container_options,
         .run = msp_cmd_container_set,
+    },
+    {
+        .object = "container",
+        .name = "update",
+        .operands = "",
+        .help = "change or add fields of a registered container",
+        .detail = "Names it by --cgroup, or without it by --id. What is not "
+                  "given stays as it is;\na label replaces the one of its "
+                  "key. For node agents that know what a hook\ncannot: "
+                  "labels, the service account. To take something away: "
+                  "container set.",
+        .options = container_options,
+        .run = msp_cmd_container_update,
     },
     {
         .object = "container",

@@ -2,16 +2,16 @@
 #include "daemon/containers.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
+#include <string.h>
 
 #include <msp/cleanup.h>
 
 #include "base/log.h"
+#include "daemon/ctrcgroup.h"
 #include "loader/events.h"
 
 /* --- the list ----------------------------------------------------------- */
@@ -166,30 +166,6 @@ static void unpublish(struct msp_containers *c, uint64_t id)
     (void)msp_ctr_name_set(c->loader, id, NULL);
 }
 
-/* --- cgroups ------------------------------------------------------------ */
-
-/*
- * Follows no link, and nothing out of the mount.
- * @return 0; -ENOENT there is none, negative errno
- */
-static int resolve(const struct msp_containers *c, const char *path,
-                   uint64_t *ret_id)
-{
-    const struct open_how how = {
-        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-                   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-    };
-    msp_autoclose int fd =
-        (int)syscall(SYS_openat2, c->mount_fd, path + 1, &how, sizeof(how));
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    *ret_id = st.st_ino; /* of cgroup v2: the id */
-    return 0;
-}
-
 /* --- changes ------------------------------------------------------------ */
 
 static int save(const struct msp_containers *c,
@@ -277,32 +253,52 @@ static struct msp_container_result put(struct msp_containers *c, uint64_t id,
     return done(entry, false);
 }
 
+/* Why in words that name what is meant; they are there until the next. */
+__attribute__((format(printf, 2, 3))) static const char *
+words(struct msp_containers *c, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(c->why, sizeof(c->why), format, args);
+    va_end(args);
+    return c->why;
+}
+
 static struct msp_container_result set_record(struct msp_containers *c,
                                               struct msp_ctr_record *record,
                                               bool may_replace)
 {
     const struct msp_container_entry *entry;
+    const char *path = record->text[MSP_CTR_CGROUP], *field;
     uint64_t id = 0;
     int r;
 
-    if (!record->text[MSP_CTR_CGROUP])
+    if (!path)
         return failed(MSP_CTL_INVALID, "the record has no cgroup");
-    r = resolve(c, record->text[MSP_CTR_CGROUP], &id);
-    if (r == -ENOENT)
-        return gone(MSP_CTL_INVALID, "there is no such cgroup");
-    if (r == -ELOOP || r == -EXDEV || r == -ENOTDIR || r == -ENAMETOOLONG)
-        return failed(MSP_CTL_INVALID, "the path is not a cgroup's");
-    if (r < 0)
-        return failed(MSP_CTL_INTERNAL, "the cgroup cannot be opened");
+    r = msp_ctr_cgroup_id(c->mount_fd, path, &id);
+    if (r < 0) {
+        msp_ctr_cgroup_why(c->mount_fd, path, r, c->why, sizeof(c->why));
+        return (struct msp_container_result){
+            .status = r == -EINVAL || r == -ENOENT ? MSP_CTL_INVALID
+                                                   : MSP_CTL_INTERNAL,
+            .why = c->why,
+            .is_gone = r == -ENOENT};
+    }
     if (record->cgroup_id && record->cgroup_id != id)
         return gone(MSP_CTL_REFUSED,
                     "the cgroup that is meant has gone, another has its name");
     entry = find(c, id);
-    if (entry && msp_ctr_record_equal(&entry->record, record))
+    field = entry ? msp_ctr_record_difference(&entry->record, record) : NULL;
+    if (entry && !field)
         return done(entry, true);
     if (entry && !may_replace)
         return failed(MSP_CTL_REFUSED,
-                      "the cgroup is registered as another container");
+                      words(c,
+                            "the cgroup is registered with another %s: "
+                            "container update changes what is given, container "
+                            "set all",
+                            field));
     return put(c, id, record);
 }
 
@@ -332,6 +328,57 @@ struct msp_container_result msp_containers_set(struct msp_containers *c,
                                                bool may_replace)
 {
     return set_text(c, text, len, may_replace ? SET : ADDED);
+}
+
+/* By its cgroup, without one by its id. @return MSP_CTL_OK with an entry */
+static struct msp_container_result
+find_known(struct msp_containers *c, const struct msp_ctr_record *record)
+{
+    struct msp_container_result result = {.status = MSP_CTL_OK, .why = ""};
+    int which = record->text[MSP_CTR_CGROUP] ? MSP_CTR_CGROUP : MSP_CTR_ID;
+    const char *wanted = record->text[which];
+
+    if (!wanted)
+        return failed(MSP_CTL_INVALID, "the record has neither cgroup nor id");
+    for (size_t i = 0; i < c->n; i++) {
+        const char *is = c->entry[i]->record.text[which];
+
+        if (!is || !msp_streq(is, wanted))
+            continue;
+        if (result.entry)
+            return failed(MSP_CTL_REFUSED,
+                          "several containers have this id: give the cgroup");
+        result.entry = c->entry[i];
+    }
+    return result.entry
+               ? result
+               : failed(MSP_CTL_REFUSED,
+                        words(c, "no container %s is registered", wanted));
+}
+
+struct msp_container_result msp_containers_update(struct msp_containers *c,
+                                                  const char *text, size_t len)
+{
+    msp_cleanup(msp_ctr_record_done) struct msp_ctr_record record = {0};
+    msp_cleanup(msp_ctr_record_done) struct msp_ctr_record both = {0};
+    struct msp_container_result result;
+    const char *why = "";
+    int r = msp_ctr_record_parse(text, len, &record, &why);
+
+    if (r < 0)
+        return failed(r == -ENOMEM ? MSP_CTL_INTERNAL : MSP_CTL_INVALID, why);
+    result = find_known(c, &record);
+    if (!result.entry)
+        return result;
+    if (record.cgroup_id && record.cgroup_id != result.entry->id)
+        return gone(MSP_CTL_REFUSED,
+                    "the cgroup that is meant has gone, another has its name");
+    r = msp_ctr_record_merge(&result.entry->record, &record, &both, &why);
+    if (r < 0)
+        return failed(r == -ENOMEM ? MSP_CTL_INTERNAL : MSP_CTL_INVALID, why);
+    if (!msp_ctr_record_difference(&result.entry->record, &both))
+        return done(result.entry, true);
+    return put(c, result.entry->id, &both);
 }
 
 static void drop(struct msp_containers *c, struct msp_container_entry *entry,
@@ -456,7 +503,7 @@ static void load_file(void *data, const char *name, int r, const char *text,
     if (r == 0 && (!record.text[MSP_CTR_CGROUP] || !record.cgroup_id))
         r = -EINVAL;
     if (r == 0)
-        r = resolve(c, record.text[MSP_CTR_CGROUP], &id);
+        r = msp_ctr_cgroup_id(c->mount_fd, record.text[MSP_CTR_CGROUP], &id);
     if (r == 0 && id == record.cgroup_id && c->n < MSP_CONTAINERS_MAX &&
         !find(c, id))
         entry = insert(c, id);
@@ -535,7 +582,8 @@ static bool is_there(const struct msp_containers *c,
 {
     uint64_t id = 0;
 
-    return resolve(c, entry->record.text[MSP_CTR_CGROUP], &id) == 0 &&
+    return msp_ctr_cgroup_id(c->mount_fd, entry->record.text[MSP_CTR_CGROUP],
+                             &id) == 0 &&
            id == entry->id;
 }
 

@@ -105,9 +105,9 @@ check_eq "with the cgroup of its first process" "$(listed "$id" .cgroup)" \
         --format '{{.State.Pid}}' web)/cgroup")"
 check_eq "and nothing its user wrote" "$(listed "$id" .name)" null
 check_eq "it has no right" "$(podman_get web)" EPERM
-check "a node agent says what it is" ctl container set \
-    --cgroup "$(listed "$id" .cgroup)" --id "$id" --runtime podman \
+check "a node agent says what it is" ctl container update --id "$id" \
     --name web --label app=web --image example.net/web:1
+check_eq "what the hook told stays" "$(listed "$id" .runtime)" podman
 check_eq "it is served" "$(podman_get web)" 200
 check_eq "signed" "$(journal | jq -r '.client_id + " " + .signed')" "web valid"
 check_eq "its neighbour is not" "$(podman_get other)" EPERM
