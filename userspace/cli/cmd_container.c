@@ -171,6 +171,7 @@ static int tell(struct msp_cli *cli, enum msp_ctl_type type)
 {
     int r = read_pid(cli);
 
+    msp_cli_warn_manager(cli, "--runtime", cli->container.runtime);
     if (r == MSP_EXIT_OK)
         r = check_host(cli);
     return r == MSP_EXIT_OK ? msp_cli_register(cli, type, &cli->container) : r;
