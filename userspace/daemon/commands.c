@@ -440,6 +440,7 @@ void mspd_command(void *data, struct msp_ctl_client *client,
     case MSP_CTL_CONTAINER_SET:
     case MSP_CTL_CONTAINER_REMOVE:
     case MSP_CTL_CONTAINER_LIST:
+    case MSP_CTL_CONTAINER_UPDATE:
         mspd_containers_command(mspd, client, type, owned, len);
         return;
     case MSP_CTL_NONE:
