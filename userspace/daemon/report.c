@@ -224,7 +224,7 @@ static void put_lsm(const struct msp_lsm *lsm, struct msp_rec *rec)
         msp_rec_str(rec, "name", item->prog->name);
         msp_rec_str(rec, "state", msp_lsm_state_name(item->state));
         if (item->error)
-            msp_rec_str(rec, "why", strerror(-item->error));
+            msp_rec_str(rec, "why", msp_lsm_why(lsm, item));
         msp_rec_end(rec);
     }
 }
