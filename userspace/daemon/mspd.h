@@ -85,7 +85,7 @@ struct mspd {
     struct msp_timer drain;
 
     struct msp_key_box *key;          /* locked memory */
-    char key_why[256];                /* why there is no key */
+    char key_why[1024];               /* why there is no key */
     struct msp_child_channel channel; /* as the keeper told; zeroed: not yet */
     struct msp_child_clock clock;     /* of the host; boot_ns 0: not known */
     int key_fd;                       /* of the key file, -1 none */
