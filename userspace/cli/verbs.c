@@ -48,7 +48,7 @@ OPTION(opt_endpoint, "endpoint", "NAME",
        "whose rules a local or arm document has", endpoint);
 OPTION(opt_mode, "mode", "MODE", "mode of a local rule file (enforce)", mode);
 
-OPTION(opt_all, "all", NULL, "capabilities and counters of zero as well",
+OPTION(opt_all, "all", NULL, "with capabilities, zeros and what is off",
        is_all);
 OPTION(opt_origin, "origin", NULL, "whose it is, not what it says", is_origin);
 
