@@ -174,9 +174,9 @@ check_eq "maps: a key in one of their values is found" \
     "$(grep -c '^HIT 0:raw' "$SB_DIR/got/r")" 2
 bpftool map delete pinned "$aud" key hex "${key[@]}"
 rm "$SB_DIR"/got/maps/*
-check_eq "maps: all but four kinds can be dumped" \
+check_eq "maps: all but rings and storage can be dumped" \
     "$(collect_maps "$SB_DIR/got/maps" | sort -u | paste -sd,)" \
-    "msp_own_sk,msp_ring,msp_sk_owner,msp_sk_verdict"
+    "msp_own_sk,msp_park_ring,msp_ring,msp_sk_owner,msp_sk_verdict"
 search maps "$SB_DIR"/got/maps/* >"$SB_DIR/got/r"
 nothing "maps" "$SB_DIR/got/r" 100
 
