@@ -47,52 +47,29 @@ int msp_netns_open(const char *path)
     return TAKE_FD(fd);
 }
 
-/* @return 1 it listens; 0 somebody has the port; negative errno */
-static int bind_to(int sock, uint16_t port)
+/* @return 0; negative errno */
+static int cookie_here(uint64_t *ret_cookie)
 {
-    const struct sockaddr_in addr = {.sin_family = AF_INET,
-                                     .sin_port = htons(port),
-                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    msp_autoclose int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t len = sizeof(*ret_cookie);
 
-    if (bind(sock, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
-        /* two may be bound, only one of them can listen */
-        return listen(sock, MSP_LISTEN_BACKLOG) == 0 ? 1 : -errno;
-    return errno == EADDRINUSE || errno == EPERM || errno == EACCES ? 0
-                                                                    : -errno;
+    if (sock < 0 ||
+        getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &len) < 0)
+        return -errno;
+    return 0;
 }
 
-/* @param port in: tried first, 0 = none; set to the one it has */
-static int bind_first_free(int sock, uint16_t *port)
+/* @return a socket that may be bound to a port of ours; negative errno */
+static int make_socket(int own_sk_fd)
 {
-    int r = *port ? bind_to(sock, *port) : 0;
-
-    for (uint16_t next = MSP_PORT_FIRST; next <= MSP_PORT_LAST && r == 0;
-         next++) {
-        *port = next;
-        r = bind_to(sock, next);
-    }
-    return r < 0 ? r : r > 0 ? 0 : -EADDRINUSE;
-}
-
-/* In the namespace the process is in now. @param ret as msp_netns_listen */
-static int listen_here(int own_sk_fd, struct msp_netns_listener *ret)
-{
-    msp_autoclose int sock = -1;
-    uint32_t own = MSP_OWN_LISTENER;
-    uint64_t cookie = 0;
-    socklen_t len = sizeof(cookie);
-    uint16_t port = ret->port;
-    int one = 1, r;
-
     /* IPPROTO_TCP by name: MPTCP subflows would carry no mark */
-    sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                  IPPROTO_TCP);
+    msp_autoclose int sock = socket(
+        AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+    uint32_t own = MSP_OWN_LISTENER;
+    int one = 1;
+
     if (sock < 0)
         return -errno;
-    if (getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0)
-        return -errno;
-    if (ret->cookie && cookie != ret->cookie)
-        return -ESTALE;
     /* past TIME_WAIT of an earlier agent; never SO_REUSEPORT, which would
      * let others of the same user share the port */
     if (setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
@@ -100,11 +77,61 @@ static int listen_here(int own_sk_fd, struct msp_netns_listener *ret)
     if (own_sk_fd >= 0 &&
         bpf_map_update_elem(own_sk_fd, &sock, &own, BPF_ANY) < 0)
         return -errno;
-    r = bind_first_free(sock, &port);
+    return TAKE_FD(sock);
+}
+
+/*
+ * Two may be bound, only one of them can listen; and who is bound is to that
+ * port for good. So each port has a socket of its own.
+ * @return the listener; -EADDRINUSE somebody has the port; negative errno
+ */
+static int listen_at(int own_sk_fd, uint16_t port)
+{
+    const struct sockaddr_in addr = {.sin_family = AF_INET,
+                                     .sin_port = htons(port),
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    msp_autoclose int sock = make_socket(own_sk_fd);
+
+    if (sock < 0)
+        return sock;
+    if (bind(sock, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+        return errno == EPERM || errno == EACCES ? -EADDRINUSE : -errno;
+    if (listen(sock, MSP_LISTEN_BACKLOG) < 0)
+        return -errno;
+    return TAKE_FD(sock);
+}
+
+/*
+ * @param port in: tried first, 0 = none; set to the one it has
+ * @return as listen_at, of all ports
+ */
+static int listen_first_free(int own_sk_fd, uint16_t *port)
+{
+    int r = *port ? listen_at(own_sk_fd, *port) : -EADDRINUSE;
+
+    for (uint16_t next = MSP_PORT_FIRST;
+         next <= MSP_PORT_LAST && r == -EADDRINUSE; next++) {
+        *port = next;
+        r = listen_at(own_sk_fd, next);
+    }
+    return r;
+}
+
+/* In the namespace the process is in now. @param ret as msp_netns_listen */
+static int listen_here(int own_sk_fd, struct msp_netns_listener *ret)
+{
+    uint16_t port = ret->port;
+    uint64_t cookie = 0;
+    int r = cookie_here(&cookie);
+
     if (r < 0)
         return r;
-    *ret = (struct msp_netns_listener){
-        .fd = TAKE_FD(sock), .port = port, .cookie = cookie};
+    if (ret->cookie && cookie != ret->cookie)
+        return -ESTALE;
+    r = listen_first_free(own_sk_fd, &port);
+    if (r < 0)
+        return r;
+    *ret = (struct msp_netns_listener){.fd = r, .port = port, .cookie = cookie};
     return 0;
 }
 
