@@ -111,11 +111,11 @@ static int read_file(const char *root, const char *file,
     if (fd < 0 && errno == ENOENT)
         return 0;
     r = fd < 0 ? -errno : msp_io_slurp(fd, FILE_BYTES_MAX, &text, &len);
-    value = r == 0 ? find_value(text) : NULL;
-    if (r == 0 && !value)
+    value = text ? find_value(text) : NULL;
+    if (r >= 0 && !value)
         return 0;
     (void)snprintf(ret->file, sizeof(ret->file), "%s", file);
-    if (r < 0)
+    if (r < 0 || !value)
         return r;
     free(ret->text);
     ret->text = TAKE_PTR(text);
