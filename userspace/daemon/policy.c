@@ -2,8 +2,8 @@
 #include "daemon/policy.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <inttypes.h>
+#include <malloc.h>
 
 #include <msp/cleanup.h>
 
