@@ -51,13 +51,14 @@ static void log_failed(struct mspd *mspd, const struct msp_park *park, int r)
 
 /*
  * The connect that asked fails by itself: its SYNs never leave. Where the one
- * who asked is gone, that is no fault of the namespace, and the next one may
- * ask at once; else there is a pause.
+ * who asked is gone, or lives in another namespace by now, that is no fault of
+ * this one, and the next one may ask at once; else there is a pause.
  */
 static void fail(struct mspd *mspd, const struct msp_park *park, int r)
 {
-    msp_parked_fail(&mspd->loader, park, r != -ENOENT && r != -ESRCH,
-                    msp_io_now_ns());
+    bool is_gone = r == -ENOENT || r == -ESRCH || r == -ESTALE;
+
+    msp_parked_fail(&mspd->loader, park, !is_gone, msp_io_now_ns());
     mspd->parked.has_waiting_rows = true;
     log_failed(mspd, park, r);
 }

@@ -14,6 +14,8 @@
  *   -S        on all of them
  *   -B        somebody has bound the first one and does not listen
  *   -x        does not connect at all: result "made"
+ *   -m        moves on to another namespace at once, with a connect under
+ *             way (-n)
  *   -r N      a SYN is sent again so often (TCP_SYNCNT)
  *   -t MS     a connect may take so long (default 10000)
  *   -g FILE   connects only once FILE exists
@@ -60,7 +62,8 @@ struct options {
     const char *cgroup, *device, *go, *stay;
     unsigned long uid;
     int timeout_ms, retries;
-    bool is_nonblock, is_down, is_squat, is_squat_all, is_bound, is_idle;
+    bool is_nonblock, is_down, is_squat, is_squat_all, is_bound, is_idle,
+        is_mover;
 };
 
 struct answer {
@@ -136,6 +139,9 @@ static int do_connect(const struct options *o, int fd)
         return 0;
     if (errno != EINPROGRESS)
         return errno == EAGAIN ? ETIMEDOUT : errno;
+    /* nobody needs a privilege for it who has a user namespace of his own */
+    if (o->is_mover && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        return errno;
     if (poll(&ready, 1, o->timeout_ms) != 1)
         return RESULT_LATE;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
@@ -318,7 +324,7 @@ static void parse(int argc, char **argv, struct options *o)
     int c;
 
     *o = (struct options){.timeout_ms = 10000};
-    while ((c = getopt(argc, argv, "c:u:p:ndb:sSBxr:t:g:w:")) != -1) {
+    while ((c = getopt(argc, argv, "c:u:p:ndb:sSBxmr:t:g:w:")) != -1) {
         switch (c) {
         case 'c':
             o->cgroup = optarg;
@@ -361,6 +367,9 @@ static void parse(int argc, char **argv, struct options *o)
             break;
         case 'x':
             o->is_idle = true;
+            break;
+        case 'm':
+            o->is_mover = true;
             break;
         default:
             exit(2);

@@ -10,6 +10,16 @@ has_procs() {
     (($(wc -l <"$SB_CG/$SB_CLIENT_CG/cgroup.procs") == $1))
 }
 
+# Each in a user namespace that is not the parent's.
+have_moved() {
+    local pid n=0
+    while read -r pid; do
+        [[ $(readlink "/proc/$pid/ns/user") == "$(readlink /proc/$$/ns/user)" ]] ||
+            ((n++))
+    done <"$SB_CG/$SB_CLIENT_CG/cgroup.procs"
+    ((n == 4))
+}
+
 are_served() {
     [[ $(crowd -c "$each" "$IMDS:80" 4) == "4 x 200" ]]
 }
@@ -105,5 +115,18 @@ kill -CONT "$SB_MSPD"
 check "they go when mspd finds nobody there" until_true 5 has_rows \
     1xREADY
 check_eq "the next one is served" "$(crowd "$IMDS:80" 1)" "1 x 200"
+
+# He has moved on to another namespace: that is no fault of the one he asked for.
+client_cgroup moved
+check "the listeners of before are gone" until_true 30 has_listeners 1
+kill -STOP "$SB_MSPD"
+background moved -n -m "$IMDS:80" 4
+check "four have asked" until_true 10 has_rows 4xPARKED,1xREADY
+check "and are elsewhere" until_true 10 have_moved
+kill -CONT "$SB_MSPD"
+check "mspd has looked at each" until_true 3 has_tickets 0
+check_eq "none has to wait before it may ask again" "$(rows)" 1xREADY
+wait "$SB_LAST"
+check_eq "they were not served there" "$(results_of moved)" "4 x ETIMEDOUT"
 check_eq "nothing was ever unsigned" "$(journal_count '.signed != "valid"')" 0
 sandbox_done
