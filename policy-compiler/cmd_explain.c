@@ -134,7 +134,7 @@ static int take_fact(struct explain_caller *caller, enum msp_demand_kind kind,
     const char *equals = strchr(text, '=');
 
     if (is_label && (!equals || equals == text))
-        return msp_mspc_usage("a label is KEY=VALUE");
+        return msp_mspc_usage("a label is KEY=VALUE, not \"%s\"", text);
     if (is_label) {
         fact.key = text;
         fact.key_len = (size_t)(equals - text);
@@ -165,12 +165,12 @@ int msp_mspc_caller_option(struct options *options, int option,
         caller->has_uid = true;
         return take_number(value, &caller->uid)
                    ? 0
-                   : msp_mspc_usage("--uid is a number");
+                   : msp_mspc_usage("--uid is a number, not \"%s\"", value);
     case 'g':
         caller->has_gid = true;
         return take_number(value, &caller->gid)
                    ? 0
-                   : msp_mspc_usage("--gid is a number");
+                   : msp_mspc_usage("--gid is a number, not \"%s\"", value);
     case 'G':
         return take_group(caller, value);
     case 'U':

@@ -44,6 +44,14 @@ static bool is_pods(uint32_t kind)
     return kind >= MSP_DEMAND_POD;
 }
 
+/* Whether a fact says something of that kind and key; "" of a text. */
+static bool is_about(const struct explain_fact *fact, uint32_t kind,
+                     const char *key)
+{
+    return fact->kind == kind && fact->key_len == strlen(key) &&
+           (!fact->key || memcmp(fact->key, key, fact->key_len) == 0);
+}
+
 static bool has_fact(const struct msp_image *image,
                      const struct msp_image_demand *demand,
                      const struct explain_caller *caller)
@@ -53,8 +61,7 @@ static bool has_fact(const struct msp_image *image,
     for (size_t i = 0; i < caller->n_facts; i++) {
         const struct explain_fact *fact = &caller->fact[i];
 
-        if (fact->kind == demand->kind && fact->key_len == strlen(key) &&
-            (!fact->key || memcmp(fact->key, key, fact->key_len) == 0) &&
+        if (is_about(fact, demand->kind, key) &&
             msp_streq(fact->value, msp_image_string(image, demand->value_off)))
             return true;
     }
@@ -277,9 +284,42 @@ size_t msp_explain_unfit(const struct msp_image *image,
     for (size_t i = 0; i < ARRAY_SIZE(selector); i++)
         if (id->flags & selector[i].flag &&
             !fits(image, id, caller, selector[i].flag))
-            ret[n++] = (struct explain_unfit){
-                selector[i].name, is_given(caller, selector[i].flag)};
+            ret[n++] =
+                (struct explain_unfit){selector[i].flag, selector[i].name,
+                                       is_given(caller, selector[i].flag)};
     return n;
+}
+
+/* Whether he has a fact of that kind and key, whatever its value. */
+static bool has_key(const struct msp_image *image,
+                    const struct msp_image_demand *demand,
+                    const struct explain_caller *caller)
+{
+    const char *key = msp_image_string(image, demand->key_off);
+
+    for (size_t i = 0; i < caller->n_facts; i++)
+        if (is_about(&caller->fact[i], demand->kind, key))
+            return true;
+    return false;
+}
+
+const struct msp_image_demand *
+msp_explain_unmet(const struct msp_image *image,
+                  const struct explain_caller *caller, uint32_t identity,
+                  bool of_pod, uint32_t *at, bool *ret_is_given)
+{
+    const struct msp_image_identity *id = &image->identities[identity];
+
+    while (*at < id->n_demands) {
+        const struct msp_image_demand *demand =
+            &image->demands[id->first_demand + (*at)++];
+
+        if (is_pods(demand->kind) != of_pod || has_fact(image, demand, caller))
+            continue;
+        *ret_is_given = has_key(image, demand, caller);
+        return demand;
+    }
+    return NULL;
 }
 
 /* --- what is asked ------------------------------------------------------- */

@@ -88,6 +88,7 @@ bool msp_explain_is_allowed(const struct explain *explain);
 
 /* What of a caller does not fit an identity. */
 struct explain_unfit {
+    uint32_t flag;        /* MSP_ID_ */
     const char *selector; /* as in the document; "container" of an
                              identity of the host: he is in one */
     bool is_given;        /* another one was said of him, else none at all */
@@ -103,6 +104,19 @@ struct explain_unfit {
 size_t msp_explain_unfit(const struct msp_image *image,
                          const struct explain_caller *caller, uint32_t identity,
                          struct explain_unfit ret[EXPLAIN_UNFIT_MAX]);
+
+/*
+ * What an identity demands of the container, or of the pod, and a caller has
+ * not: the next from `at` on.
+ * @param of_pod MSP_ID_POD, else MSP_ID_CONTAINER
+ * @param at 0 at first; moved
+ * @param ret_is_given another one was said of him
+ * @return borrowed from image; NULL = no more
+ */
+const struct msp_image_demand *
+msp_explain_unmet(const struct msp_image *image,
+                  const struct explain_caller *caller, uint32_t identity,
+                  bool of_pod, uint32_t *at, bool *ret_is_given);
 
 /* Both: @return 0; -EIO writing failed */
 int msp_explain_print(const struct msp_image *image,

@@ -108,6 +108,42 @@ static struct msp_idset known_ids(const struct msp_image *image,
     return ids;
 }
 
+static const char *said_not(bool is_given)
+{
+    return is_given ? "" : " (not given)";
+}
+
+/* Which of its demands on a container or pod; of another selector, it. */
+static void print_selector(const struct msp_image *image,
+                           const struct explain_caller *caller,
+                           uint32_t identity, const struct explain_unfit *unfit,
+                           FILE *out)
+{
+    bool has_demands =
+        unfit->flag == MSP_ID_CONTAINER || unfit->flag == MSP_ID_POD;
+    const struct msp_image_demand *demand;
+    const char *separator = "";
+    bool is_given = false;
+    uint32_t at = 0;
+
+    while (has_demands && (demand = msp_explain_unmet(image, caller, identity,
+                                                      unfit->flag == MSP_ID_POD,
+                                                      &at, &is_given))) {
+        const char *key = msp_image_string(image, demand->key_off);
+
+        (void)fprintf(out, "%s %s.%s", separator, unfit->selector,
+                      msp_dump_demand_name[demand->kind]);
+        if (key[0]) {
+            (void)fputc(' ', out);
+            msp_json_string(out, key);
+        }
+        (void)fputs(said_not(is_given), out);
+        separator = ",";
+    }
+    if (!separator[0])
+        (void)fprintf(out, " %s%s", unfit->selector, said_not(unfit->is_given));
+}
+
 /* Why the caller is none of those a privilege is for. */
 static void print_unfit(const struct msp_image *image,
                         const struct explain_query *query,
@@ -125,9 +161,10 @@ static void print_unfit(const struct msp_image *image,
             continue;
         }
         (void)fputs(" does not fit:", out);
-        for (size_t i = 0; i < n; i++)
-            (void)fprintf(out, "%s %s%s", i ? "," : "", unfit[i].selector,
-                          unfit[i].is_given ? "" : " (not given)");
+        for (size_t i = 0; i < n; i++) {
+            (void)fputs(i ? "," : "", out);
+            print_selector(image, &query->caller, bit, &unfit[i], out);
+        }
         (void)fputc('\n', out);
     }
 }

@@ -25,6 +25,9 @@
  * MSP_CTL_CONTAINER_ADD     one record; the cgroup has none yet, or the same:
  *                           another one is taken away, and this one refused
  * MSP_CTL_CONTAINER_SET     one record; replaces all that was known
+ * MSP_CTL_CONTAINER_UPDATE  one record of a container that is known, by `cgroup`
+ *                           or without it by `id`; what is not in it stays,
+ *                           labels by their keys
  * MSP_CTL_CONTAINER_REMOVE  one record with `cgroup` or `id`
  * MSP_CTL_CONTAINER_LIST    no payload; items "container", fields as above
  *                           with u cgroup_id, u identities (in force)

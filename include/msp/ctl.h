@@ -39,10 +39,11 @@ enum msp_ctl_type {
     MSP_CTL_DETACH,        /* no payload, or the pin directory that is meant */
     MSP_CTL_UNLOCK,        /* text of a token, no NUL */
     MSP_CTL_LOCK,          /* no payload */
-    MSP_CTL_CONTAINER_ADD, /* these four: container.h */
+    MSP_CTL_CONTAINER_ADD, /* these five: container.h */
     MSP_CTL_CONTAINER_SET,
     MSP_CTL_CONTAINER_REMOVE,
     MSP_CTL_CONTAINER_LIST,
+    MSP_CTL_CONTAINER_UPDATE,
     MSP_CTL_TYPE_COUNT,
 };
 

@@ -34,6 +34,9 @@ extern const struct msp_manager msp_managers[MSP_MANAGERS];
 /* @return NULL = nothing of its annotations is believed */
 const struct msp_manager *msp_manager_find(const char *name);
 
+/* All names, for messages. */
+#define MSP_MANAGER_NAMES "containerd, crio, docker, podman"
+
 /*
  * Fills the fields that the manager's annotations tell; an empty one tells
  * nothing.

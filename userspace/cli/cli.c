@@ -9,6 +9,7 @@
 #include <msp/cleanup.h>
 #include <msp/limits.h>
 
+#include "cli/annotations.h"
 #include "cli/escape.h"
 
 static const struct {
@@ -75,6 +76,18 @@ int msp_cli_fail(struct msp_cli *cli, enum msp_cli_end end, const char *format,
         (void)fputc('\n', cli->err);
     }
     return of_end[end].exit_code;
+}
+
+void msp_cli_warn_manager(const struct msp_cli *cli, const char *option,
+                          const char *name)
+{
+    if (!name || msp_manager_find(name))
+        return;
+    (void)fprintf(cli->err, "mspctl: %s ", option);
+    (void)msp_out_escaped(name, cli->err);
+    (void)fputs(": not one of " MSP_MANAGER_NAMES
+                ": no annotation of its containers is believed\n",
+                cli->err);
 }
 
 static int socket_failed(struct msp_cli *cli, enum msp_cli_end end,

@@ -65,6 +65,7 @@ int msp_cmd_audit(struct msp_cli *cli);
 int msp_cmd_netns_add(struct msp_cli *cli);
 int msp_cmd_netns_list(struct msp_cli *cli);
 int msp_cmd_container_add(struct msp_cli *cli);
+int msp_cmd_container_update(struct msp_cli *cli);
 int msp_cmd_container_set(struct msp_cli *cli);
 int msp_cmd_container_remove(struct msp_cli *cli);
 int msp_cmd_container_list(struct msp_cli *cli);
@@ -131,6 +132,15 @@ enum msp_cli_end {
 __attribute__((format(printf, 3, 4))) int msp_cli_fail(struct msp_cli *cli,
                                                        enum msp_cli_end end,
                                                        const char *format, ...);
+
+/*
+ * Says on cli->err that nothing is known of a manager of this name; what is
+ * asked for goes on.
+ * @param option it was given with: "--runtime"
+ * @param name NULL = none was given
+ */
+void msp_cli_warn_manager(const struct msp_cli *cli, const char *option,
+                          const char *name);
 
 /* The member "result" and the exit code of an end. */
 const char *msp_cli_end_name(enum msp_cli_end end);

@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <msp/cleanup.h>
 
+#include "base/io.h"
 #include "cli/cli.h"
+#include "cli/proc.h"
+
+#define PROC_BYTES_MAX (256u << 10)
 
 /* What fits a terminal; --json has the rest. */
 static const char *const columns[] = {
@@ -55,17 +67,123 @@ int msp_cli_register(struct msp_cli *cli, enum msp_ctl_type type,
     return msp_cli_run(cli, type, &part, 1, NULL);
 }
 
-static int add_or_set(struct msp_cli *cli, enum msp_ctl_type type)
+/* --- what is told of the host is there ------------------------------------ */
+
+/* The host's path. @return false: too long */
+static bool host_path(const struct msp_cli *cli, const char *path,
+                      char ret[static PATH_MAX])
+{
+    int n = snprintf(ret, PATH_MAX, "%s%s", cli->host_root, path);
+
+    return n >= 0 && n < PATH_MAX;
+}
+
+/* @return what is wrong with it, NULL = nothing */
+static const char *check_root(const struct msp_cli *cli, const char *path)
+{
+    char full[PATH_MAX];
+    struct stat st;
+
+    if (!host_path(cli, path, full))
+        return strerror(ENAMETOOLONG);
+    if (stat(full, &st) < 0)
+        return strerror(errno);
+    return S_ISDIR(st.st_mode) ? NULL : "is not a directory";
+}
+
+static const char *check_netns(const struct msp_cli *cli, const char *path)
+{
+    msp_autoclose int fd = -1;
+    char full[PATH_MAX];
+    struct statfs fs;
+
+    if (!host_path(cli, path, full))
+        return strerror(ENAMETOOLONG);
+    fd = open(full, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fstatfs(fd, &fs) < 0)
+        return strerror(errno);
+    return (unsigned long)fs.f_type == NSFS_MAGIC &&
+                   ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET
+               ? NULL
+               : "is not a network namespace";
+}
+
+/*
+ * Whether the process is in the cgroup, or below it.
+ * @param ret_own where it is; "" = not known
+ */
+static const char *check_pid(const struct msp_cli *cli, uint32_t pid,
+                             const char *cgroup, char ret_own[static PATH_MAX])
+{
+    const size_t len = strlen(cgroup);
+    msp_autofree char *text = NULL;
+    msp_autoclose int fd = -1;
+    const char *own = NULL;
+    char full[PATH_MAX];
+    size_t text_len = 0;
+
+    ret_own[0] = '\0';
+    (void)snprintf(full, sizeof(full), "%s/proc/%u/cgroup", cli->host_root,
+                   pid);
+    fd = open(full, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? "there is no such process" : strerror(errno);
+    if (msp_io_slurp(fd, PROC_BYTES_MAX, &text, &text_len) < 0 ||
+        msp_proc_cgroup_parse(text, text_len, &own) < 0)
+        return "its cgroup cannot be told";
+    (void)snprintf(ret_own, PATH_MAX, "%s", own);
+    return strncmp(own, cgroup, len) == 0 && (!own[len] || own[len] == '/')
+               ? NULL
+               : "is not in the cgroup, but in ";
+}
+
+/*
+ * What is not there costs exePath and the listener, and nobody would see why.
+ * A hook does not ask: it registers what there is of a container.
+ * @return MSP_EXIT_OK, or the exit code after saying why
+ */
+static int check_host(struct msp_cli *cli)
+{
+    const struct msp_registration *reg = &cli->container;
+    char own[PATH_MAX] = "";
+    const char *why;
+
+    why = reg->root && reg->root[0] == '/' ? check_root(cli, reg->root) : NULL;
+    if (why)
+        return msp_cli_fail(cli, MSP_CLI_USAGE, "--root %s: %s", reg->root,
+                            why);
+    why = reg->netns && reg->netns[0] == '/' ? check_netns(cli, reg->netns)
+                                             : NULL;
+    if (why)
+        return msp_cli_fail(cli, MSP_CLI_USAGE, "--netns %s: %s", reg->netns,
+                            why);
+    why = reg->pid
+              ? check_pid(cli, reg->pid, reg->cgroup ? reg->cgroup : "", own)
+              : NULL;
+    if (why)
+        return msp_cli_fail(cli, MSP_CLI_USAGE, "--pid %u: %s%s", reg->pid, why,
+                            own);
+    return MSP_EXIT_OK;
+}
+
+/* What is wrong with the fields alone is said by msp_cli_register(). */
+static int tell(struct msp_cli *cli, enum msp_ctl_type type)
 {
     int r = read_pid(cli);
 
-    if (r != MSP_EXIT_OK)
-        return r;
+    msp_cli_warn_manager(cli, "--runtime", cli->container.runtime);
+    if (r == MSP_EXIT_OK)
+        r = check_host(cli);
+    return r == MSP_EXIT_OK ? msp_cli_register(cli, type, &cli->container) : r;
+}
+
+static int add_or_set(struct msp_cli *cli, enum msp_ctl_type type)
+{
     if (!cli->container.cgroup)
         return msp_cli_fail(cli, MSP_CLI_USAGE,
                             "which container? --cgroup PATH, as in the line "
                             "0:: of /proc/PID/cgroup");
-    return msp_cli_register(cli, type, &cli->container);
+    return tell(cli, type);
 }
 
 int msp_cmd_container_add(struct msp_cli *cli)
@@ -76,6 +194,14 @@ int msp_cmd_container_add(struct msp_cli *cli)
 int msp_cmd_container_set(struct msp_cli *cli)
 {
     return add_or_set(cli, MSP_CTL_CONTAINER_SET);
+}
+
+int msp_cmd_container_update(struct msp_cli *cli)
+{
+    if (!cli->container.cgroup && !cli->container.id)
+        return msp_cli_fail(cli, MSP_CLI_USAGE,
+                            "which container? --cgroup PATH or --id ID");
+    return tell(cli, MSP_CTL_CONTAINER_UPDATE);
 }
 
 int msp_cmd_container_remove(struct msp_cli *cli)

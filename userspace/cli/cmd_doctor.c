@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -15,11 +16,13 @@
 #include "cli/cli.h"
 #include "cli/model.h"
 #include "cli/oci_installed.h"
+#include "cli/oci_runtime.h"
 #include "cli/proc.h"
 
 struct doctor {
     struct msp_cli *cli;
     struct msp_rec rec;
+    struct msp_rec reasons;        /* ours; of the list they end in */
     struct msp_client_reply reply; /* of status; payload NULL = none */
     struct msp_model model;        /* of it */
     bool is_degraded;
@@ -28,8 +31,26 @@ struct doctor {
 static void doctor_done(struct doctor *doctor)
 {
     msp_rec_done(&doctor->rec);
+    msp_rec_done(&doctor->reasons);
     msp_model_done(&doctor->model);
     msp_client_reply_done(&doctor->reply);
+}
+
+/* Why the exit code is that of a degraded host, and what to do. */
+__attribute__((format(printf, 2, 3))) static void
+add_reason(struct doctor *doctor, const char *format, ...)
+{
+    msp_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    va_end(args);
+    doctor->is_degraded = true;
+    msp_rec_str(&doctor->reasons, "_item", "reasons");
+    msp_rec_str(&doctor->reasons, "text", text ? text : "out of memory");
+    msp_rec_end(&doctor->reasons);
 }
 
 /* --- mspd ------------------------------------------------------------------- */
@@ -60,6 +81,8 @@ static int ask_status(struct doctor *doctor)
     msp_rec_str(&doctor->rec, "mspd", state);
     if (r == MSP_EXIT_OK || r == MSP_EXIT_NODAEMON)
         return r;
+    if (msp_streq(state, "unknown"))
+        add_reason(doctor, "mspd: did not give its status");
     return MSP_EXIT_DEGRADED;
 }
 
@@ -98,7 +121,10 @@ static void put_cgroups(struct doctor *doctor)
         layout = msp_streq(mount, "/sys/fs/cgroup") ? "unified" : "hybrid";
     else if (r == -ENOENT)
         layout = "none"; /* no container can have an identity */
-    doctor->is_degraded |= r < 0;
+    if (r < 0)
+        add_reason(doctor, "cgroup v2: %s",
+                   r == -ENOENT ? "not mounted, no container can be registered"
+                                : strerror(-r));
     msp_rec_str(&doctor->rec, "cgroup.layout", layout);
     msp_rec_str(&doctor->rec, "cgroup.mount", r == 0 ? mount : "unknown");
 }
@@ -178,12 +204,38 @@ static void put_annotations(struct doctor *doctor)
         }
 }
 
+/* What to write, and where. */
+static void add_hook_reason(struct doctor *doctor,
+                            const struct msp_installed *found)
+{
+    if (found->hooked == MSP_HOOKED_BROKEN)
+        add_reason(doctor,
+                   "%s: %s names a program of ours that cannot be executed",
+                   found->manager, found->place);
+    else if (msp_streq(found->manager, "docker"))
+        add_reason(doctor,
+                   "docker: tells mspd of no container; make mspctl "
+                   "oci-runtime its default-runtime in %s",
+                   found->place);
+    else if (msp_streq(found->manager, "containerd"))
+        add_reason(
+            doctor,
+            "containerd: tells mspd of no container; write the path of " MSP_OCI_RUNTIME_NAME
+            " as BinaryName in %s",
+            found->place);
+    else
+        add_reason(doctor,
+                   "%s: tells mspd of no container; copy the files of "
+                   "share/mspd/hooks.d/%s into %s",
+                   found->manager, found->manager, found->place);
+}
+
 static void put_hook(const struct msp_installed *found, void *data)
 {
     struct doctor *doctor = data;
 
-    doctor->is_degraded |=
-        found->hooked == MSP_HOOKED_NO || found->hooked == MSP_HOOKED_BROKEN;
+    if (found->hooked == MSP_HOOKED_NO || found->hooked == MSP_HOOKED_BROKEN)
+        add_hook_reason(doctor, found);
     msp_rec_str(&doctor->rec, "_item", "hooks");
     msp_rec_str(&doctor->rec, "runtime", found->manager);
     msp_rec_str(&doctor->rec, "hook", msp_hooked_name(found->hooked));
@@ -235,6 +287,10 @@ int msp_cmd_doctor(struct msp_cli *cli)
     put_annotations(&doctor);
     msp_installed_find(cli->host_root, put_hook, &doctor);
     put_list(&doctor, "reasons", "text");
+    if (doctor.reasons.error < 0 ||
+        msp_buf_append(&doctor.rec.buf, doctor.reasons.buf.data,
+                       doctor.reasons.buf.len) < 0)
+        return msp_cli_fail(cli, MSP_CLI_INTERNAL, "no memory");
     if (doctor.rec.error < 0)
         return msp_cli_fail(cli, MSP_CLI_INTERNAL, "%s",
                             strerror(-doctor.rec.error));

@@ -265,6 +265,7 @@ int msp_cmd_oci_hook(struct msp_cli *cli)
     int r;
 
     cli->timeout_ms = MSP_HOOK_CTL_MS;
+    msp_cli_warn_manager(cli, "--runtime", cli->container.runtime);
     limit_time(cli->is_strict);
     r = run(cli);
     end_limit();

@@ -115,7 +115,9 @@ static int execute(struct msp_cli *cli, const char *path)
     (void)fflush(NULL);
     (void)execv(path, argv.out);
     free(args);
-    return msp_cli_fail(cli, MSP_CLI_USAGE, "%s: %s", path, strerror(errno));
+    return msp_cli_fail(cli, MSP_CLI_USAGE,
+                        "the real runtime %s cannot be executed: %s", path,
+                        strerror(errno));
 }
 
 int msp_cmd_oci_runtime(struct msp_cli *cli)
@@ -124,9 +126,16 @@ int msp_cmd_oci_runtime(struct msp_cli *cli)
     const char *bundle = NULL;
 
     cli->is_json = false; /* standard output is the runtime's */
-    if (!path || path[0] != '/')
+    if (!path)
         return msp_cli_fail(cli, MSP_CLI_USAGE,
-                            "which runtime? --runtime and its absolute path");
+                            "which runtime? --runtime PATH, for example "
+                            "--runtime /usr/sbin/runc; there is no default");
+    if (path[0] != '/')
+        return msp_cli_fail(cli, MSP_CLI_USAGE,
+                            "--runtime %s: not an absolute path, and nothing "
+                            "is looked up in PATH",
+                            path);
+    msp_cli_warn_manager(cli, "--manager", cli->manager);
     if (is_self(path))
         return msp_cli_fail(cli, MSP_CLI_USAGE,
                             "%s: this is mspctl, not the real runtime", path);
@@ -144,8 +153,11 @@ int msp_oci_runtime_main(struct msp_cli *cli, const char *conf, int argc,
     int r = msp_oci_settings_read(conf, &settings, &why);
 
     if (r < 0)
-        return msp_cli_fail(cli, MSP_CLI_USAGE, "%s: %s", conf,
-                            why ? why : strerror(-r));
+        return msp_cli_fail(cli, MSP_CLI_USAGE,
+                            "%s: %s; it names the real runtime: "
+                            "{\"runtime\": \"/usr/sbin/runc\", "
+                            "\"manager\": \"containerd\"}",
+                            conf, why ? why : strerror(-r));
     cli->container.runtime = settings.runtime;
     cli->manager = settings.manager;
     cli->rest = argv + 1;

@@ -6,6 +6,7 @@ static const char *const hidden[] = {"capabilities", NULL};
 static const struct msp_out_view view = {
     .hidden = hidden,
     .nonzero = "stats",
+    .used = "lsm_programs",
 };
 
 int msp_cmd_status(struct msp_cli *cli)

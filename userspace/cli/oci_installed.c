@@ -12,6 +12,7 @@
 #include <msp/cleanup.h>
 
 #include "base/io.h"
+#include "cli/oci_hooksdir.h"
 #include "cli/oci_runtime.h"
 
 #define FILE_BYTES_MAX (1u << 20)
@@ -38,7 +39,7 @@ const char *msp_hooked_name(enum msp_hooked hooked)
     static const char *const names[] = {
         [MSP_HOOKED_UNKNOWN] = "unknown", [MSP_HOOKED_NO] = "no",
         [MSP_HOOKED_SOME] = "some",       [MSP_HOOKED_YES] = "yes",
-        [MSP_HOOKED_BROKEN] = "broken",
+        [MSP_HOOKED_BROKEN] = "broken",   [MSP_HOOKED_UNREAD] = "unread",
     };
 
     _Static_assert(ARRAY_SIZE(names) == MSP_HOOKED_COUNT, "names");
@@ -233,6 +234,23 @@ static void find_containerd(const struct finder *finder)
 
 /* --- Podman and CRI-O: hooks.d ---------------------------------------------- */
 
+/* Where each looks, and whether a hook of ours is there. */
+struct hooks_d {
+    const struct finder *finder;
+
+    struct {
+        struct msp_hooks_dirs dirs;
+        int r; /* of reading where it looks */
+        bool is_found;
+    } of[MSP_HOOKS_MANAGERS];
+};
+
+static void hooks_d_done(struct hooks_d *hooks)
+{
+    for (size_t i = 0; i < MSP_HOOKS_MANAGERS; i++)
+        msp_hooks_dirs_done(&hooks->of[i].dirs);
+}
+
 /* @return --runtime of our hook, "" = none given, NULL = not our hook */
 static const char *hook_runtime(const json_t *doc, const char **ret_path)
 {
@@ -248,26 +266,60 @@ static const char *hook_runtime(const json_t *doc, const char **ret_path)
     return "";
 }
 
-/* @return whether the file has a hook of ours */
-static bool find_hook(const struct finder *finder, const char *place)
+static bool looks_in(const struct hooks_d *hooks, size_t manager,
+                     const char *dir)
 {
+    const struct msp_hooks_dirs *dirs = &hooks->of[manager].dirs;
+
+    for (size_t i = 0; i < dirs->n; i++)
+        if (msp_streq(dirs->dir[i], dir))
+            return true;
+    return false;
+}
+
+/* @param runtime of the hook, "" = any @return what `hooked` comes to */
+static enum msp_hooked judge_place(struct hooks_d *hooks, const char *runtime,
+                                   const char *dir, enum msp_hooked hooked)
+{
+    enum msp_hooked found = MSP_HOOKED_UNREAD;
+    bool is_known = false;
+
+    for (size_t i = 0; i < MSP_HOOKS_MANAGERS; i++) {
+        if (runtime[0] && !msp_streq(runtime, msp_hooks_managers[i].name))
+            continue;
+        is_known = true;
+        if (looks_in(hooks, i, dir)) {
+            hooks->of[i].is_found = true;
+            found = hooked;
+        } else if (hooks->of[i].r < 0 && found == MSP_HOOKED_UNREAD) {
+            found = MSP_HOOKED_UNKNOWN;
+        }
+    }
+    return is_known ? found : hooked;
+}
+
+static void find_hook(struct hooks_d *hooks, const char *dir, const char *place)
+{
+    const struct finder *finder = hooks->finder;
     msp_autofree char *text = NULL;
     msp_cleanup(decref) json_t *doc = NULL;
     const char *manager, *path = NULL;
+    enum msp_hooked hooked;
     size_t len = 0;
     int r = slurp(finder, place, &text, &len);
 
     if (r < 0) {
         say(finder, "unknown", place, MSP_HOOKED_UNKNOWN, strerror(-r));
-        return false;
+        return;
     }
     doc = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
     manager = hook_runtime(doc, &path);
     if (!manager)
-        return false;
-    say(finder, manager[0] ? manager : "unknown", place,
-        can(finder, path, X_OK) ? MSP_HOOKED_YES : MSP_HOOKED_BROKEN, path);
-    return true;
+        return;
+    hooked = judge_place(hooks, manager, dir,
+                         can(finder, path, X_OK) ? MSP_HOOKED_YES
+                                                 : MSP_HOOKED_BROKEN);
+    say(finder, manager[0] ? manager : "unknown", place, hooked, path);
 }
 
 static bool is_json_file(const char *name)
@@ -277,40 +329,64 @@ static bool is_json_file(const char *name)
     return len > 5 && msp_streq(name + len - 5, ".json");
 }
 
-/* @return whether a file in it has a hook of ours */
-static bool find_hooks_in(const struct finder *finder, const char *dir_name)
+static void find_hooks_in(struct hooks_d *hooks, const char *dir_name)
 {
     msp_cleanup(close_dir) DIR *dir = NULL;
     const struct dirent *entry;
     char full[PATH_MAX];
-    bool is_found = false;
 
-    dir = path_of(finder, dir_name, full) ? opendir(full) : NULL;
+    dir = path_of(hooks->finder, dir_name, full) ? opendir(full) : NULL;
     while (dir && (entry = readdir(dir))) {
         char place[PATH_MAX];
         int n =
             snprintf(place, sizeof(place), "%s/%s", dir_name, entry->d_name);
 
         if (is_json_file(entry->d_name) && n > 0 && n < PATH_MAX)
-            is_found |= find_hook(finder, place);
+            find_hook(hooks, dir_name, place);
     }
-    return is_found;
+}
+
+/* All that are read, and those where a hook may be by mistake; once each. */
+static void find_hooks(struct hooks_d *hooks)
+{
+    static const char *const usual[] = {MSP_HOOKS_DIR,
+                                        "/etc/containers/oci/hooks.d"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
+        find_hooks_in(hooks, usual[i]);
+    for (size_t i = 0; i < MSP_HOOKS_MANAGERS; i++)
+        for (size_t k = 0; k < hooks->of[i].dirs.n; k++) {
+            const char *dir = hooks->of[i].dirs.dir[k];
+            bool is_done = msp_streq(dir, usual[0]) || msp_streq(dir, usual[1]);
+
+            for (size_t before = 0; before < i; before++)
+                is_done |= looks_in(hooks, before, dir);
+            if (!is_done)
+                find_hooks_in(hooks, dir);
+        }
 }
 
 static void find_hooks_d(const struct finder *finder)
 {
-    static const char *const dirs[] = {"/usr/share/containers/oci/hooks.d",
-                                       "/etc/containers/oci/hooks.d"};
-    bool is_found = false;
+    msp_cleanup(hooks_d_done) struct hooks_d hooks = {.finder = finder};
 
-    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-        is_found |= find_hooks_in(finder, dirs[i]);
-    if (is_found)
-        return;
-    if (can(finder, "/usr/bin/podman", F_OK))
-        say(finder, "podman", dirs[1], MSP_HOOKED_NO, "");
-    if (can(finder, "/usr/bin/crio", F_OK))
-        say(finder, "crio", dirs[1], MSP_HOOKED_NO, "");
+    for (size_t i = 0; i < MSP_HOOKS_MANAGERS; i++)
+        hooks.of[i].r = msp_hooks_dirs_read(
+            finder->root, &msp_hooks_managers[i], &hooks.of[i].dirs);
+    find_hooks(&hooks);
+    for (size_t i = 0; i < MSP_HOOKS_MANAGERS; i++) {
+        const struct msp_hooks_manager *manager = &msp_hooks_managers[i];
+        const struct msp_hooks_dirs *dirs = &hooks.of[i].dirs;
+
+        if (hooks.of[i].is_found || !can(finder, manager->program, F_OK))
+            continue;
+        if (hooks.of[i].r < 0)
+            say(finder, manager->name, dirs->file, MSP_HOOKED_UNKNOWN,
+                "what it says of hooks_dir cannot be read");
+        else
+            say(finder, manager->name, dirs->dir[dirs->n - 1], MSP_HOOKED_NO,
+                dirs->file);
+    }
 }
 
 void msp_installed_find(const char *root,

@@ -11,6 +11,7 @@ enum msp_hooked {
     MSP_HOOKED_SOME,   /* of a runtime that need not be every container's */
     MSP_HOOKED_YES,    /* of every container */
     MSP_HOOKED_BROKEN, /* the program it names cannot be executed */
+    MSP_HOOKED_UNREAD, /* a hook where its manager does not look */
     MSP_HOOKED_COUNT,
 };
 

@@ -31,6 +31,8 @@ struct msp_out_view {
     const char *const *hidden;  /* lists people do not see; ends in NULL */
     const char *nonzero;        /* list of which people see no item whose
                                  * field "value" is 0 */
+    const char *used;           /* list of which people see no item whose
+                                 * field "state" is "off" */
 };
 
 /* One more member of the JSON object; `json` is a complete JSON value. */

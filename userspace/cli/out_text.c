@@ -76,18 +76,24 @@ static struct column *column_of(struct table *table, const char *name)
     return &table->column[table->n++];
 }
 
+/* Whether it is an item of the list with this text in the field. */
+static bool says(const struct msp_model_row *row, const char *list,
+                 const char *name, const char *text)
+{
+    const struct msp_model_field *field = msp_model_get(row, name);
+
+    return list && msp_streq(list, row->list) && field &&
+           msp_streq(field->value, text);
+}
+
 static bool is_hidden(const struct msp_model_row *row,
                       const struct msp_out_view *view)
 {
-    const struct msp_model_field *value;
-
     for (size_t i = 0; view && view->hidden && view->hidden[i]; i++)
         if (msp_streq(view->hidden[i], row->list))
             return true;
-    if (!view || !view->nonzero || !msp_streq(view->nonzero, row->list))
-        return false;
-    value = msp_model_get(row, "value");
-    return value && msp_streq(value->value, "0");
+    return view && (says(row, view->nonzero, "value", "0") ||
+                    says(row, view->used, "state", "off"));
 }
 
 /* Drops what people are not to see. */

@@ -4,6 +4,7 @@
 
 #include <msp/cleanup.h>
 
+#include "cli/annotations.h"
 #include "cli/cli.h"
 #include "cli/opts.h"
 
@@ -47,7 +48,7 @@ OPTION(opt_endpoint, "endpoint", "NAME",
        "whose rules a local or arm document has", endpoint);
 OPTION(opt_mode, "mode", "MODE", "mode of a local rule file (enforce)", mode);
 
-OPTION(opt_all, "all", NULL, "capabilities and counters of zero as well",
+OPTION(opt_all, "all", NULL, "with capabilities, zeros and what is off",
        is_all);
 OPTION(opt_origin, "origin", NULL, "whose it is, not what it says", is_origin);
 
@@ -56,8 +57,8 @@ OPTION(opt_cgroup, "cgroup", "PATH", "below the cgroup2 mount, as /a/b",
 OPTION(opt_id, "id", "ID", "the runtime's id of the container", container.id);
 OPTION(opt_name, "name", "NAME", "of the container", container.name);
 OPTION(opt_image, "image", "IMAGE", "it was made from", container.image);
-OPTION(opt_runtime, "runtime", "NAME",
-       "who runs it: containerd, crio, docker, podman", container.runtime);
+OPTION(opt_runtime, "runtime", "NAME", "who runs it: " MSP_MANAGER_NAMES,
+       container.runtime);
 OPTION(opt_pod_namespace, "pod-namespace", "NAME", "of its pod",
        container.pod_namespace);
 OPTION(opt_pod_name, "pod-name", "NAME", "of its pod", container.pod_name);
@@ -79,9 +80,9 @@ OPTION(opt_strict, "strict", NULL,
        "fail, and so the start, if mspd was not told", is_strict);
 OPTION(opt_spool, "spool", "DIR",
        "where it waits for mspd (" MSP_CONTAINER_SPOOL ")", spool);
-OPTION(opt_oci_runtime, "runtime", "PATH", "the real one, /usr/sbin/runc",
-       container.runtime);
-OPTION(opt_manager, "manager", "NAME", "who starts it: containerd, docker",
+OPTION(opt_oci_runtime, "runtime", "PATH",
+       "the real one, absolute and without a default", container.runtime);
+OPTION(opt_manager, "manager", "NAME", "who starts it: " MSP_MANAGER_NAMES,
        manager);
 
 static const struct msp_opt *const every_verb[] = {
@@ -263,10 +264,26 @@ static const struct msp_verb verb_table[] = {
         .name = "set",
         .operands = "",
         .help = "register a container, whatever was known of it",
-        .detail = "What is not given now is not known any more. Connects see "
-                  "the rights of before\nor those of after, never none.",
+        .detail = "What is not given now is not known any more, with the "
+                  "rights it gave: not the\nid, root and namespace a hook "
+                  "told either. To add to what is known: container\nupdate. "
+                  "Connects see the rights of before or those of after, never "
+                  "none.",
         .options = container_options,
         .run = msp_cmd_container_set,
+    },
+    {
+        .object = "container",
+        .name = "update",
+        .operands = "",
+        .help = "change or add fields of a registered container",
+        .detail = "Names it by --cgroup, or without it by --id. What is not "
+                  "given stays as it is;\na label replaces the one of its "
+                  "key. For node agents that know what a hook\ncannot: "
+                  "labels, the service account. To take something away: "
+                  "container set.",
+        .options = container_options,
+        .run = msp_cmd_container_update,
     },
     {
         .object = "container",

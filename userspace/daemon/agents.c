@@ -55,6 +55,14 @@ int mspd_start_netns(struct mspd *mspd)
 
 /* --- mspd-keeper -------------------------------------------------------- */
 
+/* Of the file of --static-key; the reason first, should it be too long. */
+static void set_key_why(struct mspd *mspd, const char *why)
+{
+    (void)snprintf(mspd->key_why, sizeof(mspd->key_why),
+                   "the key file cannot be used: %s (%s)", why,
+                   mspd->opts.static_key ? mspd->opts.static_key : "-");
+}
+
 static int keeper_prepare(void *data, struct msp_child_spawn *ret)
 {
     struct mspd *mspd = data;
@@ -72,8 +80,7 @@ static int keeper_prepare(void *data, struct msp_child_spawn *ret)
         msp_log(MSP_LOG_WARN, "key.readable", "why",
                 "the key file can be read by others than root", NULL);
     if (mspd->key_fd < 0) {
-        (void)snprintf(mspd->key_why, sizeof(mspd->key_why),
-                       "the key file cannot be used: %s", why);
+        set_key_why(mspd, why);
         msp_log(MSP_LOG_ERR, "key.open", "why", mspd->key_why, NULL);
         mspd->key_fd = -1;
         mspd_key_awaited(mspd);
@@ -130,6 +137,7 @@ static int keeper_packet(void *data, const void *packet, size_t len, int fd)
     msp_autoclose int owned = fd;
     const struct msp_child_head *head = packet;
     const struct msp_child_text *text = packet;
+    char why[sizeof(text->text)];
 
     if (owned >= 0)
         return mspd_channel_image(mspd, packet, len, owned);
@@ -138,8 +146,9 @@ static int keeper_packet(void *data, const void *packet, size_t len, int fd)
     if (head->type == MSP_CHILD_NAMES && len == sizeof(struct msp_child_names))
         return msp_names_reply(&mspd->names, packet);
     if (head->type == MSP_CHILD_KEY_BAD && len == sizeof(*text)) {
-        (void)snprintf(mspd->key_why, sizeof(mspd->key_why), "%.*s",
-                       (int)sizeof(text->text) - 1, text->text);
+        (void)snprintf(why, sizeof(why), "%.*s", (int)sizeof(text->text) - 1,
+                       text->text);
+        set_key_why(mspd, why);
         msp_log(MSP_LOG_ERR, "key.bad", "why", mspd->key_why, NULL);
         mspd_key_awaited(mspd);
         return 0;

@@ -232,14 +232,15 @@ static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
     struct msp_rec rec = {0};
     enum msp_ctl_status status = MSP_CTL_OK;
     char why[PATH_MAX + 64];
-    bool is_known = false;
+    bool is_known = false, is_named = false;
 
     if (r == 0) {
         const struct msp_listener made = {
             .fd = fd, .cookie = cookie, .port = port, .path = waiting->path};
 
         r = msp_listeners_add(&mspd->listeners, &made, &item);
-        is_known = r == 1;
+        is_known = r > 0;
+        is_named = r == 2;
     }
     if (r < 0 || !item) {
         bool is_bad = r == -ENOENT || r == -EINVAL || r == -EACCES ||
@@ -250,7 +251,7 @@ static void on_netns_added(void *data, int r, int fd, uint64_t cookie,
                        r == -EINVAL ? "not a network namespace" : strerror(-r));
         msp_rec_str(&rec, "error", why);
     } else {
-        if (!is_known)
+        if (!is_known || is_named)
             mspd_listeners_changed(mspd, true);
         put_listener(&rec, item);
         msp_rec_bool(&rec, "known", is_known);
@@ -440,6 +441,7 @@ void mspd_command(void *data, struct msp_ctl_client *client,
     case MSP_CTL_CONTAINER_SET:
     case MSP_CTL_CONTAINER_REMOVE:
     case MSP_CTL_CONTAINER_LIST:
+    case MSP_CTL_CONTAINER_UPDATE:
         mspd_containers_command(mspd, client, type, owned, len);
         return;
     case MSP_CTL_NONE:

@@ -2,86 +2,18 @@
 #include "daemon/containers.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
+#include <string.h>
 
 #include <msp/cleanup.h>
 
 #include "base/log.h"
+#include "daemon/ctrcgroup.h"
+#include "daemon/ctrlist.h"
 #include "loader/events.h"
-
-/* --- the list ----------------------------------------------------------- */
-
-static size_t position(const struct msp_containers *c, uint64_t id)
-{
-    size_t low = 0, high = c->n;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (c->entry[middle]->id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static struct msp_container_entry *find(const struct msp_containers *c,
-                                        uint64_t id)
-{
-    size_t at = position(c, id);
-
-    return at < c->n && c->entry[at]->id == id ? c->entry[at] : NULL;
-}
-
-static void entry_free(struct msp_container_entry *entry)
-{
-    msp_ctr_record_done(&entry->record);
-    free(entry);
-}
-
-/* @return NULL: no memory */
-static struct msp_container_entry *insert(struct msp_containers *c, uint64_t id)
-{
-    size_t at = position(c, id);
-    struct msp_container_entry *entry;
-
-    if (c->n == c->cap) {
-        size_t cap = c->cap ? 2 * c->cap : 64;
-        struct msp_container_entry **more =
-            reallocarray(c->entry, cap, sizeof(struct msp_container_entry *));
-
-        if (!more)
-            return NULL;
-        c->entry = more;
-        c->cap = cap;
-    }
-    entry = calloc(1, sizeof(*entry));
-    if (!entry)
-        return NULL;
-    entry->id = id;
-    memmove(&c->entry[at + 1], &c->entry[at],
-            (c->n - at) * sizeof(struct msp_container_entry *));
-    c->entry[at] = entry;
-    c->n++;
-    return entry;
-}
-
-static void take_out(struct msp_containers *c,
-                     struct msp_container_entry *entry)
-{
-    size_t at = position(c, entry->id);
-
-    c->n--;
-    memmove(&c->entry[at], &c->entry[at + 1],
-            (c->n - at) * sizeof(struct msp_container_entry *));
-    entry_free(entry);
-}
 
 static void log_entry(const char *event,
                       const struct msp_container_entry *entry)
@@ -166,30 +98,6 @@ static void unpublish(struct msp_containers *c, uint64_t id)
     (void)msp_ctr_name_set(c->loader, id, NULL);
 }
 
-/* --- cgroups ------------------------------------------------------------ */
-
-/*
- * Follows no link, and nothing out of the mount.
- * @return 0; -ENOENT there is none, negative errno
- */
-static int resolve(const struct msp_containers *c, const char *path,
-                   uint64_t *ret_id)
-{
-    const struct open_how how = {
-        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-                   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-    };
-    msp_autoclose int fd =
-        (int)syscall(SYS_openat2, c->mount_fd, path + 1, &how, sizeof(how));
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    *ret_id = st.st_ino; /* of cgroup v2: the id */
-    return 0;
-}
-
 /* --- changes ------------------------------------------------------------ */
 
 static int save(const struct msp_containers *c,
@@ -251,7 +159,7 @@ static void drop(struct msp_containers *c, struct msp_container_entry *entry,
 
     log_entry(event, entry);
     msp_ctr_store_drop(&c->store, id);
-    take_out(c, entry);
+    msp_ctr_list_take_out(c, entry);
     unpublish(c, id);
     memset(c->kept, 0, sizeof(c->kept));
     changed(c);
@@ -274,7 +182,7 @@ static void drop_refill(struct msp_containers *c,
 static struct msp_container_result put(struct msp_containers *c, uint64_t id,
                                        struct msp_ctr_record *record)
 {
-    struct msp_container_entry *entry = find(c, id);
+    struct msp_container_entry *entry = msp_ctr_list_find(c, id);
     bool is_new = !entry;
     int r;
 
@@ -288,7 +196,7 @@ static struct msp_container_result put(struct msp_containers *c, uint64_t id,
     if (r == -E2BIG)
         return failed(MSP_CTL_INVALID, "the record is too long");
     if (is_new && r == 0) {
-        entry = insert(c, id);
+        entry = msp_ctr_list_insert(c, id);
         /* what is below it may have been in the container above */
         memset(c->kept, 0, sizeof(c->kept));
     }
@@ -306,35 +214,53 @@ static struct msp_container_result put(struct msp_containers *c, uint64_t id,
     return done(entry, false);
 }
 
+/* Why in words that name what is meant; they are there until the next. */
+__attribute__((format(printf, 2, 3))) static const char *
+words(struct msp_containers *c, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(c->why, sizeof(c->why), format, args);
+    va_end(args);
+    return c->why;
+}
+
 static struct msp_container_result set_record(struct msp_containers *c,
                                               struct msp_ctr_record *record,
                                               bool may_replace)
 {
+    const char *path = record->text[MSP_CTR_CGROUP], *field;
     struct msp_container_entry *entry;
     uint64_t id = 0;
     int r;
 
-    if (!record->text[MSP_CTR_CGROUP])
+    if (!path)
         return failed(MSP_CTL_INVALID, "the record has no cgroup");
-    r = resolve(c, record->text[MSP_CTR_CGROUP], &id);
-    if (r == -ENOENT)
-        return gone(MSP_CTL_INVALID, "there is no such cgroup");
-    if (r == -ELOOP || r == -EXDEV || r == -ENOTDIR || r == -ENAMETOOLONG)
-        return failed(MSP_CTL_INVALID, "the path is not a cgroup's");
-    if (r < 0)
-        return failed(MSP_CTL_INTERNAL, "the cgroup cannot be opened");
+    r = msp_ctr_cgroup_id(c->mount_fd, path, &id);
+    if (r < 0) {
+        msp_ctr_cgroup_why(c->mount_fd, path, r, c->why, sizeof(c->why));
+        return (struct msp_container_result){
+            .status = r == -EINVAL || r == -ENOENT ? MSP_CTL_INVALID
+                                                   : MSP_CTL_INTERNAL,
+            .why = c->why,
+            .is_gone = r == -ENOENT};
+    }
     if (record->cgroup_id && record->cgroup_id != id)
         return gone(MSP_CTL_REFUSED,
                     "the cgroup that is meant has gone, another has its name");
-    entry = find(c, id);
-    if (entry && msp_ctr_record_equal(&entry->record, record))
+    entry = msp_ctr_list_find(c, id);
+    field = entry ? msp_ctr_record_difference(&entry->record, record) : NULL;
+    if (entry && !field)
         return done(entry, true);
     if (entry && !may_replace) {
         /* fail closed: one of the two is wrong, so neither counts */
         drop_refill(c, entry, "container.conflict");
         return failed(MSP_CTL_REFUSED,
-                      "the cgroup was registered as another container; it is "
-                      "registered no more");
+                      words(c,
+                            "the cgroup was registered with another %s and is "
+                            "registered no more: container set says what it is",
+                            field));
     }
     return put(c, id, record);
 }
@@ -365,6 +291,57 @@ struct msp_container_result msp_containers_set(struct msp_containers *c,
                                                bool may_replace)
 {
     return set_text(c, text, len, may_replace ? SET : ADDED);
+}
+
+/* By its cgroup, without one by its id. @return MSP_CTL_OK with an entry */
+static struct msp_container_result
+find_known(struct msp_containers *c, const struct msp_ctr_record *record)
+{
+    struct msp_container_result result = {.status = MSP_CTL_OK, .why = ""};
+    int which = record->text[MSP_CTR_CGROUP] ? MSP_CTR_CGROUP : MSP_CTR_ID;
+    const char *wanted = record->text[which];
+
+    if (!wanted)
+        return failed(MSP_CTL_INVALID, "the record has neither cgroup nor id");
+    for (size_t i = 0; i < c->n; i++) {
+        const char *is = c->entry[i]->record.text[which];
+
+        if (!is || !msp_streq(is, wanted))
+            continue;
+        if (result.entry)
+            return failed(MSP_CTL_REFUSED,
+                          "several containers have this id: give the cgroup");
+        result.entry = c->entry[i];
+    }
+    return result.entry
+               ? result
+               : failed(MSP_CTL_REFUSED,
+                        words(c, "no container %s is registered", wanted));
+}
+
+struct msp_container_result msp_containers_update(struct msp_containers *c,
+                                                  const char *text, size_t len)
+{
+    msp_cleanup(msp_ctr_record_done) struct msp_ctr_record record = {0};
+    msp_cleanup(msp_ctr_record_done) struct msp_ctr_record both = {0};
+    struct msp_container_result result;
+    const char *why = "";
+    int r = msp_ctr_record_parse(text, len, &record, &why);
+
+    if (r < 0)
+        return failed(r == -ENOMEM ? MSP_CTL_INTERNAL : MSP_CTL_INVALID, why);
+    result = find_known(c, &record);
+    if (!result.entry)
+        return result;
+    if (record.cgroup_id && record.cgroup_id != result.entry->id)
+        return gone(MSP_CTL_REFUSED,
+                    "the cgroup that is meant has gone, another has its name");
+    r = msp_ctr_record_merge(&result.entry->record, &record, &both, &why);
+    if (r < 0)
+        return failed(r == -ENOMEM ? MSP_CTL_INTERNAL : MSP_CTL_INVALID, why);
+    if (!msp_ctr_record_difference(&result.entry->record, &both))
+        return done(result.entry, true);
+    return put(c, result.entry->id, &both);
 }
 
 static bool is_meant(const struct msp_container_entry *entry,
@@ -410,7 +387,7 @@ struct msp_container_result msp_containers_remove(struct msp_containers *c,
 
 void msp_containers_gone(struct msp_containers *c, uint64_t id)
 {
-    struct msp_container_entry *entry = find(c, id);
+    struct msp_container_entry *entry = msp_ctr_list_find(c, id);
 
     /* the kernel has dropped its rows; a push may have written one since */
     if (entry)
@@ -474,10 +451,10 @@ static void load_file(void *data, const char *name, int r, const char *text,
     if (r == 0 && (!record.text[MSP_CTR_CGROUP] || !record.cgroup_id))
         r = -EINVAL;
     if (r == 0)
-        r = resolve(c, record.text[MSP_CTR_CGROUP], &id);
+        r = msp_ctr_cgroup_id(c->mount_fd, record.text[MSP_CTR_CGROUP], &id);
     if (r == 0 && id == record.cgroup_id && c->n < MSP_CONTAINERS_MAX &&
-        !find(c, id))
-        entry = insert(c, id);
+        !msp_ctr_list_find(c, id))
+        entry = msp_ctr_list_insert(c, id);
     if (!entry) {
         /* fail closed: what is not known to be there has no rights */
         if (r < 0 && r != -ENOENT)
@@ -498,7 +475,7 @@ static int drop_strangers(struct msp_containers *c)
     int r = msp_ctr_tops(c->loader, &top, &n);
 
     for (size_t i = 0; r == 0 && i < n; i++)
-        if (!find(c, top[i]))
+        if (!msp_ctr_list_find(c, top[i]))
             unpublish(c, top[i]);
     return r;
 }
@@ -537,9 +514,7 @@ void msp_containers_done(struct msp_containers *c)
 {
     if (!c->loader)
         return;
-    for (size_t i = 0; i < c->n; i++)
-        entry_free(c->entry[i]);
-    free(c->entry);
+    msp_ctr_list_done(c);
     msp_ctr_match_done(&c->match);
     msp_ctr_store_done(&c->store);
     *c = (struct msp_containers){.store = MSP_CTR_STORE_NONE, .mount_fd = -1};
@@ -553,7 +528,8 @@ static bool is_there(const struct msp_containers *c,
 {
     uint64_t id = 0;
 
-    return resolve(c, entry->record.text[MSP_CTR_CGROUP], &id) == 0 &&
+    return msp_ctr_cgroup_id(c->mount_fd, entry->record.text[MSP_CTR_CGROUP],
+                             &id) == 0 &&
            id == entry->id;
 }
 
@@ -644,12 +620,13 @@ const struct msp_container_entry *msp_containers_find(struct msp_containers *c,
                                                       uint64_t cgroup_id)
 {
     size_t at = cgroup_id % MSP_CONTAINERS_KEPT;
-    const struct msp_container_entry *entry = find(c, cgroup_id);
+    const struct msp_container_entry *entry = msp_ctr_list_find(c, cgroup_id);
 
     if (entry || !cgroup_id || !c->n)
         return entry;
     /* ids are never given twice, but a cgroup may be registered later */
-    if (c->kept[at].cgroup != cgroup_id || !find(c, c->kept[at].top)) {
+    if (c->kept[at].cgroup != cgroup_id ||
+        !msp_ctr_list_find(c, c->kept[at].top)) {
         uint64_t top = msp_ctr_top_of(c->loader, cgroup_id);
 
         if (!top)
@@ -657,7 +634,7 @@ const struct msp_container_entry *msp_containers_find(struct msp_containers *c,
         c->kept[at].cgroup = cgroup_id;
         c->kept[at].top = top;
     }
-    return find(c, c->kept[at].top);
+    return msp_ctr_list_find(c, c->kept[at].top);
 }
 
 uint64_t msp_containers_unfilled(const struct msp_containers *c)

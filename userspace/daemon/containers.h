@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +20,8 @@
 #include "loader/ctrmatch.h"
 
 enum {
-    MSP_CONTAINERS_KEPT = 256
+    MSP_CONTAINERS_KEPT = 256,
+    MSP_CONTAINERS_WHY_BYTES = 2 * PATH_MAX + 128
 };
 
 struct msp_container_entry {
@@ -42,6 +44,7 @@ struct msp_containers {
     uint64_t n_dropped; /* MSP_STAT_CONTAINER_DROPPED at that time */
     bool is_bulk;       /* many come: cgroups below are looked at once, after */
     uint64_t n_bad;     /* files of the spool that were moved aside */
+    char why[MSP_CONTAINERS_WHY_BYTES]; /* of the last request */
 
     struct {
         uint64_t cgroup, top;
@@ -74,7 +77,7 @@ void msp_containers_spool(struct msp_containers *containers);
 
 struct msp_container_result {
     enum msp_ctl_status status;
-    const char *why;                         /* static text; "" */
+    const char *why;                         /* until the next request; "" */
     const struct msp_container_entry *entry; /* borrowed; NULL: none */
     bool is_known; /* the same was registered before */
     bool is_gone;  /* refused: its cgroup is not there any more */
@@ -90,6 +93,14 @@ struct msp_container_result {
 struct msp_container_result
 msp_containers_set(struct msp_containers *containers, const char *text,
                    size_t len, bool may_replace);
+
+/*
+ * UPDATE: the record has the cgroup, or an id of the runtime; what it does not
+ * tell stays as it is. As above.
+ */
+struct msp_container_result
+msp_containers_update(struct msp_containers *containers, const char *text,
+                      size_t len);
 
 /*
  * REMOVE: the record has the cgroup, or an id of the runtime.

@@ -138,11 +138,16 @@ static void put_error(struct msp_rec *rec,
         msp_rec_str(rec, result->entry ? "why" : "error", result->why);
 }
 
+/* @param type ADD, SET or UPDATE */
 static enum msp_ctl_status set(struct mspd *mspd, struct msp_rec *rec,
-                               const char *text, size_t len, bool may_replace)
+                               enum msp_ctl_type type, const char *text,
+                               size_t len)
 {
     const struct msp_container_result result =
-        msp_containers_set(&mspd->containers, text, len, may_replace);
+        type == MSP_CTL_CONTAINER_UPDATE
+            ? msp_containers_update(&mspd->containers, text, len)
+            : msp_containers_set(&mspd->containers, text, len,
+                                 type == MSP_CTL_CONTAINER_SET);
 
     put_error(rec, &result);
     if (result.entry) {
@@ -193,7 +198,7 @@ void mspd_containers_command(struct mspd *mspd, struct msp_ctl_client *client,
     else if (type == MSP_CTL_CONTAINER_REMOVE)
         status = take_away(mspd, &rec, payload, len);
     else
-        status = set(mspd, &rec, payload, len, type == MSP_CTL_CONTAINER_SET);
+        status = set(mspd, &rec, type, payload, len);
     msp_ctl_reply(&mspd->ctl, client, msp_ctl_serial(client), status, &rec);
 }
 

@@ -237,6 +237,15 @@ static void write_label(const struct msp_ctr_fact *fact, const char *name,
     msp_rec_str(rec, name, text);
 }
 
+/* @return NULL: the fact is no label */
+static const char *label_name(const struct msp_ctr_fact *fact)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(labels); i++)
+        if (fact->kind == labels[i].kind)
+            return labels[i].name;
+    return NULL;
+}
+
 void msp_ctr_record_write(const struct msp_ctr_record *record,
                           struct msp_rec *rec)
 {
@@ -246,9 +255,8 @@ void msp_ctr_record_write(const struct msp_ctr_record *record,
     if (record->pid)
         msp_rec_uint(rec, "pid", record->pid);
     for (size_t i = 0; i < record->n_facts; i++)
-        for (size_t k = 0; k < ARRAY_SIZE(labels); k++)
-            if (record->fact[i].kind == labels[k].kind)
-                write_label(&record->fact[i], labels[k].name, rec);
+        if (label_name(&record->fact[i]))
+            write_label(&record->fact[i], label_name(&record->fact[i]), rec);
 }
 
 static bool has_fact(const struct msp_ctr_record *record,
@@ -263,21 +271,69 @@ static bool has_fact(const struct msp_ctr_record *record,
     return false;
 }
 
-bool msp_ctr_record_equal(const struct msp_ctr_record *a,
-                          const struct msp_ctr_record *b)
+/* @return name of a label of `a` that `b` has not; NULL: there is none */
+static const char *missing_label(const struct msp_ctr_record *a,
+                                 const struct msp_ctr_record *b)
 {
-    if (a->pid != b->pid || a->n_facts != b->n_facts)
-        return false;
+    for (size_t i = 0; i < a->n_facts; i++)
+        if (label_name(&a->fact[i]) && !has_fact(b, &a->fact[i]))
+            return label_name(&a->fact[i]);
+    return NULL;
+}
+
+const char *msp_ctr_record_difference(const struct msp_ctr_record *a,
+                                      const struct msp_ctr_record *b)
+{
+    const char *label;
+
     for (int i = 0; i < MSP_CTR_TEXT_COUNT; i++) {
         const char *left = a->text[i], *right = b->text[i];
 
         if (!left != !right || (left && !msp_streq(left, right)))
-            return false;
+            return texts[i].name;
     }
-    for (size_t i = 0; i < a->n_facts; i++)
-        if (!has_fact(b, &a->fact[i]))
-            return false;
-    return true;
+    if (a->pid != b->pid)
+        return "pid";
+    label = missing_label(a, b);
+    return label ? label : missing_label(b, a);
+}
+
+static bool has_key(const struct msp_ctr_record *record,
+                    const struct msp_ctr_fact *fact)
+{
+    for (size_t i = 0; i < record->n_facts; i++)
+        if (record->fact[i].kind == fact->kind &&
+            msp_streq(record->fact[i].key, fact->key))
+            return true;
+    return false;
+}
+
+int msp_ctr_record_merge(const struct msp_ctr_record *before,
+                         const struct msp_ctr_record *now,
+                         struct msp_ctr_record *ret, const char **reterr_why)
+{
+    msp_cleanup(msp_rec_done) struct msp_rec rec = {0};
+    struct msp_ctr_record both = *now; /* borrows of both */
+
+    for (int i = 0; i < MSP_CTR_TEXT_COUNT; i++)
+        if (!both.text[i])
+            both.text[i] = before->text[i];
+    if (!both.pid)
+        both.pid = before->pid;
+    msp_ctr_record_write(&both, &rec);
+    for (size_t i = 0; i < before->n_facts; i++) {
+        const struct msp_ctr_fact *fact = &before->fact[i];
+
+        if (label_name(fact) && !has_key(now, fact))
+            write_label(fact, label_name(fact), &rec);
+    }
+    msp_rec_end(&rec);
+    if (rec.error < 0) {
+        *reterr_why = "out of memory";
+        return -ENOMEM;
+    }
+    return msp_ctr_record_parse((const char *)rec.buf.data, rec.buf.len, ret,
+                                reterr_why);
 }
 
 void msp_ctr_record_done(struct msp_ctr_record *record)

@@ -54,9 +54,23 @@ int msp_ctr_record_parse(const char *text, size_t len,
 void msp_ctr_record_write(const struct msp_ctr_record *record,
                           struct msp_rec *rec);
 
-/* Whether both tell the same of the container, and of where it is. */
-bool msp_ctr_record_equal(const struct msp_ctr_record *a,
-                          const struct msp_ctr_record *b);
+/*
+ * @return the first field of which both do not tell the same, static text:
+ *         "pod.label"; NULL = of the container, and of where it is, they do
+ */
+const char *msp_ctr_record_difference(const struct msp_ctr_record *a,
+                                      const struct msp_ctr_record *b);
+
+/*
+ * What is told now, and of what it does not tell what was told before; labels
+ * by their keys. Of no cgroup_id.
+ * @param ret empty; msp_ctr_record_done()
+ * @param reterr_why static text
+ * @return 0; as msp_ctr_record_parse
+ */
+int msp_ctr_record_merge(const struct msp_ctr_record *before,
+                         const struct msp_ctr_record *now,
+                         struct msp_ctr_record *ret, const char **reterr_why);
 
 void msp_ctr_record_done(struct msp_ctr_record *record);
 

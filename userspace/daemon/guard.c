@@ -95,7 +95,9 @@ static int read_key(const char *path, uint8_t ret[MSP_TOKEN_KEY_BYTES])
     return -EINVAL;
 }
 
-static int make_of(struct mspd *mspd, const struct msp_guardset *set)
+/* @return 0; negative errno, which was logged */
+static int configure(const struct mspd *mspd, const struct msp_guardset *set,
+                     struct msp_guard_config *ret)
 {
     struct msp_guard_config config = {.want = set->want, .n = set->n};
     int r = read_key(mspd->opts.guard_key, config.state.key);
@@ -110,38 +112,65 @@ static int make_of(struct mspd *mspd, const struct msp_guardset *set)
     }
     memcpy(config.state.options, set->digest, sizeof(set->digest));
     config.state.flags = mspd->opts.is_guard_kernel ? MSP_GUARD_KERNEL : 0;
-    return msp_guard_make(&mspd->loader, mspd->cgroup.fd, &config,
-                          &mspd->guard.roles_fd);
+    *ret = config;
+    return 0;
 }
 
 static int make(struct mspd *mspd)
 {
+    struct msp_guard_config config;
     struct msp_guardset set;
     int r = open_set(mspd, &set);
 
     if (r == 0)
-        r = make_of(mspd, &set);
+        r = configure(mspd, &set, &config);
+    if (r == 0)
+        r = msp_guard_make(&mspd->loader, mspd->cgroup.fd, &config,
+                           &mspd->guard.roles_fd);
     msp_guardset_done(&set);
     return r;
 }
 
-/* Every program is there and called, or there is no guard. */
-static int check_programs(const struct mspd *mspd)
+/* Every program of the guard has come as far. @return 0; logged */
+static int check_programs(const struct mspd *mspd, enum msp_lsm_state_of state)
 {
-    if (mspd->lsm.canary != MSP_LSM_CALLED)
-        return refuse("--guard needs BPF LSM, which this kernel does not call");
     for (size_t i = 0; i < mspd->lsm.n; i++) {
         const struct msp_lsm_item *item = &mspd->lsm.item[i];
 
-        if (item->prog->feature != MSP_LSM_GUARD ||
-            item->state == MSP_LSM_ATTACHED)
+        if (item->prog->feature != MSP_LSM_GUARD || item->state == state)
             continue;
         msp_log(MSP_LOG_ERR, "start.guard", "program", item->prog->name,
-                "state", msp_lsm_state_name(item->state), "error",
-                strerror(-item->error), NULL);
+                "state", msp_lsm_state_name(item->state), "why",
+                msp_lsm_why(&mspd->lsm, item), NULL);
         return -EOPNOTSUPP;
     }
     return 0;
+}
+
+int mspd_guard_check(const struct mspd *mspd)
+{
+    struct msp_guard_config config;
+    struct msp_guardset set;
+    int r = 0;
+
+    if (!mspd->opts.is_guard)
+        return 0;
+    if (mspd->guard.found != MSP_GUARD_IS_LOCKED) {
+        r = open_set(mspd, &set);
+        if (r == 0)
+            r = configure(mspd, &set, &config);
+        msp_guardset_done(&set);
+    }
+    return r < 0 ? r : check_programs(mspd, MSP_LSM_LOADED);
+}
+
+int mspd_guard_check_called(const struct mspd *mspd)
+{
+    if (!mspd->opts.is_guard)
+        return 0;
+    if (mspd->lsm.canary != MSP_LSM_CALLED)
+        return refuse("--guard needs BPF LSM, which this kernel does not call");
+    return check_programs(mspd, MSP_LSM_ATTACHED);
 }
 
 int mspd_guard_start(struct mspd *mspd)
@@ -153,9 +182,6 @@ int mspd_guard_start(struct mspd *mspd)
         return mspd->guard.found == MSP_GUARD_IS_NONE
                    ? 0
                    : msp_guard_drop(&mspd->loader);
-    r = check_programs(mspd);
-    if (r < 0)
-        return r;
     r = is_locked ? msp_guard_take_over(&mspd->loader, mspd->cgroup.fd,
                                         &mspd->guard.roles_fd)
                   : make(mspd);

@@ -18,6 +18,18 @@ const char *msp_keyopen_fault(const struct stat *st)
     return NULL;
 }
 
+/*
+ * Where it may not be opened: mspd reads what root may, without exception, and
+ * so not what is another user's alone.
+ */
+static const char *fault_of_path(const char *path)
+{
+    msp_autoclose int fd = open(path, O_PATH | O_CLOEXEC);
+    struct stat st;
+
+    return fd < 0 || fstat(fd, &st) < 0 ? NULL : msp_keyopen_fault(&st);
+}
+
 int msp_keyopen(const char *path, bool *ret_is_readable,
                 const char **reterr_why)
 {
@@ -28,7 +40,8 @@ int msp_keyopen(const char *path, bool *ret_is_readable,
     if (fd < 0 || fstat(fd, &st) < 0) {
         int r = -errno;
 
-        *reterr_why = strerror(-r);
+        why = r == -EACCES ? fault_of_path(path) : NULL;
+        *reterr_why = why ? why : strerror(-r);
         return r;
     }
     why = msp_keyopen_fault(&st);

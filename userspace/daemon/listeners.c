@@ -54,18 +54,22 @@ int msp_listeners_add(struct msp_listeners *listeners,
     struct msp_listener *item = find(listeners, made->cookie);
     int r;
 
-    if (item) {
-        *ret_item = item;
-        return 1;
-    }
-    r = grow(listeners);
-    if (r < 0)
-        return r;
     if (made->path) {
         copy = strdup(made->path);
         if (!copy)
             return -ENOMEM;
     }
+    if (item) {
+        bool is_named = copy && !item->path && !item->is_own;
+
+        if (is_named)
+            item->path = TAKE_PTR(copy);
+        *ret_item = item;
+        return is_named ? 2 : 1;
+    }
+    r = grow(listeners);
+    if (r < 0)
+        return r;
     item = &listeners->item[listeners->n++];
     *item = (struct msp_listener){.cookie = made->cookie,
                                   .port = made->port,

@@ -36,11 +36,12 @@ struct msp_listeners {
 };
 
 /*
- * Adds one; a cookie that is known keeps what it has.
+ * Adds one; a cookie that is known keeps what it has, and takes the path if it
+ * has none.
  * @param made cookie, port, fd, path and is_own are set; its fd is taken over
  *        in any case, its path copied
  * @param ret_item borrowed until the next add or drop
- * @return 0; 1 it was known; -ENOSPC; -ENOMEM
+ * @return 0; 1 it was known; 2 it was, and has the path now; -ENOSPC; -ENOMEM
  */
 int msp_listeners_add(struct msp_listeners *listeners,
                       const struct msp_listener *made,

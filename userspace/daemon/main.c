@@ -170,43 +170,81 @@ static void log_lsm(const struct msp_lsm *lsm)
 
         if (item->error)
             msp_log(MSP_LOG_INFO, "lsm.refused", "program", item->prog->name,
-                    "state", msp_lsm_state_name(item->state), "error",
-                    strerror(-item->error), NULL);
+                    "state", msp_lsm_state_name(item->state), "why",
+                    msp_lsm_why(lsm, item), NULL);
     }
     msp_log(lsm->canary == MSP_LSM_SILENT ? MSP_LOG_ERR : MSP_LOG_INFO,
             "start.tier", "tier", msp_lsm_is_tier(lsm) ? "lsm" : "cgroup",
             NULL);
 }
 
-int mspd_attach(struct mspd *mspd)
+/* @return 0; negative errno, which was logged */
+static int attach_programs(struct mspd *mspd)
 {
     int r;
 
-    if (mspd->is_attached)
-        return 0;
     /* before the others: where it is required and refused nothing changes */
     r = msp_lsm_attach(&mspd->loader, &mspd->lsm);
     if (r < 0)
         return failed("start.lsm", r, mspd->loader.why);
     log_lsm(&mspd->lsm);
+    r = mspd_guard_check_called(mspd);
+    if (r < 0)
+        return r;
     /* before: no connection of ours comes about without it */
     r = msp_fd_guard_set(&mspd->loader, mspd->opts.is_fd_guard);
     if (r == 0)
         r = msp_attach(&mspd->loader, mspd->cgroup.fd);
+    return r < 0 ? failed("start.attach", r, mspd->loader.why) : 0;
+}
+
+/* What stands on the programs. @return 0; negative errno, which was logged */
+static int attach_rest(struct mspd *mspd)
+{
+    /* not before: ours drops what another layout's proxy sends */
+    int r = msp_uplinks_start(&mspd->uplinks, mspd->loop, &mspd->loader,
+                              &mspd->policy.targets, mspd->opts.uplink,
+                              mspd->opts.n_uplinks);
+
+    if (r < 0)
+        return failed("start.uplinks", r, "devices cannot be watched");
+    return mspd_guard_start(mspd);
+}
+
+static bool is_first(const struct mspd *mspd)
+{
+    return !mspd->loader.is_reused && !msp_upgrade_is_due(&mspd->loader);
+}
+
+/* Nobody is to be left denied by an mspd that never ran. */
+static void withdraw(struct mspd *mspd)
+{
+    int r = msp_upgrade_detach(&mspd->loader);
+
+    if (r < 0)
+        (void)failed("start.withdraw", r, mspd->loader.why);
+}
+
+int mspd_attach(struct mspd *mspd)
+{
+    bool is_new = is_first(mspd); /* before attaching makes it false */
+    int r;
+
+    if (mspd->is_attached)
+        return 0;
+    r = attach_programs(mspd);
     if (r < 0) {
         if (!mspd->loader.is_reused)
             msp_lsm_withdraw(&mspd->loader, &mspd->lsm);
-        return failed("start.attach", r, mspd->loader.why);
-    }
-    /* not before: ours drops what another layout's proxy sends */
-    r = msp_uplinks_start(&mspd->uplinks, mspd->loop, &mspd->loader,
-                          &mspd->policy.targets, mspd->opts.uplink,
-                          mspd->opts.n_uplinks);
-    if (r < 0)
-        return failed("start.uplinks", r, "devices cannot be watched");
-    r = mspd_guard_start(mspd);
-    if (r < 0)
         return r;
+    }
+    r = attach_rest(mspd);
+    if (r < 0) {
+        /* fail closed: what was in force before this start stays in force */
+        if (is_new)
+            withdraw(mspd);
+        return r;
+    }
     mspd->is_attached = true;
     msp_log(MSP_LOG_INFO, "start.live", "cgroup", mspd->cgroup.path, "pins",
             mspd->loader.is_reused ? "taken over" : "new", NULL);
@@ -382,6 +420,12 @@ static int start(struct mspd *mspd)
     r = start_bpf(mspd, &proxy, &keeper);
     if (r < 0)
         return r;
+    r = mspd_guard_check(mspd);
+    if (r < 0) {
+        if (is_first(mspd))
+            withdraw(mspd);
+        return r;
+    }
     r = mspd_containers_start(mspd);
     if (r < 0)
         return r;

@@ -85,7 +85,7 @@ struct mspd {
     struct msp_timer drain;
 
     struct msp_key_box *key;          /* locked memory */
-    char key_why[256];                /* why there is no key */
+    char key_why[1024];               /* why there is no key */
     struct msp_child_channel channel; /* as the keeper told; zeroed: not yet */
     struct msp_child_clock clock;     /* of the host; boot_ns 0: not known */
     int key_fd;                       /* of the key file, -1 none */
@@ -151,6 +151,12 @@ void mspd_channel_report(const struct mspd *mspd, struct msp_rec *rec);
 /* Before anything is opened: whether this mspd may start beside the guard that
  * is in force. @return 0; negative errno, which was logged */
 int mspd_guard_judge(struct mspd *mspd);
+/* Before anything is attached: whether what --guard names can be used, and its
+ * programs are loaded. @return 0; negative errno, which was logged */
+int mspd_guard_check(const struct mspd *mspd);
+/* LSM programs are attached and nothing else yet: whether those of the guard
+ * are, and are called. @return 0; negative errno, which was logged */
+int mspd_guard_check_called(const struct mspd *mspd);
 /* Everything is attached: makes the guard, takes it over, or ends one that is
  * not asked for any more. @return 0; negative errno, which was logged */
 int mspd_guard_start(struct mspd *mspd);

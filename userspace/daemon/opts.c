@@ -306,6 +306,16 @@ static int check_channel(const struct msp_opts *opts, FILE *err)
     return -EINVAL;
 }
 
+static int check_uplinks(const struct msp_opts *opts, FILE *err)
+{
+    for (size_t i = 0; i < opts->n_uplinks && opts->n_uplinks > 1; i++)
+        if (msp_streq(opts->uplink[i], "none")) {
+            (void)fputs("mspd: --uplink none stands alone, see --help\n", err);
+            return -EINVAL;
+        }
+    return 0;
+}
+
 static int check_guard(const struct msp_opts *opts, FILE *err)
 {
     bool has_part = opts->guard_key || opts->is_guard_kernel ||
@@ -352,7 +362,8 @@ int msp_opts_parse(int argc, char **argv, struct msp_opts *ret, FILE *out,
         (void)fprintf(err, "mspd: unexpected argument \"%s\"\n", argv[optind]);
         return -EINVAL;
     }
-    if (check_channel(&opts, err) < 0 || check_guard(&opts, err) < 0)
+    if (check_channel(&opts, err) < 0 || check_guard(&opts, err) < 0 ||
+        check_uplinks(&opts, err) < 0)
         return -EINVAL;
     *ret = opts;
     return MSP_OPTS_RUN;

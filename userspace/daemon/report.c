@@ -173,6 +173,15 @@ static void put_uplinks(const struct msp_uplinks *uplinks, struct msp_rec *rec)
             msp_rec_str(rec, "why", strerror(-row->error));
         msp_rec_end(rec);
     }
+    for (size_t i = 0; i < uplinks->n_names; i++) {
+        if (!msp_uplinks_is_missing(uplinks, i))
+            continue;
+        msp_rec_str(rec, "_item", "uplinks");
+        msp_rec_str(rec, "name", uplinks->names[i]);
+        msp_rec_str(rec, "guard", "missing");
+        msp_rec_str(rec, "why", "no device has this name");
+        msp_rec_end(rec);
+    }
 }
 
 /* Programs of others, where they stand to ours and who stops what they do. */
@@ -224,7 +233,7 @@ static void put_lsm(const struct msp_lsm *lsm, struct msp_rec *rec)
         msp_rec_str(rec, "name", item->prog->name);
         msp_rec_str(rec, "state", msp_lsm_state_name(item->state));
         if (item->error)
-            msp_rec_str(rec, "why", strerror(-item->error));
+            msp_rec_str(rec, "why", msp_lsm_why(lsm, item));
         msp_rec_end(rec);
     }
 }
@@ -390,9 +399,14 @@ static void add_blind_reasons(struct reasons *reasons, const struct mspd *mspd)
     if (!msp_uplinks_are_whole(&mspd->uplinks))
         reasons->text[reasons->n++] =
             "a device packets leave by has no guard (uplinks)";
-    if (msp_uplinks_lack_one(&mspd->uplinks))
+    for (size_t i = 0; i < mspd->uplinks.n_names; i++) {
+        if (!msp_uplinks_is_missing(&mspd->uplinks, i))
+            continue;
         reasons->text[reasons->n++] =
-            "a device named by --uplink is not there: nothing guards it";
+            "a device named by --uplink is not there (uplinks, guard "
+            "\"missing\"): nothing guards it";
+        break;
+    }
     if (msp_uplinks_are_behind(&mspd->uplinks))
         reasons->text[reasons->n++] =
             "a program of somebody else runs before the guard of a device "

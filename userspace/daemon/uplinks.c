@@ -160,6 +160,32 @@ static void drop_unwanted(struct msp_uplinks *uplinks,
 
 /* --- looking ------------------------------------------------------------------ */
 
+bool msp_uplinks_is_missing(const struct msp_uplinks *uplinks, size_t i)
+{
+    for (size_t k = 0; k < uplinks->n_rows; k++)
+        if (msp_streq(uplinks->row[k].name, uplinks->names[i]))
+            return false;
+    return !uplinks->is_off;
+}
+
+/* One line when it is gone, one when it is there again. */
+static void log_missing(struct msp_uplinks *uplinks)
+{
+    for (size_t i = 0; i < uplinks->n_names; i++) {
+        uint32_t bit = UINT32_C(1) << i;
+        bool is_missing = msp_uplinks_is_missing(uplinks, i);
+
+        if (is_missing == !!(uplinks->missing & bit))
+            continue;
+        uplinks->missing ^= bit;
+        msp_log(is_missing ? MSP_LOG_WARN : MSP_LOG_INFO, "uplink.named",
+                "device", uplinks->names[i], "why",
+                is_missing ? "it is not there: nothing guards it"
+                           : "it is there",
+                NULL);
+    }
+}
+
 static void look(struct msp_uplinks *uplinks)
 {
     msp_cleanup(msp_devices_done) struct msp_devices devices = {0};
@@ -178,6 +204,7 @@ static void look(struct msp_uplinks *uplinks)
     for (size_t i = 0; i < devices.n; i++)
         if (is_wanted(uplinks, &devices.item[i]))
             keep(uplinks, &devices.item[i]);
+    log_missing(uplinks);
 }
 
 static void on_settled(void *data)
@@ -218,20 +245,6 @@ bool msp_uplinks_are_whole(const struct msp_uplinks *uplinks)
         if (uplinks->row[i].kind == MSP_UPLINK_NONE)
             return false;
     return uplinks->error == 0;
-}
-
-bool msp_uplinks_lack_one(const struct msp_uplinks *uplinks)
-{
-    for (size_t i = 0; i < uplinks->n_names && !uplinks->is_off; i++) {
-        size_t k = 0;
-
-        while (k < uplinks->n_rows &&
-               !msp_streq(uplinks->row[k].name, uplinks->names[i]))
-            k++;
-        if (k == uplinks->n_rows)
-            return true;
-    }
-    return false;
 }
 
 bool msp_uplinks_are_behind(const struct msp_uplinks *uplinks)

@@ -11,7 +11,7 @@
 #include "loader/uplink.h"
 
 enum {
-    MSP_UPLINK_NAMES_MAX = 32
+    MSP_UPLINK_NAMES_MAX = 32 /* the bits of `missing` */
 };
 
 struct msp_uplink_row {
@@ -33,6 +33,7 @@ struct msp_uplinks {
     const struct msp_targets *targets; /* borrowed: where the endpoints are */
     const char *const *names;          /* [n_names] borrowed, configured */
     size_t n_names;
+    uint32_t missing;           /* bit i: names[i], as was logged last */
     bool is_off;                /* configured: none at all */
     struct msp_uplink_row *row; /* [n_rows] owned */
     size_t n_rows;
@@ -60,8 +61,11 @@ void msp_uplinks_refresh(struct msp_uplinks *uplinks);
 /* Whether every device that is wanted has its guard. */
 bool msp_uplinks_are_whole(const struct msp_uplinks *uplinks);
 
-/* Whether a device that was named is not there, under that name at least. */
-bool msp_uplinks_lack_one(const struct msp_uplinks *uplinks);
+/*
+ * Those that were named and are not there, under that name at least.
+ * @param i of the names
+ */
+bool msp_uplinks_is_missing(const struct msp_uplinks *uplinks, size_t i);
 
 /* Whether somebody's program runs before one, and may let frames past it. */
 bool msp_uplinks_are_behind(const struct msp_uplinks *uplinks);

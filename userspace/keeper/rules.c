@@ -94,22 +94,33 @@ static int print(const json_t *doc, char **ret_text, size_t *ret_len)
     return 0;
 }
 
-/* What is wrong, in a line: the first error. */
-static void first_error(const struct msp_diags *diags,
+static const struct msp_diag *first_error(const struct msp_diags *diags)
+{
+    for (size_t i = 0; i < diags->n; i++)
+        if (diags->item[i].severity == MSP_SEVERITY_ERROR)
+            return &diags->item[i];
+    return NULL;
+}
+
+/* What is wrong, in a line: the first error, and how many more there are. */
+static void tell_errors(const struct msp_diags *diags,
                         char ret_why[MSP_RULES_WHY_BYTES])
 {
-    for (size_t i = 0; i < diags->n; i++) {
-        const struct msp_diag *diag = &diags->item[i];
+    const struct msp_diag *diag = first_error(diags);
+    char more[32] = "";
 
-        if (diag->severity != MSP_SEVERITY_ERROR)
-            continue;
-        (void)snprintf(ret_why, MSP_RULES_WHY_BYTES,
-                       "%s %s: expected %s, found %s",
-                       msp_diag_name(diag->code), diag->pointer,
-                       diag->expected ? diag->expected : "something else",
-                       diag->found ? diag->found : "it");
+    if (!diag)
         return;
-    }
+    if (diags->n_errors > 1)
+        (void)snprintf(more, sizeof(more), "; and %zu more",
+                       diags->n_errors - 1);
+    (void)snprintf(ret_why, MSP_RULES_WHY_BYTES, "%s %s%s%s%s%s%s",
+                   msp_diag_name(diag->code), diag->pointer,
+                   diag->expected ? ": expected " : "",
+                   diag->expected ? diag->expected : "",
+                   diag->found ? (diag->expected ? ", found " : ": found ")
+                               : "",
+                   diag->found ? diag->found : "", more);
 }
 
 static int compile(const json_t *doc, char ret_why[MSP_RULES_WHY_BYTES],
@@ -125,7 +136,7 @@ static int compile(const json_t *doc, char ret_why[MSP_RULES_WHY_BYTES],
         r = msp_policy_compile_as(text, len, &options, &diags, ret_image,
                                   ret_len);
     if (r == -EINVAL)
-        first_error(&diags, ret_why);
+        tell_errors(&diags, ret_why);
     return r;
 }
 

@@ -69,7 +69,7 @@ int msp_keeper_give_static(struct msp_keeper *keeper)
 
     (void)close(MSP_FD_KEEPER_KEY);
     if (n < 0)
-        why = "the key file cannot be read";
+        why = "it cannot be read";
     else
         r = msp_keyfile_parse(vault->text, (size_t)n, MSP_KEYFILE_OF_US,
                               &vault->pending, &why);

@@ -191,19 +191,57 @@ static void give_up(struct msp_lsm_item *item, size_t n, int error)
     }
 }
 
+/* --- hosts without ------------------------------------------------------- */
+
+const char *msp_lsm_why_absent(bool has_hooks, const char *list)
+{
+    static const char name[] = "bpf";
+    size_t len;
+
+    if (!has_hooks)
+        return "this kernel has no BPF LSM";
+    if (!list)
+        return NULL;
+    for (const char *word = list; *word; word += len + (word[len] != '\0')) {
+        len = strcspn(word, ",\n");
+        if (len == strlen(name) && strncmp(word, name, len) == 0)
+            return NULL;
+    }
+    return "bpf is not in lsm= of the kernel's command line "
+           "(/sys/kernel/security/lsm)";
+}
+
+/* As above, of this host. */
+static const char *find_absent(bool has_hooks)
+{
+    msp_autofclose FILE *f = fopen("/sys/kernel/security/lsm", "re");
+    char list[1024];
+    bool is_read = f && fgets(list, sizeof(list), f);
+
+    return msp_lsm_why_absent(has_hooks, is_read ? list : NULL);
+}
+
+const char *msp_lsm_why(const struct msp_lsm *lsm,
+                        const struct msp_lsm_item *item)
+{
+    return lsm->absent ? lsm->absent : strerror(-item->error);
+}
+
 /* @return 0; the error of the first item that is not in the state */
 static int require(struct msp_loader *loader, const struct msp_lsm *lsm,
                    enum msp_lsm_state_of state)
 {
+    const char *absent = lsm->absent ? lsm->absent : "";
     if (lsm->use != MSP_LSM_REQUIRE)
         return 0;
     for (size_t i = 0; i < lsm->n; i++) {
         const struct msp_lsm_item *item = &lsm->item[i];
 
         if (item->state != MSP_LSM_UNUSED && item->state != state)
-            return msp_loader_fail(loader, item->error,
-                                   "--lsm=require: %s is %s", item->prog->name,
-                                   msp_lsm_state_name(item->state));
+            return msp_loader_fail(
+                loader, item->error, "--lsm=require: %s is %s%s%s",
+                item->prog->name, msp_lsm_state_name(item->state),
+                absent[0] ? ": " : "", absent);
     }
     return 0;
 }
@@ -237,8 +275,11 @@ int msp_lsm_open(struct msp_loader *loader, enum msp_lsm_use use,
         try_object(loader, object, item, o == 0);
         (void)libbpf_set_print(print_above);
     }
-    if (ret->item[0].error)
+    if (ret->item[0].error) {
         give_up(ret->item, ret->n, ret->item[0].error);
+        ret->absent = find_absent(
+            libbpf_find_vmlinux_btf_id("task_alloc", BPF_LSM_MAC) >= 0);
+    }
     return require(loader, ret, MSP_LSM_LOADED);
 }
 
@@ -453,12 +494,16 @@ static bool is_ftrace_off(void)
 
 const char *msp_lsm_why_silent(const struct msp_lsm *lsm)
 {
+    const char *absent;
+
     if (is_ftrace_off())
         return "kernel.ftrace_enabled is 0: LSM programs are not called";
-    return lsm->is_tracing_called
-               ? "LSM programs are not called: is bpf missing in lsm= of the "
-                 "kernel's command line?"
-               : "neither LSM programs nor tracepoints are called";
+    if (!lsm->is_tracing_called)
+        return "neither LSM programs nor tracepoints are called";
+    absent = find_absent(true);
+    return absent ? absent
+                  : "LSM programs are not called: is bpf missing in lsm= of "
+                    "the kernel's command line?";
 }
 
 /* --- what it comes to --------------------------------------------------- */

@@ -88,6 +88,7 @@ struct msp_lsm {
     struct msp_lsm_state *page; /* mapped; NULL */
     enum msp_lsm_canary canary;
     bool is_tracing_called; /* when the canary was last looked at */
+    const char *absent;     /* static: why no program could be had; NULL */
 };
 
 /*
@@ -128,6 +129,18 @@ bool msp_lsm_lacks(const struct msp_lsm *lsm, enum msp_lsm_feature feature);
  * "not tried", "sha256", "failed" (it never could; mspd reads them).
  */
 const char *msp_lsm_hash_name(const struct msp_lsm *lsm);
+
+/* Why one is not attached: of the whole host where that is known. */
+const char *msp_lsm_why(const struct msp_lsm *lsm,
+                        const struct msp_lsm_item *item);
+
+/*
+ * Why a host has no BPF LSM.
+ * @param has_hooks the kernel was built with it
+ * @param list content of /sys/kernel/security/lsm, "a,b,c"; NULL not mounted
+ * @return static text; NULL: it has it, or that cannot be told
+ */
+const char *msp_lsm_why_absent(bool has_hooks, const char *list);
 
 /* What to do about MSP_LSM_SILENT, as far as it can be found out. */
 const char *msp_lsm_why_silent(const struct msp_lsm *lsm);

@@ -187,7 +187,7 @@ class Matrix:
                 child.end()
             reached = self.is_reached(row, client_id, row.off, lines)
             if row.slug in self.skips:
-                row.verdict = "skipped"
+                row.verdict = "not tried on this kernel"
                 if reached:
                     self.fail(row, "listed in skips.txt, and it runs here")
             elif row.wanted == "no way":
@@ -251,7 +251,7 @@ class Matrix:
             self.fail(row, f"stopped, not by {row.wanted} but by {row.layer}; "
                       f"got {row.on}")
         else:
-            row.verdict = "stopped"
+            row.verdict = "as judged" if row.wanted == "none" else "stopped"
 
     @staticmethod
     def feeds(row, line):

@@ -149,5 +149,18 @@ chmod 0660 "$SB_DIR/vm.key"
 sandbox_start_mspd
 check_eq "a key file others may write: says which condition failed" \
     "$(ctl --json status | jq -r .key.why)" \
-    "the key file cannot be used: its mode lets others than root write it"
+    "the key file cannot be used: its mode lets others than root write it ($SB_DIR/vm.key)"
+sandbox_stop_mspd
+chmod 0600 "$SB_DIR/vm.key"
+chown 2001 "$SB_DIR/vm.key"
+sandbox_start_mspd
+check_eq "one that is another user's alone" \
+    "$(ctl --json status | jq -r .key.why)" \
+    "the key file cannot be used: its owner is not root ($SB_DIR/vm.key)"
+sandbox_stop_mspd
+chown root "$SB_DIR/vm.key"
+echo nothing >"$SB_DIR/vm.key"
+sandbox_start_mspd
+check_eq "one that holds none" "$(ctl --json status | jq -r .key.why)" \
+    "the key file cannot be used: not JSON ($SB_DIR/vm.key)"
 sandbox_done

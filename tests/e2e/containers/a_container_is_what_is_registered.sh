@@ -118,8 +118,16 @@ check_eq "nor a neighbour there" "$(token n vm)" EPERM
 check_eq "root of the container is nobody else" "$(token b b 0:0)" EPERM
 check_eq "the same again is no other" "$(register add a web prod \
     --netns "$SB_DIR/ns/a" --json | jq -c '[.known, .identities]')" '[true,1]'
-register add a other prod >/dev/null 2>&1
+said=$(register add a other prod 2>&1)
 check_eq "another record is refused" $? 1
+check "and says what is another" grep -q \
+    'with another id and is registered no more: container set' <<<"$said"
+said=$(register set none web prod 2>&1)
+check_eq "a cgroup that is not there is refused" $? 2
+check "by its name and where it was looked for" grep -qF \
+    "there is no cgroup $BASE/none below ${SB_CG%/*}" <<<"$said"
+register set h web prod --pid 4194305 >/dev/null 2>&1
+check_eq "so is a process that is not there" $? 2
 check_eq "everything was signed" "$(journal |
     jq -r '.signed' | sort | uniq -c | tr -s ' ')" " 5 valid"
 
@@ -200,6 +208,27 @@ check_eq "denied now" "$(token a a)" EPERM
 check_eq "below, too" "$(token a/old/deep a)" EPERM
 check "and back" register set a web prod --netns "$SB_DIR/ns/a"
 check_eq "allowed again" "$(token a a)" 200
+
+# More is told of it: what is known stays.
+check "a label more" ctl container update --cgroup "$BASE/a" \
+    --label app=1 --pod-label x=1
+check "and another value" ctl container update --cgroup "$BASE/a" --label app=2
+check_eq "all of it is known" "$(ctl --json container list | jq -c --arg cgroup \
+    "$BASE/a" '.container[] | select(.cgroup == $cgroup) |
+    [.id, .name, .image, .netns, .label, .pod.namespace, .pod.name, .pod.label]')" \
+    "[\"id-web\",\"web\",\"img:1\",\"$SB_DIR/ns/a\",[\"app=2\"],\"prod\",\"web-0\",[\"x=1\"]]"
+check_eq "still allowed" "$(token a a)" 200
+check "its namespace of pods" ctl container update --cgroup "$BASE/a" \
+    --pod-namespace dev
+check_eq "counts" "$(token a a)" EPERM
+check "and back" ctl container update --cgroup "$BASE/a" --pod-namespace prod
+check_eq "allowed again" "$(token a a)" 200
+ctl container update --id id-web --name x >/dev/null 2>&1
+check_eq "an id of several is none of them" $? 1
+check_eq "by its id" "$(ctl --json container update --id id-agent \
+    --label app=w | jq -r .cgroup)" "$BASE/w"
+ctl container update --id gone --name x >/dev/null 2>&1
+check_eq "there is none to update" $? 1
 
 # Kept over a restart, by hand and by force; told while there was no mspd.
 sandbox_stop_mspd

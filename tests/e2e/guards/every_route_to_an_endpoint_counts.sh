@@ -7,7 +7,8 @@
 . "$(dirname "$0")/../../harness/sandbox.sh"
 
 has_uplinks() {
-    [[ $(ctl --json status | jq -c '[.uplinks[].name] | sort') == "$1" ]]
+    [[ $(ctl --json status | jq -c '[.uplinks[] |
+        select(.guard != "missing") | .name] | sort') == "$1" ]]
 }
 
 # cable DEVICE N: leads nowhere, by 10.98.N.2
@@ -71,7 +72,12 @@ in_ns vm ip link set into down
 in_ns vm ip link set into name away
 check "one is called otherwise" until_true 5 has_uplinks '["veth-vm"]'
 check "status says so" until_true 5 is_degraded 2
+check_eq "and which one" "$(ctl --json status |
+    jq -r '.uplinks[] | select(.guard == "missing") | .name')" into
+check "so does the log" grep -q '<4>uplink.named.*device="\?into"\?.*not there' \
+    "$SB_DIR/mspd.log"
 in_ns vm ip link set away name into
 check "called so again" until_true 5 has_uplinks '["into","veth-vm"]'
 check "and that as well" until_true 5 is_degraded 1
+check_eq "the log says each once" "$(grep -c uplink.named "$SB_DIR/mspd.log")" 2
 sandbox_done

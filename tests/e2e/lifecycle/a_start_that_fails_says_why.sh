@@ -33,6 +33,14 @@ fails 5 "$SB_DIR/none/mspd-netns.*No such file" --libexec-dir "$SB_DIR/none"
 fails 5 'on a bpf file system' --pin-dir "$SB_DIR/tmp/pins"
 fails 5 'on a bpf file system' --pin-dir /proc/mspd
 fails 5 'nobody-of-this-name' --proxy-user nobody-of-this-name
+openssl genpkey -algorithm ed25519 -out "$SB_DIR/tmp/unlock.key"
+openssl pkey -in "$SB_DIR/tmp/unlock.key" -pubout -out "$SB_DIR/tmp/unlock.pub"
+fails 5 "start.guard.*$SB_DIR/tmp/none.*No such file" --guard \
+    --guard-key "$SB_DIR/tmp/none"
+fails 5 "start.guard.*$SB_DIR/tmp/unlock.key.*why" --guard \
+    --guard-key "$SB_DIR/tmp/unlock.key"
+fails 5 "start.guard.*$SB_DIR/none.*No such file" --guard \
+    --guard-key "$SB_DIR/tmp/unlock.pub" --guard-protect "$SB_DIR/none"
 
 for program in mspd mspd-netns mspd-keeper mspd-proxy mspctl mspc; do
     for option in --help --version; do

@@ -66,6 +66,10 @@ check_eq "audit: served" \
     "$(ask curl 2002:3002 c1 "$IMDS:80" /metadata/versions audit)" 200
 check_eq "directly" "$(audit_of_client)" "connect direct direct-agent-away"
 check "and then by the listener that was made" until_true 5 is_redirected
+check "netns add of one that is served" ctl netns add "$SB_DIR/ns/c1"
+check_eq "keeps the path" "$(ctl --json netns list |
+    jq -r '.netns[] | select(.own | not) | "\(.path) \(.on_demand)"')" \
+    "$SB_DIR/ns/c1 false"
 umount "$SB_DIR/ns/c1"
 check "which goes as well" until_true 30 has_listeners 1
 sim_mode imds=enforce

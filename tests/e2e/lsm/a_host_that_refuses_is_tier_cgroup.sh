@@ -30,11 +30,15 @@ refused() {
 sandbox_up
 sandbox_start_sim
 
-(exec_in "$SB_CG/agent" timeout 60 nsenter --net="$SB_DIR/ns/vm" -- \
-    "$SB_DIR/bin/mspd" --cgroup "$SB_CG" --pin-dir "$SB_DIR/bpf/mspd" \
-    --run-dir "$SB_DIR/run" --state-dir "$SB_DIR/state" --log-dir \
-    "$SB_DIR/log" --libexec-dir "$SB_DIR/bin" --lsm require \
-    2>"$SB_DIR/said.log")
+# mspd with these options, until it gives up
+start() {
+    (exec_in "$SB_CG/agent" timeout 60 nsenter --net="$SB_DIR/ns/vm" -- \
+        "$SB_DIR/bin/mspd" --cgroup "$SB_CG" --pin-dir "$SB_DIR/bpf/mspd" \
+        --run-dir "$SB_DIR/run" --state-dir "$SB_DIR/state" --log-dir \
+        "$SB_DIR/log" --libexec-dir "$SB_DIR/bin" "$@" 2>"$SB_DIR/said.log")
+}
+
+start --lsm require
 r=$?
 ((r != 124 && r != 0)) || skip "a refusal of LSM programs"
 check_eq "--lsm=require: exit code" "$r" 5
@@ -42,6 +46,23 @@ check "it names the program and the error" grep -q \
     'start.bpf.*msp_l_alloc is not loaded: .*not permitted' "$SB_DIR/said.log"
 check_eq "nothing is attached" "$(attached)" 0
 check_eq "no LSM program is pinned" "$(lsm_pins)" 0
+
+# A guard that is refused changes nothing, on a first start and on a later one.
+openssl genpkey -algorithm ed25519 -out "$SB_DIR/tmp/unlock.key"
+openssl pkey -in "$SB_DIR/tmp/unlock.key" -pubout -out "$SB_DIR/tmp/unlock.pub"
+start --guard --guard-key "$SB_DIR/tmp/unlock.pub"
+check_eq "--guard: exit code" "$?" 5
+check "it names a program and the error" grep -q \
+    'start.guard.*not loaded.*not permitted' "$SB_DIR/said.log"
+check_eq "--guard: nothing is attached" "$(attached)" 0
+
+# What the host says itself comes before an errno.
+mount -t tmpfs none /sys/kernel/security
+echo lockdown,yama >/sys/kernel/security/lsm
+start --lsm require
+check_eq "without bpf in lsm=: exit code" "$?" 5
+check "it says so" grep -q 'bpf is not in lsm=' "$SB_DIR/said.log"
+umount /sys/kernel/security
 
 sandbox_start_mspd --lsm auto --log-level debug
 check "auto: the canary's program is refused" grep -qx msp_l_alloc <(refused)
@@ -62,6 +83,11 @@ check_eq "no LSM program is pinned" "$(lsm_pins)" 0
 check "the text names the tier" grep -Eq '^tier +cgroup$' <(ctl status)
 
 sandbox_stop_mspd
+before=$(bpftool -j cgroup show "$SB_CG")
+start --guard --guard-key "$SB_DIR/tmp/unlock.pub"
+check_eq "--guard on a later start: exit code" "$?" 5
+check_eq "what was in force is in force" \
+    "$(bpftool -j cgroup show "$SB_CG")" "$before"
 sandbox_start_mspd --lsm off
 check_eq "off: the tier" "$(status .tier)" cgroup
 check_eq "nothing was tried" \

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-# Podman with the hooks that we install: a container is known by its id from its
-# start to its end, by nothing its user said, and by what a node agent adds.
+# Podman with our hooks where our manual puts them, and no option: a container is
+# known by its id from its start to its end, by nothing its user said, and by what
+# a node agent adds.
 . "$(dirname "$0")/common.sh"
 
 HOOKS=
@@ -13,7 +14,7 @@ podman_is() {
     oci_become podman --root "$OCI_DIR/graph" --runroot "$OCI_DIR/run" \
         --tmpdir "$OCI_DIR/libpod" --storage-driver vfs \
         --cgroup-manager cgroupfs --events-backend none \
-        --runtime "$OCI_PATH" --hooks-dir "$HOOKS" "$@")
+        --runtime "$OCI_PATH" "$@")
 }
 
 # podman_start NAME OPTION...: its id is in PODMAN_ID
@@ -45,11 +46,18 @@ is_unlisted() {
     [[ -z $(listed "$1" .cgroup) ]]
 }
 
-# The hooks as they are installed, but for where mspctl is and what it talks to.
+# The hooks as they are installed, but for where mspctl is and what it talks to:
+# in a /usr/share/containers of this mount namespace alone.
 install_hooks() {
-    local file
-    HOOKS=$OCI_DIR/hooks.d
-    mkdir "$HOOKS"
+    local file share=/usr/share/containers
+    HOOKS=$(sed -n 's/^ *-D -t \(.*hooks\.d\)$/\1/p' \
+        "$(dirname "$0")/../../../userspace/cli/README.md")
+    [[ $HOOKS == "$share"/* ]] || die "the manual installs hooks in '$HOOKS'"
+    cp -r "$share" "$OCI_DIR/share"
+    mount -t tmpfs tmpfs "$share" || die "no $share of our own"
+    cp -r "$OCI_DIR/share/." "$share"
+    rm -rf "$HOOKS"
+    mkdir -p "$HOOKS"
     for file in "$MSP_BUILD"/bin/hooks.d/podman/*.json; do
         jq --arg path "$SB_DIR/bin/mspctl" --arg run "$SB_DIR/run" \
             '.hook.path = $path | .hook.args += ["--socket",
@@ -74,6 +82,10 @@ printf '[storage]\ndriver = "vfs"\nrunroot = "%s"\ngraphroot = "%s"\n' \
 sandbox_start_sim
 sandbox_start_mspd
 
+check_eq "doctor sees the hooks where Podman looks" \
+    "$(ctl --json doctor | jq -r --arg dir "$HOOKS/" '[.hooks[] |
+        select(.runtime == "podman" and (.place | startswith($dir))) | .hook] |
+        unique | join(" ")')" yes
 push_policy "$(policy "$(item disabled allow)")"
 podman_start off
 check_eq "off: a container has no route" "$(podman_get off)" ENETUNREACH
@@ -93,9 +105,9 @@ check_eq "with the cgroup of its first process" "$(listed "$id" .cgroup)" \
         --format '{{.State.Pid}}' web)/cgroup")"
 check_eq "and nothing its user wrote" "$(listed "$id" .name)" null
 check_eq "it has no right" "$(podman_get web)" EPERM
-check "a node agent says what it is" ctl container set \
-    --cgroup "$(listed "$id" .cgroup)" --id "$id" --runtime podman \
+check "a node agent says what it is" ctl container update --id "$id" \
     --name web --label app=web --image example.net/web:1
+check_eq "what the hook told stays" "$(listed "$id" .runtime)" podman
 check_eq "it is served" "$(podman_get web)" 200
 check_eq "signed" "$(journal | jq -r '.client_id + " " + .signed')" "web valid"
 check_eq "its neighbour is not" "$(podman_get other)" EPERM

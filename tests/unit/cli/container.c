@@ -3,6 +3,8 @@
 // clang-format off
 #include "harness/test.h"
 // clang-format on
+#include <sys/stat.h>
+
 #include <msp/container.h>
 
 #include "bench.h"
@@ -24,6 +26,39 @@ static char *filled(const char *prefix, size_t n)
     return text;
 }
 
+/* What a registration names is there, below the bench's directory. */
+static void make_host(const struct bench *b)
+{
+    static const char *const dirs[] = {"r", "n", "proc", "proc/7"};
+    msp_autofclose FILE *f = NULL;
+    char path[128];
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", b->dir, dirs[i]);
+        assert_ok(mkdir(path, 0755));
+    }
+    (void)snprintf(path, sizeof(path), "%s/n/net", b->dir);
+    assert_ok(symlink("/proc/self/ns/net", path));
+    (void)snprintf(path, sizeof(path), "%s/n/uts", b->dir);
+    assert_ok(symlink("/proc/self/ns/uts", path));
+    (void)snprintf(path, sizeof(path), "%s/proc/7/cgroup", b->dir);
+    f = fopen(path, "we");
+    assert_non_null(f);
+    assert_true(fputs("1:cpu:/x\n0::/a/b.scope\n", f) >= 0);
+}
+
+static void remove_host(const struct bench *b)
+{
+    static const char *const names[] = {
+        "proc/7/cgroup", "proc/7", "proc", "n/net", "n/uts", "n", "r"};
+    char path[128];
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", b->dir, names[i]);
+        assert_ok(remove(path));
+    }
+}
+
 static void all_fields_are_one_record(void **state)
 {
     static const char expected[] = "scgroup=/a/b.scope\n"
@@ -34,7 +69,7 @@ static void all_fields_are_one_record(void **state)
                                    "spod.namespace=ns\n"
                                    "spod.name=p\n"
                                    "spod.service_account=sa\n"
-                                   "snetns=/run/netns/x\n"
+                                   "snetns=/n/net\n"
                                    "sroot=/r\n"
                                    "slabel=a=1\n"
                                    "slabel=b==\n"
@@ -47,6 +82,7 @@ static void all_fields_are_one_record(void **state)
     } verbs[] = {
         {msp_cmd_container_add, MSP_CTL_CONTAINER_ADD},
         {msp_cmd_container_set, MSP_CTL_CONTAINER_SET},
+        {msp_cmd_container_update, MSP_CTL_CONTAINER_UPDATE},
     };
 
     (void)state;
@@ -63,12 +99,13 @@ static void all_fields_are_one_record(void **state)
             .pod_namespace = "ns",
             .pod_name = "p",
             .pod_service_account = "sa",
-            .netns = "/run/netns/x",
+            .netns = "/n/net",
             .root = "/r",
             .label = {.label = {"a=1", "b=="}, .n = 2},
             .pod_label = {.label = {"app="}, .n = 1},
         };
         b.cli.pid = "7";
+        make_host(&b);
         bench_serve(&b, verbs[i].type, MSP_CTL_OK, "scgroup=/a/b.scope\n\n",
                     20);
         assert_int_equal(verbs[i].verb(&b.cli), 0);
@@ -76,8 +113,68 @@ static void all_fields_are_one_record(void **state)
         assert_int_equal(b.fake.request.type, verbs[i].type);
         assert_true(b.fake.is_read);
         assert_string_equal(b.fake.payload, expected);
+        remove_host(&b);
         bench_done(&b);
     }
+}
+
+static void what_is_not_on_the_host_is_not_sent(void **state)
+{
+    static const struct {
+        const char *cgroup, *id, *pid, *netns, *root, *says;
+    } cases[] = {
+        {"/a", NULL, "8", NULL, NULL, "--pid 8: there is no such process"},
+        {"/b", NULL, "7", NULL, NULL,
+         "--pid 7: is not in the cgroup, but in /a/b.scope"},
+        {"/a/b", NULL, "7", NULL, NULL, "--pid 7: is not in the cgroup"},
+        {"/a", NULL, NULL, "/gone", NULL, "--netns /gone: No such file"},
+        {"/a", NULL, NULL, "/proc/7/cgroup", NULL,
+         "--netns /proc/7/cgroup: is not a network namespace"},
+        {"/a", NULL, NULL, "/n/uts", NULL,
+         "--netns /n/uts: is not a network namespace"},
+        {"/a", NULL, NULL, NULL, "/gone", "--root /gone: No such file"},
+        {"/a", NULL, NULL, NULL, "/proc/7/cgroup",
+         "--root /proc/7/cgroup: is not a directory"},
+        /* there: sent, where nobody listens */
+        {"/a", NULL, "7", "/n/net", "/r", "mspd is not running"},
+        {NULL, "x", "7", "/n/net", "/r", "mspd is not running"},
+        {NULL, "x", "8", NULL, NULL, "there is no such process"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench b;
+
+        bench_start(&b);
+        make_host(&b);
+        b.cli.container = (struct msp_registration){
+            .cgroup = cases[i].cgroup,
+            .id = cases[i].id,
+            .netns = cases[i].netns,
+            .root = cases[i].root,
+        };
+        b.cli.pid = cases[i].pid;
+        (void)(cases[i].cgroup ? msp_cmd_container_set(&b.cli)
+                               : msp_cmd_container_update(&b.cli));
+        bench_flush(&b);
+        if (!strstr(b.err, cases[i].says))
+            fail_msg("case %zu: %s", i, b.err);
+        remove_host(&b);
+        bench_done(&b);
+    }
+}
+
+static void update_takes_a_cgroup_or_an_id(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_start(&b);
+    b.cli.container.name = "web";
+    assert_int_equal(msp_cmd_container_update(&b.cli), MSP_EXIT_USAGE);
+    bench_flush(&b);
+    assert_has(b.err, "which container? --cgroup PATH or --id ID");
+    bench_done(&b);
 }
 
 static void remove_takes_a_cgroup_or_an_id(void **state)
@@ -272,6 +369,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_fields_are_one_record),
+        cmocka_unit_test(what_is_not_on_the_host_is_not_sent),
+        cmocka_unit_test(update_takes_a_cgroup_or_an_id),
         cmocka_unit_test(remove_takes_a_cgroup_or_an_id),
         cmocka_unit_test(a_wrong_field_is_named_and_nothing_is_sent),
         cmocka_unit_test(labels_have_two_limits),

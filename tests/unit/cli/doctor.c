@@ -64,7 +64,8 @@ static void done(struct bench *b)
 
 #define DAEMON  "/etc/docker/daemon.json"
 #define TOML    "/etc/containerd/config.toml"
-#define HOOKS_D "/etc/containers/oci/hooks.d"
+#define HOOKS_D "/usr/share/containers/oci/hooks.d"
+#define ETC_D   "/etc/containers/oci/hooks.d"
 #define HOOK(args)                                                             \
     "{\"version\":\"1.0.0\",\"hook\":{\"path\":\"/bin/mspctl\",\"args\":" args \
     "},\"when\":{\"always\":true},\"stages\":[\"createRuntime\"]}"
@@ -131,6 +132,106 @@ static void files_of_managers_are_judged(void **state)
         msp_installed_find(b.dir, take, &found);
         if (strcmp(found.text, cases[i].expected) != 0)
             fail_msg("case %zu: %s", i, found.text);
+        done(&b);
+    }
+}
+
+#define OUR_HOOK HOOK("[\"mspctl\",\"oci-hook\",\"--runtime\",\"podman\"]")
+#define CONF     "/etc/containers/containers.conf"
+
+/* A hook is one where its manager looks for hooks, and nowhere else. */
+static void a_hook_counts_where_its_manager_looks(void **state)
+{
+    static const char none[] = "# hooks_dir = [\n# \"/x\",\n# ]\n";
+    static const char both[] = "[engine]\n  hooks_dir = [ # two\n \"/x\",\n"
+                               " '" ETC_D "', ]\n[other]\n";
+
+    static const struct {
+        const char *hook, *conf, *text, *expected;
+    } cases[] = {
+        {HOOKS_D, "/etc/hosts", "",
+         "podman " HOOKS_D "/a.json yes /bin/mspctl\n"},
+        {ETC_D, "/etc/hosts", "",
+         "podman " ETC_D "/a.json unread /bin/mspctl\n"
+         "podman " HOOKS_D " no \n"},
+        {ETC_D, CONF, none,
+         "podman " ETC_D "/a.json unread /bin/mspctl\n"
+         "podman " HOOKS_D " no \n"},
+        {ETC_D, CONF, both, "podman " ETC_D "/a.json yes /bin/mspctl\n"},
+        {ETC_D, CONF ".d/1.conf", both,
+         "podman " ETC_D "/a.json yes /bin/mspctl\n"},
+        {ETC_D, CONF ".d/1.toml", both,
+         "podman " ETC_D "/a.json unread /bin/mspctl\n"
+         "podman " HOOKS_D " no \n"},
+        {"/x", CONF, both, "podman /x/a.json yes /bin/mspctl\n"},
+        {HOOKS_D, CONF, both,
+         "podman " HOOKS_D "/a.json unread /bin/mspctl\n"
+         "podman " ETC_D " no " CONF "\n"},
+        /* another manager's file says nothing of this one */
+        {ETC_D, "/etc/crio/crio.conf", both,
+         "podman " ETC_D "/a.json unread /bin/mspctl\n"
+         "podman " HOOKS_D " no \n"},
+        {HOOKS_D, CONF, "hooks_dir = \"/x\"\n",
+         "podman " HOOKS_D "/a.json unknown /bin/mspctl\n"
+         "podman " CONF " unknown what it says of hooks_dir cannot be read\n"},
+        {HOOKS_D, CONF, "hooks_dir = [\"x\"]\n",
+         "podman " HOOKS_D "/a.json unknown /bin/mspctl\n"
+         "podman " CONF " unknown what it says of hooks_dir cannot be read\n"},
+        {HOOKS_D, CONF, "hooks_dir = [\"/x\"",
+         "podman " HOOKS_D "/a.json unknown /bin/mspctl\n"
+         "podman " CONF " unknown what it says of hooks_dir cannot be read\n"},
+        {HOOKS_D, CONF, "hooks_dir = [\"/x\", {append=true}]\n",
+         "podman " HOOKS_D "/a.json unknown /bin/mspctl\n"
+         "podman " CONF " unknown what it says of hooks_dir cannot be read\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct found found = {.n = 0};
+        char path[128];
+        struct bench b;
+
+        bench_start(&b);
+        put(&b, "/bin/mspctl", "");
+        put(&b, "/usr/bin/podman", "");
+        put(&b, cases[i].conf, cases[i].text);
+        (void)snprintf(path, sizeof(path), "%s/a.json", cases[i].hook);
+        put(&b, path, OUR_HOOK);
+        msp_installed_find(b.dir, take, &found);
+        if (strcmp(found.text, cases[i].expected) != 0)
+            fail_msg("case %zu: %s", i, found.text);
+        done(&b);
+    }
+}
+
+/* Exit code 4 comes with what to write, and where. */
+static void each_manager_without_a_hook_is_a_reason(void **state)
+{
+    static const struct {
+        const char *path, *text, *says;
+    } cases[] = {
+        {"/usr/bin/podman", "",
+         "\"reasons\":[{\"text\":\"podman: tells mspd of no container; copy "
+         "the files of share/mspd/hooks.d/podman into " HOOKS_D "\"}]"},
+        {"/usr/bin/crio", "", "share/mspd/hooks.d/crio into " HOOKS_D "\"}]"},
+        {DAEMON, "{}", "its default-runtime in " DAEMON "\"}]"},
+        {TOML, "", "mspd-oci-runtime as BinaryName in " TOML "\"}]"},
+        {DAEMON, RUNTIME("r", "/gone/mspctl", ARGS) "}",
+         "docker: " DAEMON " names a program of ours that cannot be "
+         "executed\"}]"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct bench b;
+
+        bench_start(&b);
+        b.cli.is_json = true;
+        put(&b, cases[i].path, cases[i].text);
+        (void)msp_cmd_doctor(&b.cli);
+        (void)fflush(b.cli.out);
+        if (!strstr(b.out, cases[i].says))
+            fail_msg("case %zu: %s", i, b.out);
         done(&b);
     }
 }
@@ -220,6 +321,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_managers_are_judged),
+        cmocka_unit_test(a_hook_counts_where_its_manager_looks),
+        cmocka_unit_test(each_manager_without_a_hook_is_a_reason),
         cmocka_unit_test(the_exit_code_says_what_is_missing),
         cmocka_unit_test(json_is_one_object),
     };

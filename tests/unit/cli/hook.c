@@ -211,9 +211,10 @@ static void what_cannot_be_executed_is_said(void **state)
     static const struct {
         const char *path, *says;
     } cases[] = {
-        {NULL, "which runtime?"},
-        {"runc", "which runtime?"},
-        {"/nonexistent", "/nonexistent: No such file"},
+        {NULL, "which runtime? --runtime PATH, for example"},
+        {"runc", "--runtime runc: not an absolute path"},
+        {"/nonexistent",
+         "the real runtime /nonexistent cannot be executed: No such file"},
         {"/proc/self/exe", "this is mspctl"},
     };
 
@@ -282,6 +283,47 @@ static void a_hook_says_what_was_asked_of_the_wrapper(void **state)
     bench_done(&b);
 }
 
+/* Each is named wherever one may be given, and nothing else stops. */
+static void a_manager_nobody_knows_is_said(void **state)
+{
+    static const char says[] =
+        " f\\x1boo: not one of containerd, crio, docker, podman";
+
+    (void)state;
+    for (int is_known = 0; is_known < 2; is_known++) {
+        const char *name = is_known ? "docker" : "f\x1boo";
+        msp_autofree char *text = NULL;
+        struct bench b;
+        int exit_code = -1;
+
+        bench_start(&b);
+        b.cli.container.runtime = "/usr/bin/true";
+        b.cli.manager = name;
+        text = output_of(&b.cli, msp_cmd_oci_runtime, &exit_code);
+        assert_int_equal(exit_code, 0);
+        assert_int_equal(!strstr(text, says), is_known);
+        bench_flush(&b);
+        bench_done(&b);
+
+        bench_start(&b);
+        give(&b, STOPPED);
+        b.cli.is_remove = true;
+        b.cli.container.runtime = name;
+        assert_int_equal(msp_cmd_oci_hook(&b.cli), 0);
+        bench_flush(&b);
+        assert_int_equal(!strstr(b.err, says), is_known);
+        hook_done(&b);
+
+        bench_start(&b);
+        b.cli.container.cgroup = "/a";
+        b.cli.container.runtime = name;
+        assert_int_equal(msp_cmd_container_set(&b.cli), MSP_EXIT_NODAEMON);
+        bench_flush(&b);
+        assert_int_equal(!strstr(b.err, says), is_known);
+        bench_done(&b);
+    }
+}
+
 /* --- its settings ----------------------------------------------------------- */
 
 static void settings_are_read_from_ones_own_file_only(void **state)
@@ -342,8 +384,14 @@ static void under_the_name_of_a_runtime_all_arguments_are_its(void **state)
         int exit_code;
     } cases[] = {
         {"{\"runtime\":\"/usr/bin/echo\"}", "--json state c 1\n", 0},
-        {"{\"runtime\":\"/nonexistent\"}", "No such file", MSP_EXIT_USAGE},
+        {"{\"runtime\":\"/nonexistent\"}",
+         "the real runtime /nonexistent cannot be executed: No such file",
+         MSP_EXIT_USAGE},
         {"{", "near end of file", MSP_EXIT_USAGE},
+        {NULL,
+         "No such file or directory; it names the real runtime: "
+         "{\"runtime\": \"/usr/sbin/runc\", \"manager\": \"containerd\"}",
+         MSP_EXIT_USAGE},
     };
 
     (void)state;
@@ -353,7 +401,8 @@ static void under_the_name_of_a_runtime_all_arguments_are_its(void **state)
         int exit_code = -1;
 
         bench_start(&b);
-        bench_write(&b, cases[i].conf, strlen(cases[i].conf));
+        if (cases[i].conf)
+            bench_write(&b, cases[i].conf, strlen(cases[i].conf));
         text = output_of(&b.cli, as_a_runtime, &exit_code);
         assert_int_equal(exit_code, cases[i].exit_code);
         if (!strstr(text, cases[i].says))
@@ -375,6 +424,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_executed_is_said),
         cmocka_unit_test(without_a_config_it_runs_all_the_same),
         cmocka_unit_test(a_hook_says_what_was_asked_of_the_wrapper),
+        cmocka_unit_test(a_manager_nobody_knows_is_said),
         cmocka_unit_test(under_the_name_of_a_runtime_all_arguments_are_its),
         cmocka_unit_test(settings_are_read_from_ones_own_file_only),
     };

@@ -15,6 +15,10 @@ static const char *const two_arrays[] = {"label", "p.label", NULL};
 static const struct msp_out_view arrays = {.list = "audit",
                                            .arrays = two_arrays};
 
+static const char *const hidden_lists[] = {"caps", NULL};
+static const struct msp_out_view quiet = {
+    .hidden = hidden_lists, .nonzero = "stats", .used = "lsm"};
+
 enum how {
     TEXT,
     JSON
@@ -97,6 +101,20 @@ static const struct {
     {"an empty cell is a dash", TEXT, &all,
      "\ns_item=audit\nsa=\nsb=x\n\ns_item=audit\nsb=y\n\n",
      "audit:\nA  B\n-  x\n-  y\n"},
+    {"people see no list that is hidden", TEXT, &quiet,
+     "un=1\n\ns_item=caps\nsa=x\n\n", "n  1\n"},
+    {"no counter of zero", TEXT, &quiet,
+     "\ns_item=stats\nuvalue=0\n\ns_item=stats\nuvalue=10\n\n"
+     "s_item=other\nuvalue=0\n\n",
+     "stats:\nVALUE\n   10\n\nother:\nVALUE\n    0\n"},
+    {"nothing that is off", TEXT, &quiet,
+     "\ns_item=lsm\nsstate=off\n\ns_item=lsm\nsstate=kept\n\n"
+     "s_item=other\nsstate=off\n\n",
+     "lsm:\nSTATE\nkept\n\nother:\nSTATE\noff\n"},
+    {"JSON has what people do not see", JSON, &quiet,
+     "un=1\n\ns_item=caps\nsa=x\n\ns_item=lsm\nsstate=off\n\n",
+     "{\"schema\":1,\"result\":\"ok\",\"n\":1,\"caps\":[{\"a\":\"x\"}],"
+     "\"lsm\":[{\"state\":\"off\"}]}\n"},
     {"no item: says so", TEXT, &some, "\n", "nothing yet\n"},
     {"no blank line at the end", JSON, NULL, "sa=b\n", NULL},
     {"no end of line", JSON, NULL, "sa=b", NULL},

@@ -211,26 +211,25 @@ static void what_is_written_is_read_again(void **state)
     assert_ok(rec.error);
     assert_ok(
         msp_ctr_record_parse((char *)rec.buf.data, rec.buf.len, &b, &why));
-    assert_true(msp_ctr_record_equal(&a, &b));
+    assert_null(msp_ctr_record_difference(&a, &b));
 }
 
-static void equal_is_what_tells_the_same(void **state)
+static void what_tells_another_thing_is_named(void **state)
 {
     static const char first[] = "scgroup=/a\nslabel=a=b\nslabel=c=d\n\n";
 
     static const struct {
-        const char *text;
-        bool is_equal;
+        const char *text, *field;
     } cases[] = {
-        {"slabel=c=d\nslabel=a=b\nscgroup=/a\n\n", true},
-        {"scgroup=/a\nslabel=a=b\nslabel=c=d\nucgroup_id=5\n\n", true},
-        {"scgroup=/a\nslabel=a=b\n\n", false},
-        {"scgroup=/a\nslabel=a=b\nslabel=c=e\n\n", false},
-        {"scgroup=/a\nslabel=a=b\nslabel=e=d\n\n", false},
-        {"scgroup=/a\nslabel=a=b\nspod.label=c=d\n\n", false},
-        {"scgroup=/b\nslabel=a=b\nslabel=c=d\n\n", false},
-        {"scgroup=/a\nslabel=a=b\nslabel=c=d\nsimage=x\n\n", false},
-        {"scgroup=/a\nslabel=a=b\nslabel=c=d\nupid=5\n\n", false},
+        {"slabel=c=d\nslabel=a=b\nscgroup=/a\n\n", NULL},
+        {"scgroup=/a\nslabel=a=b\nslabel=c=d\nucgroup_id=5\n\n", NULL},
+        {"scgroup=/a\nslabel=a=b\n\n", "label"},
+        {"scgroup=/a\nslabel=a=b\nslabel=c=e\n\n", "label"},
+        {"scgroup=/a\nslabel=a=b\nslabel=e=d\n\n", "label"},
+        {"scgroup=/a\nslabel=a=b\nslabel=c=d\nspod.label=c=d\n\n", "pod.label"},
+        {"scgroup=/b\nslabel=a=b\nslabel=c=d\n\n", "cgroup"},
+        {"scgroup=/a\nslabel=a=b\nslabel=c=d\nsimage=x\n\n", "image"},
+        {"scgroup=/a\nslabel=a=b\nslabel=c=d\nupid=5\n\n", "pid"},
     };
 
     (void)state;
@@ -240,10 +239,79 @@ static void equal_is_what_tells_the_same(void **state)
 
         assert_ok(parse(first, &a, &why));
         assert_ok(parse(cases[i].text, &b, &why));
-        if (msp_ctr_record_equal(&a, &b) != cases[i].is_equal ||
-            msp_ctr_record_equal(&b, &a) != cases[i].is_equal)
-            fail_msg("%s", cases[i].text);
+        for (int turn = 0; turn < 2; turn++) {
+            const char *field = turn ? msp_ctr_record_difference(&a, &b)
+                                     : msp_ctr_record_difference(&b, &a);
+
+            if (!field != !cases[i].field ||
+                (field && strcmp(field, cases[i].field) != 0))
+                fail_msg("%s: %s", cases[i].text, field ? field : "none");
+        }
     }
+}
+
+static void what_is_not_told_now_is_kept(void **state)
+{
+    static const char before[] =
+        "scgroup=/a\nsid=1f\nsname=old\nsroot=/r\nslabel=a=1\nslabel=b=2\n"
+        "spod.label=a=3\nupid=5\n\n";
+
+    static const struct {
+        const char *now, *both;
+    } cases[] = {
+        {"sid=1f\n\n", before},
+        {"scgroup=/a\nsname=new\nupid=6\n\n",
+         "scgroup=/a\nsid=1f\nsname=new\nsroot=/r\nslabel=a=1\nslabel=b=2\n"
+         "spod.label=a=3\nupid=6\n\n"},
+        {"slabel=a=9\nslabel=c=4\n\n",
+         "scgroup=/a\nsid=1f\nsname=old\nsroot=/r\nslabel=a=9\nslabel=b=2\n"
+         "slabel=c=4\nspod.label=a=3\nupid=5\n\n"},
+        {"spod.label=b=9\nspod.namespace=n\nucgroup_id=7\n\n",
+         "scgroup=/a\nsid=1f\nsname=old\nsroot=/r\nslabel=a=1\nslabel=b=2\n"
+         "spod.label=a=3\nspod.label=b=9\nspod.namespace=n\nupid=5\n\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        msp_cleanup(msp_ctr_record_done) struct msp_ctr_record a = {0}, b = {0};
+        msp_cleanup(msp_ctr_record_done) struct msp_ctr_record is = {0};
+        msp_cleanup(msp_ctr_record_done) struct msp_ctr_record wanted = {0};
+        const char *why;
+
+        assert_ok(parse(before, &a, &why));
+        assert_ok(parse(cases[i].now, &b, &why));
+        assert_ok(parse(cases[i].both, &wanted, &why));
+        assert_ok(msp_ctr_record_merge(&a, &b, &is, &why));
+        why = msp_ctr_record_difference(&is, &wanted);
+        if (why)
+            fail_msg("%s: %s", cases[i].now, why);
+        assert_int_equal(is.cgroup_id, 0);
+    }
+}
+
+/* Each of both fits, both together do not. */
+static void what_is_merged_keeps_to_the_limits(void **state)
+{
+    msp_cleanup(msp_ctr_record_done) struct msp_ctr_record a = {0}, b = {0};
+    msp_cleanup(msp_ctr_record_done) struct msp_ctr_record both = {0};
+    char before[2048] = "scgroup=/a\n";
+    const char *why = NULL;
+
+    (void)state;
+    for (int i = 0; i < MSP_CONTAINER_LABELS_MAX; i++) {
+        size_t len = strlen(before);
+
+        (void)snprintf(before + len, sizeof(before) - len, "slabel=k%d=\n%s", i,
+                       i + 1 < MSP_CONTAINER_LABELS_MAX ? "" : "\n");
+    }
+    assert_ok(parse(before, &a, &why));
+    assert_ok(parse("slabel=k0=x\n\n", &b, &why));
+    assert_ok(msp_ctr_record_merge(&a, &b, &both, &why));
+    msp_ctr_record_done(&both);
+    msp_ctr_record_done(&b);
+    assert_ok(parse("slabel=more=x\n\n", &b, &why));
+    assert_int_equal(msp_ctr_record_merge(&a, &b, &both, &why), -E2BIG);
+    assert_string_equal(why, "too many labels");
 }
 
 /* "ä" is two bytes: a text is cut before it, not in it. */
@@ -276,7 +344,9 @@ int main(void)
         cmocka_unit_test(keeps_to_its_limits),
         cmocka_unit_test(a_text_is_as_long_as_it_may_be),
         cmocka_unit_test(what_is_written_is_read_again),
-        cmocka_unit_test(equal_is_what_tells_the_same),
+        cmocka_unit_test(what_tells_another_thing_is_named),
+        cmocka_unit_test(what_is_not_told_now_is_kept),
+        cmocka_unit_test(what_is_merged_keeps_to_the_limits),
         cmocka_unit_test(names_are_cut_between_letters),
     };
 

@@ -149,6 +149,25 @@ static void a_guard_is_asked_for_in_whole(void **state)
         assert_int_equal(parse(bad[i], &opts), -EINVAL);
 }
 
+static void none_or_some_uplinks(void **state)
+{
+    static const char *const good[][ARGS] = {
+        {"--uplink=none"},
+        {"--uplink=a", "--uplink=b"},
+    };
+    static const char *const bad[][ARGS] = {
+        {"--uplink=none", "--uplink=a"},
+        {"--uplink=a", "--uplink", "none"},
+    };
+    struct msp_opts opts;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+        assert_int_equal(parse(good[i], &opts), MSP_OPTS_RUN);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(parse(bad[i], &opts), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +177,7 @@ int main(void)
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(help_and_version_end_it),
         cmocka_unit_test(a_guard_is_asked_for_in_whole),
+        cmocka_unit_test(none_or_some_uplinks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,12 +158,41 @@ static void what_is_wrong_is_told_until_it_is_mended(void **state)
     assert_string_equal(rules.why, "");
 }
 
+static void what_is_wrong_is_told_as_it_was_found(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *why;
+    } rows[] = {
+        {V2("{\"imds\":{\"mode\":\"x\",\"defaultAccess\":\"deny\","
+            "\"id\":\"x\"}}"),
+         "value /imds/mode: expected disabled, audit or enforce, "
+         "found \"x\""},
+        /* nothing was found where something is missing */
+        {V2("{\"imds\":{\"mode\":\"audit\",\"id\":\"x\"}}"),
+         "missing /imds/defaultAccess: expected this member"},
+        {V2("{\"imds\":{\"mode\":\"audit\"},\"wireserver\":7}"),
+         "missing /imds/defaultAccess: expected this member; and 2 more"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct msp_rules rules = {.is_known = false};
+        struct got got;
+
+        compile(&rules, rows[i].text, &got);
+        free(got.bytes);
+        assert_string_equal(rules.why, rows[i].why);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_what_its_words_say),
         cmocka_unit_test(changes_are_seen_by_content),
         cmocka_unit_test(what_is_wrong_is_told_until_it_is_mended),
+        cmocka_unit_test(what_is_wrong_is_told_as_it_was_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
