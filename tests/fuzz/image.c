@@ -35,20 +35,23 @@ static void make_frame(struct msp_image_header *header, size_t len)
 {
     uint64_t at = sizeof(*header);
     static const uint32_t entry_bytes[MSP_SEC_COUNT] = {
-        1,
-        sizeof(struct msp_image_endpoint),
-        sizeof(struct msp_image_prefix),
-        sizeof(struct msp_image_identity),
-        sizeof(struct msp_image_privilege),
-        sizeof(struct msp_image_path),
-        sizeof(struct msp_idset),
-        sizeof(struct msp_cond),
-        sizeof(struct msp_pair_key),
-        sizeof(struct msp_image_exe),
-        sizeof(struct msp_image_process),
-        sizeof(struct msp_cg_state),
-        sizeof(struct msp_image_cg_edge)};
+        [MSP_SEC_STRINGS] = 1,
+        [MSP_SEC_ENDPOINTS] = sizeof(struct msp_image_endpoint),
+        [MSP_SEC_PREFIXES] = sizeof(struct msp_image_prefix),
+        [MSP_SEC_IDENTITIES] = sizeof(struct msp_image_identity),
+        [MSP_SEC_PRIVILEGES] = sizeof(struct msp_image_privilege),
+        [MSP_SEC_PATHS] = sizeof(struct msp_image_path),
+        [MSP_SEC_SETS] = sizeof(struct msp_idset),
+        [MSP_SEC_CONDS] = sizeof(struct msp_cond),
+        [MSP_SEC_PAIRS] = sizeof(struct msp_pair_key),
+        [MSP_SEC_EXES] = sizeof(struct msp_image_exe),
+        [MSP_SEC_PROCESSES] = sizeof(struct msp_image_process),
+        [MSP_SEC_CG_STATES] = sizeof(struct msp_cg_state),
+        [MSP_SEC_CG_EDGES] = sizeof(struct msp_image_cg_edge),
+        [MSP_SEC_DEMANDS] = sizeof(struct msp_image_demand),
+    };
 
+    _Static_assert(MSP_SEC_COUNT == 14, "a new section has a size");
     header->magic = MSP_IMAGE_MAGIC;
     header->endian = MSP_IMAGE_ENDIAN;
     header->version = MSP_IMAGE_VERSION;

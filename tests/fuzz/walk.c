@@ -60,6 +60,14 @@ static void walk_identities(const struct msp_image *image)
         walk_text(image, row->unit_off);
         if (row->flags & MSP_ID_EXE)
             FUZZ_CHECK(row->exe < image->n[MSP_SEC_EXES]);
+        FUZZ_CHECK(row->n_demands <= image->n[MSP_SEC_DEMANDS] &&
+                   row->first_demand <=
+                       image->n[MSP_SEC_DEMANDS] - row->n_demands);
+    }
+    for (uint32_t i = 0; i < image->n[MSP_SEC_DEMANDS]; i++) {
+        FUZZ_CHECK(image->demands[i].kind < MSP_DEMAND_COUNT);
+        walk_text(image, image->demands[i].key_off);
+        walk_text(image, image->demands[i].value_off);
     }
     for (uint32_t i = 0; i < image->n[MSP_SEC_EXES]; i++) {
         walk_text(image, image->exes[i].path_off);
