@@ -157,9 +157,7 @@ bpf_rows() {
     row ENOENT map-by-program "$maps/msp_meta" "a program that writes a map"
     row ENOENT map-by-program "$maps/msp_stats" "one that writes a frozen one"
     row ENOENT map-by-iterator - "an iterator that writes"
-    # not msp_meta: on 6.1 what is mmap-ed fits into no other map
-    row EPERM map-in-map "$maps/msp_exec" "one that writes it as an inner map"
-    row EPERM map-in-map "$maps/msp_stats" "one that writes a frozen one so"
+    row EPERM map-in-map "$maps/msp_stats" "one that writes it as an inner map"
     row ENOENT map-read "$maps/msp_fd_socks" "one attached to a map of sockets"
     row EPERM link-open "$pins/links/msp_connect4"
     row ENOENT link-by-id -
