@@ -8,14 +8,11 @@
  * registered container a cgroup is in is inherited in the same way.
  */
 #include "lib/event.bpf.h"
+#include "lib/iter.bpf.h"
 #include "lib/maps.bpf.h"
 #include "lib/registered.bpf.h"
 
 #define PATH_NAME_BYTES 256 /* NAME_MAX and the NUL */
-
-struct bpf_iter_meta {
-    struct seq_file *seq;
-} MSP_CORE;
 
 struct bpf_iter__cgroup {
     struct bpf_iter_meta *meta;

@@ -4,6 +4,7 @@
  * that switch things off (kernel.ftrace_enabled, cgroup.kill and the like).
  */
 #include "lib/guard.bpf.h"
+#include "lib/iter.bpf.h"
 
 static __always_inline __u32 guard_magic(struct inode *inode)
 {
@@ -395,22 +396,6 @@ int msp_g_remount(__u64 *ctx)
 }
 
 /* --- registering, run by mspd -------------------------------------------- */
-
-struct bpf_iter_meta {
-    struct seq_file *seq;
-} MSP_CORE;
-
-struct bpf_iter__task_file {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
-    __u32 fd;
-    struct file *file;
-} MSP_CORE;
-
-struct bpf_iter__task {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
-} MSP_CORE;
 
 static __always_inline long guard_register(struct inode *inode, __u32 flags)
 {

@@ -6,6 +6,7 @@
 #include <msp/abi.h>
 
 #include "lib/core.bpf.h"
+#include "lib/iter.bpf.h"
 
 struct bpf_prog_aux {
     __u32 id;
@@ -15,10 +16,6 @@ struct bpf_prog_aux {
 struct bpf_prog {
     enum bpf_prog_type type;
     struct bpf_prog_aux *aux;
-} MSP_CORE;
-
-struct bpf_iter_meta {
-    struct seq_file *seq;
 } MSP_CORE;
 
 struct bpf_iter__bpf_prog {
