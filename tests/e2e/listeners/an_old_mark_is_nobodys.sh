@@ -29,7 +29,7 @@ reasons() {
 deferred() {
     local pid
     rm -f "$SB_DIR/tmp/go"
-    spawn_as $USER:3001 vm mspclient steps "deferred=$IMDS:80" \
+    spawn_as "$USER:3001" vm mspclient steps "deferred=$IMDS:80" \
         "until=$SB_DIR/tmp/go" request=/metadata/versions \
         >"$SB_DIR/tmp/deferred"
     pid=$SB_LAST
