@@ -53,11 +53,11 @@ int msp_sandbox_harden(void)
     return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
 }
 
-/* One allowed call: all of up to two argument tests hold. */
+/* One allowed call: all of up to three argument tests hold. */
 struct rule {
     int call;
     unsigned n;
-    struct scmp_arg_cmp arg[2];
+    struct scmp_arg_cmp arg[3];
 };
 
 #define ANY(name)              \
@@ -111,8 +111,9 @@ static const struct rule rules[] = {
     ANY(shutdown),
     IF(sendto, IS(4, 0)),
     IF(sendmsg, LACKS(2, MSG_FASTOPEN)),
+    /* TCP alone: MPTCP and SCTP are streams, too */
     IF(socket, IS(0, AF_INET),
-       IS(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)),
+       IS(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK), IS(2, 0)),
     IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
     IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)),
     /* the kernel's verdict */
