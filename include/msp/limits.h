@@ -118,6 +118,7 @@
 #define MSP_CONN_REQUESTS         10000
 #define MSP_CONNS_PER_CONTAINER   512
 #define MSP_CONNS_MAX             8192
+#define MSP_SOCKET_BYTES          65536 /* each way; the kernel doubles it */
 #define MSP_RETRY_AFTER_S         1
 #define MSP_DRAIN_MS              30000
 

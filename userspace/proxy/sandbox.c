@@ -115,6 +115,8 @@ static const struct rule rules[] = {
     IF(socket, IS(0, AF_INET),
        IS(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK), IS(2, 0)),
     IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
+    IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_SNDBUF)),
+    IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVBUF)),
     IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)),
     /* the kernel's verdict */
     IF(bpf, IS(0, BPF_MAP_LOOKUP_ELEM)),

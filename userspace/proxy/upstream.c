@@ -93,6 +93,7 @@ static int dial(struct msp_upstream *upstream)
         .sin_port = htons(upstream->port),
     };
     const int one = 1;
+    const int room = MSP_SOCKET_BYTES;
     int r;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -104,6 +105,9 @@ static int dial(struct msp_upstream *upstream)
     if (r < 0)
         goto fail;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    /* what a slow client or host may hold of the kernel's memory */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
     if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
         upstream->is_connected = true;
     else if (errno == EINPROGRESS)

@@ -84,6 +84,38 @@ static void who_listens_first_leaves_us_the_next_port(void **state)
     }
 }
 
+static int option_of(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+
+    assert_ok(getsockopt(fd, SOL_SOCKET, name, &value, &len));
+    return value;
+}
+
+/* Else its namespace's sysctls say how much of memory a connection may take. */
+static void accepted_sockets_have_little_room(void **state)
+{
+    struct msp_netns_listener made = make(0);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct sockaddr_in addr = {.sin_family = AF_INET,
+                                     .sin_port = htons(made.port),
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd;
+
+    (void)state;
+    assert_ok(connect(client, (const struct sockaddr *)&addr, sizeof(addr)));
+    do
+        fd = accept4(made.fd, NULL, NULL, SOCK_CLOEXEC);
+    while (fd < 0 && errno == EAGAIN);
+    assert_true(fd >= 0);
+    assert_int_equal(option_of(fd, SO_SNDBUF), 2 * MSP_SOCKET_BYTES);
+    assert_int_equal(option_of(fd, SO_RCVBUF), 2 * MSP_SOCKET_BYTES);
+    (void)close(fd);
+    (void)close(client);
+    (void)close(made.fd);
+}
+
 static void the_port_that_is_wanted_comes_first(void **state)
 {
     struct msp_netns_listener made = make(MSP_PORT_FIRST + 5);
@@ -105,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_listens_first_leaves_us_the_next_port),
         cmocka_unit_test(the_port_that_is_wanted_comes_first),
+        cmocka_unit_test(accepted_sockets_have_little_room),
     };
 
     if (geteuid() != 0)
