@@ -122,6 +122,7 @@
 #define MSP_BODY_MS               30000
 #define MSP_IDLE_MS               60000
 #define MSP_UPSTREAM_CONNECT_MS   2000
+#define MSP_HOST_AWAY_MS          1000 /* after one: others do not wait, too */
 #define MSP_FIRST_BYTE_MS         30000
 #define MSP_CONN_MS               300000
 #define MSP_CONN_REQUESTS         10000
