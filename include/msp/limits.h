@@ -123,11 +123,13 @@
 #define MSP_BODY_MS               30000
 #define MSP_IDLE_MS               60000
 #define MSP_UPSTREAM_CONNECT_MS   2000
+#define MSP_HOST_AWAY_MS          1000 /* after one: others do not wait, too */
 #define MSP_FIRST_BYTE_MS         30000
 #define MSP_CONN_MS               300000
 #define MSP_CONN_REQUESTS         10000
 #define MSP_CONNS_PER_PAYER       512
 #define MSP_CONNS_MAX             8192
+#define MSP_SOCKET_BYTES          65536 /* each way; the kernel doubles it */
 #define MSP_RETRY_AFTER_S         1
 #define MSP_DRAIN_MS              30000
 

@@ -493,6 +493,7 @@ static void on_timer(void *data)
                 : msp_reply_http(conn, MSP_HTTP_SLOW);
         break;
     case MSP_CONN_CONNECT:
+        msp_upstream_silent(conn->upstream);
         r = refuse_late(conn, "connect-timeout");
         break;
     case MSP_CONN_SEND:

@@ -493,6 +493,8 @@ int msp_request_connect(struct msp_conn *conn)
             return 0;
         r = msp_upstream_connected(conn->upstream);
     }
+    if (r == -EHOSTDOWN)
+        return msp_reply(conn, &(struct msp_reply){503, "host-away", false});
     if (r < 0)
         return msp_reply(conn, &(struct msp_reply){r == -ETIMEDOUT ? 504 : 502,
                                                    "connect-failed", false});
