@@ -103,7 +103,8 @@ int msp_conn_open(struct msp_worker *worker, int fd,
                    mark->addr[12], mark->addr[13], mark->addr[14],
                    mark->addr[15]);
     msp_timer_init(worker->loop, &conn->timer, on_timer, conn);
-    r = msp_loop_add(worker->loop, &conn->client, fd, EPOLLIN, on_client, conn);
+    /* epoll is asked when the first read finds nothing, and often never */
+    r = msp_loop_add(worker->loop, &conn->client, fd, 0, on_client, conn);
     if (r >= 0) {
         r = msp_conn_await_request(conn);
         if (r < 0)
@@ -169,7 +170,6 @@ static void send_log(struct msp_conn *conn)
 void msp_conn_close(struct msp_conn *conn)
 {
     struct msp_worker *worker = conn->worker;
-    int fd = conn->client.fd;
 
     if (conn->now.is_active)
         msp_conn_detail(conn, "aborted");
@@ -179,8 +179,7 @@ void msp_conn_close(struct msp_conn *conn)
     msp_buf_done(&conn->body);
     drop_exchange(conn);
     msp_timer_stop(&conn->timer);
-    msp_loop_remove(&conn->client);
-    (void)close(fd);
+    msp_loop_close(&conn->client);
     if (conn->prev)
         conn->prev->next = conn->next;
     else
@@ -215,8 +214,11 @@ bool msp_conn_is_new(const struct msp_conn *conn)
 
 void msp_conn_detail(struct msp_conn *conn, const char *detail)
 {
-    (void)snprintf(conn->ex->log.detail, sizeof(conn->ex->log.detail), "%s",
-                   detail);
+    char *to = conn->ex->log.detail;
+    size_t len = strnlen(detail, sizeof(conn->ex->log.detail) - 1);
+
+    memcpy(to, detail, len);
+    to[len] = '\0';
 }
 
 bool msp_conn_must_close(struct msp_conn *conn)
@@ -253,6 +255,21 @@ int msp_conn_fill(struct msp_conn *conn)
         conn->is_readable = false;
     ex->in_len += (size_t)n;
     return (int)n;
+}
+
+ssize_t msp_conn_send(int fd, const char *head, size_t head_len,
+                      const char *body, size_t body_len)
+{
+    struct iovec iov[2] = {{.iov_len = head_len}, {.iov_len = body_len}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+
+    if (!body_len)
+        return send(fd, head, head_len, MSG_NOSIGNAL);
+    if (!head_len)
+        return send(fd, body, body_len, MSG_NOSIGNAL);
+    memcpy(&iov[0].iov_base, &head, sizeof(head)); /* iovec knows no const */
+    memcpy(&iov[1].iov_base, &body, sizeof(body));
+    return sendmsg(fd, &msg, MSG_NOSIGNAL);
 }
 
 static int refuse_head(struct msp_conn *conn, enum msp_http_code code)
