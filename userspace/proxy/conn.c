@@ -257,19 +257,21 @@ int msp_conn_fill(struct msp_conn *conn)
     return (int)n;
 }
 
-ssize_t msp_conn_send(int fd, const char *head, size_t head_len,
-                      const char *body, size_t body_len)
+ssize_t msp_conn_send(int fd, const struct msp_pieces *pieces, bool is_last)
 {
-    struct iovec iov[2] = {{.iov_len = head_len}, {.iov_len = body_len}};
+    const int flags = is_last ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+    struct iovec iov[2] = {{.iov_len = pieces->head_len},
+                           {.iov_len = pieces->body_len}};
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 
-    if (!body_len)
-        return send(fd, head, head_len, MSG_NOSIGNAL);
-    if (!head_len)
-        return send(fd, body, body_len, MSG_NOSIGNAL);
-    memcpy(&iov[0].iov_base, &head, sizeof(head)); /* iovec knows no const */
-    memcpy(&iov[1].iov_base, &body, sizeof(body));
-    return sendmsg(fd, &msg, MSG_NOSIGNAL);
+    if (!pieces->body_len)
+        return send(fd, pieces->head, pieces->head_len, flags);
+    if (!pieces->head_len)
+        return send(fd, pieces->body, pieces->body_len, flags);
+    /* iovec knows no const */
+    memcpy(&iov[0].iov_base, &pieces->head, sizeof(pieces->head));
+    memcpy(&iov[1].iov_base, &pieces->body, sizeof(pieces->body));
+    return sendmsg(fd, &msg, flags);
 }
 
 static int refuse_head(struct msp_conn *conn, enum msp_http_code code)
@@ -344,8 +346,6 @@ static int step_linger(struct msp_conn *conn)
 static int begin_linger(struct msp_conn *conn)
 {
     drop_exchange(conn);
-    if (shutdown(conn->client.fd, SHUT_WR) < 0)
-        return -1;
     conn->state = MSP_CONN_LINGER;
     return msp_conn_deadline(conn, MSP_LINGER_MS) < 0 ? -1 : 1;
 }
@@ -366,7 +366,9 @@ int msp_conn_finish(struct msp_conn *conn)
     }
     msp_buf_done(&conn->body);
     if (conn->closes) {
-        if (is_clean && ex->in_len <= used && !conn->is_readable)
+        /* what was held back for the end goes out with it */
+        if (shutdown(conn->client.fd, SHUT_WR) < 0 ||
+            (is_clean && ex->in_len <= used && !conn->is_readable))
             return -1;
         return begin_linger(conn);
     }

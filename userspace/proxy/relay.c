@@ -266,22 +266,26 @@ static int flush(struct msp_conn *conn)
 
     while (now->n_sent < ex->out_len ||
            now->response_sent < now->response_end) {
-        size_t left = ex->out_len - now->n_sent;
+        const struct msp_pieces pieces = {
+            ex->out + now->n_sent,
+            ex->out_len - now->n_sent,
+            ex->response + now->response_sent,
+            now->response_end - now->response_sent,
+        };
         size_t of_head;
         ssize_t n;
 
         if (conn->is_write_blocked)
             return 0;
-        n = msp_conn_send(conn->client.fd, ex->out + now->n_sent, left,
-                          ex->response + now->response_sent,
-                          now->response_end - now->response_sent);
+        n = msp_conn_send(conn->client.fd, &pieces,
+                          conn->closes && now->is_response_done);
         if (n < 0 && errno == EAGAIN) {
             conn->is_write_blocked = true;
             return 0;
         }
         if (n < 0)
             return -1;
-        of_head = (size_t)n < left ? (size_t)n : left;
+        of_head = (size_t)n < pieces.head_len ? (size_t)n : pieces.head_len;
         now->n_sent += of_head;
         now->response_sent += (size_t)n - of_head;
     }

@@ -516,9 +516,10 @@ int msp_request_send(struct msp_conn *conn)
         size_t of_body =
             now->n_sent > ex->out_len ? now->n_sent - ex->out_len : 0;
         size_t of_head = now->n_sent - of_body;
-        ssize_t n = msp_conn_send(upstream->source.fd, ex->out + of_head,
-                                  ex->out_len - of_head, body + of_body,
-                                  body_len - of_body);
+        const struct msp_pieces pieces = {ex->out + of_head,
+                                          ex->out_len - of_head, body + of_body,
+                                          body_len - of_body};
+        ssize_t n = msp_conn_send(upstream->source.fd, &pieces, false);
 
         if (n < 0 && errno == EAGAIN) {
             upstream->is_write_blocked = true;

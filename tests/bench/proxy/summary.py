@@ -53,6 +53,7 @@ def print_shape(lines, key):
         cpu = median(mine, per_cpu)
         print(f"  {name:8} {median(mine, per_second):9.0f} /s"
               f" {cpu:9.0f} /CPU-s"
+              f" {median(mine, lambda x: x['sleeps'] / (x['requests'] or 1)):5.2f} sleeps"
               f"  p50 {median(mine, lambda x: x['p50']):6.0f}"
               f"  p99 {median(mine, lambda x: x['p99']):6.0f} us"
               f"  PSS {median(mine, lambda x: x['pss_kib']) / 1024:5.1f} MiB"
