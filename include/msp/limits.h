@@ -8,7 +8,7 @@
 
 /* --- pins and formats --------------------------------------------------- */
 #ifndef MSP_LAYOUT   /* a test builds another one */
-#define MSP_LAYOUT 4 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#define MSP_LAYOUT 5 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
 #define MSP_IMAGE_VERSION 3
 #define MSP_CTL_VERSION   1
@@ -125,7 +125,7 @@
 #define MSP_FIRST_BYTE_MS         30000
 #define MSP_CONN_MS               300000
 #define MSP_CONN_REQUESTS         10000
-#define MSP_CONNS_PER_CONTAINER   512
+#define MSP_CONNS_PER_PAYER       512
 #define MSP_CONNS_MAX             8192
 #define MSP_RETRY_AFTER_S         1
 #define MSP_DRAIN_MS              30000
