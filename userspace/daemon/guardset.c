@@ -145,6 +145,7 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
         {opts->state_dir, DIRECTORY},
         {opts->run_dir, DIRECTORY},
         {opts->guard_key, EXECUTABLE},
+        {opts->local_rules, DIRECTORY},
     };
 
     int r;
@@ -242,10 +243,11 @@ static uint64_t uid_of(const char *name)
 static bool add_opts(EVP_MD_CTX *md, const struct msp_opts *opts)
 {
     const char *const texts[] = {
-        opts->cgroup,     opts->pin_dir,    opts->run_dir,
-        opts->state_dir,  opts->log_dir,    opts->libexec_dir,
-        opts->static_key, opts->proxy_user, opts->keeper_user,
-        opts->guard_key,  opts->adopt_keys, opts->channel_scale,
+        opts->cgroup,        opts->pin_dir,    opts->run_dir,
+        opts->state_dir,     opts->log_dir,    opts->libexec_dir,
+        opts->static_key,    opts->proxy_user, opts->keeper_user,
+        opts->guard_key,     opts->adopt_keys, opts->local_rules,
+        opts->channel_scale,
     };
     struct stat net = {0};
     /* what it sends, and what it guards, is of its network namespace */

@@ -209,32 +209,43 @@ static int seal(const uint8_t *image, size_t len)
     return r < 0 ? r : TAKE_FD(fd);
 }
 
-static void on_rules(void *data, const char *body, size_t len,
-                     const struct msp_status *status)
+/*
+ * What is in force is to be another policy, perhaps.
+ * @param image of rules.h, NULL = as before
+ */
+static void hand_image_on(struct msp_keeper *keeper, int r,
+                          const uint8_t *image, size_t len, bool is_fallback)
 {
-    struct msp_keeper *keeper = data;
-    struct msp_child_image packet = {.head.type = MSP_CHILD_IMAGE};
-    msp_autofree uint8_t *image = NULL;
+    struct msp_child_image packet = {.head.type = MSP_CHILD_IMAGE,
+                                     .is_fallback = is_fallback};
     msp_autoclose int fd = -1;
-    bool is_fallback = false;
-    size_t image_len = 0;
-    int r = msp_rules_compile(&keeper->rules, body, len, status, &image,
-                              &image_len, &is_fallback);
 
     if (r == 0 && !image)
-        return; /* as before */
+        return;
     if (r == 0)
-        fd = r = seal(image, image_len);
+        fd = r = seal(image, len);
     if (r < 0) {
         /* fail closed: what was in force stays; compiled again next time */
         msp_log_errno(MSP_LOG_ERR, "keeper.rules", r);
         keeper->rules.is_known = false;
         return;
     }
-    packet.is_fallback = is_fallback;
     r = msp_io_send(MSP_FD_CONTROL, &packet, sizeof(packet), fd);
     if (r < 0)
         quit(keeper, r);
+}
+
+static void on_rules(void *data, const char *body, size_t len,
+                     const struct msp_status *status)
+{
+    struct msp_keeper *keeper = data;
+    msp_autofree uint8_t *image = NULL;
+    bool is_fallback = false;
+    size_t image_len = 0;
+    int r = msp_rules_compile(&keeper->rules, body, len, status, &image,
+                              &image_len, &is_fallback);
+
+    hand_image_on(keeper, r, image, image_len, is_fallback);
 }
 
 static void on_clock(void *data, int64_t unix_s)
@@ -255,6 +266,7 @@ static void on_changed(void *data)
     const struct msp_channel *ch = &keeper->channel;
     struct msp_child_channel now = {
         .head.type = MSP_CHILD_CHANNEL,
+        .is_known = ch->is_known,
         .is_failing = ch->is_failing,
         .has_incarnation = ch->is_known && ch->status.has_incarnation,
         .incarnation = ch->is_known ? ch->status.incarnation : 0,
@@ -263,6 +275,9 @@ static void on_changed(void *data)
     (void)snprintf(now.state, sizeof(now.state), "%s", msp_channel_state(ch));
     (void)snprintf(now.message, sizeof(now.message), "%s", ch->message);
     (void)snprintf(now.policy, sizeof(now.policy), "%s", keeper->rules.why);
+    for (size_t i = 0; i < MSP_LOCAL_FILES; i++)
+        now.local[i] = keeper->rules.local[i].use;
+    msp_rules_local_why(&keeper->rules, now.local_why);
     if (memcmp(&now, &keeper->told, sizeof(now)) == 0)
         return;
     keeper->told = now;
@@ -348,12 +363,46 @@ static int take_adopted(struct msp_keeper *keeper,
     return 0;
 }
 
+/* @param fd with MSP_LOCAL_THERE the file, borrowed; else -1 */
+static int take_local(struct msp_keeper *keeper,
+                      const struct msp_child_local *packet, int fd)
+{
+    enum msp_local_file file = (enum msp_local_file)packet->file;
+    msp_autofree uint8_t *image = NULL;
+    const char *why = packet->why;
+    bool is_fallback = false;
+    size_t image_len = 0, len = 0;
+    char *text = NULL;
+    int r;
+
+    if (!keeper->is_channel || packet->endpoint >= MSP_LOCAL_FILES ||
+        file == MSP_LOCAL_UNTOLD || file >= MSP_LOCAL_FILE_COUNT ||
+        (file == MSP_LOCAL_THERE) != (fd >= 0) ||
+        !memchr(packet->why, '\0', sizeof(packet->why)))
+        return -EPROTO;
+    if (fd >= 0) {
+        r = msp_io_slurp(fd, MSP_LOCAL_BYTES_MAX, &text, &len);
+        if (r < 0) {
+            /* fail closed: it may say anything */
+            file = MSP_LOCAL_REFUSED;
+            why = strerror(-r);
+        }
+    }
+    msp_rules_set_local(&keeper->rules, (enum msp_builtin)packet->endpoint,
+                        file, text, len, why);
+    r = msp_rules_again(&keeper->rules, &image, &image_len, &is_fallback);
+    hand_image_on(keeper, r, image, image_len, is_fallback);
+    on_changed(keeper);
+    return 0;
+}
+
 static void on_control(void *data, uint32_t events)
 {
     static union {
         struct msp_child_head head;
         struct msp_child_names names;
         struct msp_child_adopt adopt;
+        struct msp_child_local local;
     } packet;
     struct msp_keeper *keeper = data;
     msp_autoclose int fd = -1;
@@ -373,6 +422,9 @@ static void on_control(void *data, uint32_t events)
     else if ((size_t)n == sizeof(packet.adopt) &&
              packet.head.type == MSP_CHILD_ADOPT)
         r = take_adopted(keeper, &packet.adopt, fd);
+    else if ((size_t)n == sizeof(packet.local) &&
+             packet.head.type == MSP_CHILD_LOCAL)
+        r = take_local(keeper, &packet.local, fd);
     if (r < 0)
         quit(keeper, r);
 }
@@ -465,6 +517,7 @@ void msp_keeper_done(struct msp_keeper *keeper)
         msp_client_done(&keeper->client);
     }
     msp_loop_remove(&keeper->control);
+    msp_rules_clear(&keeper->rules);
     keeper->vault = msp_vault_free(keeper->vault);
     keeper->key = msp_key_free(keeper->key);
     keeper->sign = msp_sign_free(keeper->sign);
