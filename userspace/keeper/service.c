@@ -169,12 +169,22 @@ static int on_store(void *data)
     return r;
 }
 
+/* The next life begins with this key; without it, with none. */
+static void note_latched(const char *guid)
+{
+    int r = msp_keystore_set_latched(MSP_FD_KEEPER_KEYS, guid);
+
+    if (r < 0)
+        msp_log_errno(MSP_LOG_WARN, "keeper.latched", r);
+}
+
 static const char *on_go_live(void *data)
 {
     struct msp_keeper *keeper = data;
 
     memcpy(keeper->live, keeper->vault->pending.guid, sizeof(keeper->live));
     tell_key(keeper);
+    note_latched(keeper->live);
     return keeper->live;
 }
 
@@ -193,6 +203,7 @@ static void on_forget(void *data)
     on_drop(keeper);
     keeper->live[0] = '\0';
     tell_key(keeper);
+    note_latched("");
 }
 
 /* A memfd that nobody can change any more. @return descriptor; -errno */
@@ -431,6 +442,25 @@ static void on_control(void *data, uint32_t events)
 
 /* --- life ----------------------------------------------------------------- */
 
+/*
+ * The host may be away, and the key is on disk: what was in use last is at once,
+ * and the first answer says whether it is still the latched one. Until then it
+ * is as after a reset: the host refuses what another key signed.
+ */
+static void resume(struct msp_keeper *keeper)
+{
+    char guid[MSP_GUID_BYTES];
+
+    if (msp_keystore_get_latched(MSP_FD_KEEPER_KEYS, guid) < 0)
+        return;
+    if (msp_vault_find(keeper->vault, MSP_FD_KEEPER_KEYS, guid) == 0) {
+        memcpy(keeper->live, guid, sizeof(keeper->live));
+        tell_key(keeper);
+        msp_channel_resume(&keeper->channel, guid);
+    }
+    msp_vault_wipe(keeper->vault);
+}
+
 static int start_channel(struct msp_keeper *keeper, uint32_t scale)
 {
     static const struct msp_channel_ops ops = {
@@ -466,6 +496,7 @@ static int start_channel(struct msp_keeper *keeper, uint32_t scale)
     msp_channel_init(&keeper->channel, &ops, keeper, &times, msp_io_now_ms(),
                      seed);
     keeper->is_channel = true;
+    resume(keeper);
     on_changed(keeper);
     return msp_timer_set(&keeper->timer, 0);
 }
