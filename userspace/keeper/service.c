@@ -475,13 +475,15 @@ static int start_channel(struct msp_keeper *keeper, uint32_t scale)
         .clock = on_clock,
         .changed = on_changed,
     };
-    static const char *const keep_none[2] = {"", ""};
+    char latched[MSP_GUID_BYTES] = "";
+    const char *const keep[2] = {latched, ""};
     struct msp_channel_times times = msp_channel_times(scale);
     uint32_t seed = 0;
 
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
         return -EIO;
-    msp_keystore_clean(MSP_FD_KEEPER_KEYS, keep_none);
+    (void)msp_keystore_get_latched(MSP_FD_KEEPER_KEYS, latched);
+    msp_keystore_clean(MSP_FD_KEEPER_KEYS, keep);
     keeper->client.loop = keeper->loop;
     keeper->client.to.sin_family = AF_INET;
     keeper->client.to.sin_port = htons(WIRE_PORT);

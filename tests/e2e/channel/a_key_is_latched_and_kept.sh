@@ -61,6 +61,18 @@ sandbox_stop_mspd
 again "started again"
 sandbox_stop_mspd KILL
 again "killed and started again"
+sandbox_stop_mspd
+# more files than are kept, and all of them newer
+for ((i = 0; i < 20; i++)); do
+    cp -p "$SB_DIR/state/keys/$guid.key" "$(printf \
+        '%s/%08x-0316-4ad3-94a7-8ccbdee8ccbf.key' "$SB_DIR/state/keys" "$i")"
+    touch "$(printf '%s/%08x-0316-4ad3-94a7-8ccbdee8ccbf.key' \
+        "$SB_DIR/state/keys" "$i")"
+done
+again "started again among newer files"
+check "the oldest others are gone" \
+    test "$(find "$SB_DIR/state/keys" -name '*.key' | wc -l)" -le 17
+rm -f "$SB_DIR/state/keys"/0000*.key
 keeper=$(child_pid mspd-keeper | head -n 1)
 journal_mark
 kill -KILL "$keeper"

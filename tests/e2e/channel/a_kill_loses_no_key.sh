@@ -22,13 +22,14 @@ reset() {
         \"key\":[{\"delay_ms\":20}],\"attest\":[{\"delay_ms\":20}]}"
 }
 
-# Files that are no whole key of their own name, and a note of another kind.
+# Files that are no whole key of their own name, and a note of another kind. The
+# next keeper may be taking the oldest away.
 half_files() {
     local file
     for file in "$SB_DIR/state/keys"/*.key; do
         jq -e --arg name "$(basename "$file" .key)" '.guid == $name and
             (.key | test("^[0-9A-F]{64}$"))' "$file" >/dev/null 2>&1 ||
-            echo "$file"
+            [[ ! -e $file ]] || echo "$file"
     done
     file=$SB_DIR/state/keys/latched
     [[ ! -e $file || -e $SB_DIR/state/keys/$(<"$file").key ]] || echo "$file"
@@ -47,7 +48,7 @@ has_keeper_but() {
 }
 
 one_round() {
-    local from=$((RANDOM % 3)) delay_ms keeper line fd
+    local from=$((RANDOM % 3)) delay_ms keeper line fd half
     delay_ms=$((RANDOM % SPAN_MS[from]))
     keeper=$(child_pid mspd-keeper | head -n 1)
     exec {fd}< <(exec python3 "$MSP_SOURCE/tests/e2e/channel/killer.py" \
@@ -57,7 +58,8 @@ one_round() {
     read -r -t 120 -u "$fd" line || die "round $i: the keeper was not killed"
     exec {fd}<&-
     at[$line]=$((${at[$line]:-0} + 1))
-    [[ -z $(half_files) ]] || not_ok "round $i: half a file" "$(half_files)"
+    half=$(half_files)
+    [[ -z $half ]] || not_ok "round $i: half a file" "$half"
     if ((i % 2)); then
         # and the next rounds' keepers are not held back ever longer
         sandbox_stop_mspd KILL
