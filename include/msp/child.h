@@ -72,6 +72,10 @@ enum msp_child_type {
     /* struct msp_child_image, a sealed memfd of the image: the host's policy */
     MSP_CHILD_IMAGE,
 
+    /* mspd -> keeper: struct msp_child_local, whenever it may be another; a
+     * descriptor for reading with MSP_LOCAL_THERE */
+    MSP_CHILD_LOCAL,
+
     MSP_CHILD_TYPE_COUNT,
 };
 
@@ -107,16 +111,51 @@ struct msp_child_clock {
     uint64_t boot_ns;
 };
 
+/*
+ * Local rule files: what the host may ask to merge into its policy, IMDS's and
+ * WireServer's, by enum msp_builtin.
+ */
+#define MSP_LOCAL_FILES 2
+
+enum msp_local_file {
+    MSP_LOCAL_UNTOLD = 0, /* mspd has not said yet */
+    MSP_LOCAL_OFF,        /* mspd was told of no directory */
+    MSP_LOCAL_MISSING,
+    MSP_LOCAL_THERE,
+    MSP_LOCAL_REFUSED, /* it is there and may not be used */
+    MSP_LOCAL_FILE_COUNT,
+};
+
+/* What became of one in the host's policy. */
+enum msp_local_use {
+    MSP_LOCAL_UNASKED = 0, /* the host wants none */
+    MSP_LOCAL_UNSET,       /* it does, and mspd was told of no directory */
+    MSP_LOCAL_NONE,        /* it does, and there is none */
+    MSP_LOCAL_MERGED,
+    MSP_LOCAL_KEPT,   /* refused; the last good one is merged */
+    MSP_LOCAL_DENIED, /* refused, and there was no good one: nobody passes */
+    MSP_LOCAL_USE_COUNT,
+};
+
+struct msp_child_local {
+    struct msp_child_head head;
+    uint32_t endpoint; /* below MSP_LOCAL_FILES */
+    uint32_t file;     /* enum msp_local_file, but UNTOLD */
+    char why[64];      /* REFUSED: what for, else "" */
+};
+
 /* The secure channel; sent whenever something in it changes. */
 struct msp_child_channel {
     struct msp_child_head head;
+    uint32_t is_known;   /* some answer was believed */
     uint32_t is_failing; /* the last poll did not get where it should */
     uint32_t has_incarnation;
     uint32_t incarnation;
-    uint32_t pad;
     char state[64];    /* msp-protocol: "Unknown", "disabled", ... */
     char message[256]; /* the last thing that happened */
     char policy[256];  /* why the host's policy was refused, "" = it was not */
+    uint32_t local[MSP_LOCAL_FILES]; /* enum msp_local_use */
+    char local_why[256]; /* why a local rule file was refused, "" = none was */
 };
 
 struct msp_child_image {

@@ -142,9 +142,11 @@
 #define MSP_CHANNEL_DISABLED   2      /* answers until it is believed */
 #define MSP_CHANNEL_CLOCK_MS   900000 /* the host's clock is taken again */
 #define MSP_CHANNEL_CONNECT_MS 2000
-#define MSP_CHANNEL_ANSWER_MS  10000 /* one whole exchange */
-#define MSP_CHANNEL_KEY_BYTES  4096  /* body of an answer with a key */
-#define MSP_KEYS_MAX           16    /* key files kept, the oldest go */
+#define MSP_CHANNEL_ANSWER_MS  10000      /* one whole exchange */
+#define MSP_CHANNEL_KEY_BYTES  4096       /* body of an answer with a key */
+#define MSP_KEYS_MAX           16         /* key files kept, the oldest go */
+#define MSP_LOCAL_BYTES_MAX    (1u << 20) /* one local rule file; README */
+#define MSP_LOCAL_YOUNG_S      2 /* it may change again and keep its ctime */
 
 /* --- daemon ------------------------------------------------------------- */
 #define MSP_HEARTBEAT_MS       1000

@@ -99,6 +99,7 @@ static void keeper_started(void *data)
     mspd->key_fd = -1;
     /* an earlier one may have died before it answered */
     msp_policy_names_changed(&mspd->policy);
+    mspd_channel_started(mspd);
 }
 
 static void give_key(struct mspd *mspd)

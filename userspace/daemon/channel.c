@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <msp/cleanup.h>
 
@@ -52,17 +53,36 @@ static int take_channel(struct mspd *mspd,
 {
     if (!is_text(packet->state, sizeof(packet->state)) ||
         !is_text(packet->message, sizeof(packet->message)) ||
-        !is_text(packet->policy, sizeof(packet->policy)))
+        !is_text(packet->policy, sizeof(packet->policy)) ||
+        !is_text(packet->local_why, sizeof(packet->local_why)))
         return -EPROTO;
+    for (size_t i = 0; i < MSP_LOCAL_FILES; i++)
+        if (packet->local[i] >= MSP_LOCAL_USE_COUNT)
+            return -EPROTO;
     mspd->channel = *packet;
     (void)snprintf(mspd->key_why, sizeof(mspd->key_why), "%s", packet->message);
     msp_log(packet->is_failing ? MSP_LOG_WARN : MSP_LOG_INFO, "channel",
             "state", packet->state, "message", packet->message, NULL);
     if (packet->policy[0])
         msp_log(MSP_LOG_WARN, "channel.policy", "why", packet->policy, NULL);
+    if (packet->local_why[0])
+        msp_log(MSP_LOG_WARN, "channel.local", "why", packet->local_why, NULL);
     if (packet->is_failing || mspd_channel_is_disabled(mspd))
         mspd_key_awaited(mspd);
     return 0;
+}
+
+static const char *use_name(const struct msp_child_channel *channel,
+                            enum msp_builtin endpoint)
+{
+    static const char *const names[] = {
+        [MSP_LOCAL_UNASKED] = "not-asked", [MSP_LOCAL_UNSET] = "no-directory",
+        [MSP_LOCAL_NONE] = "missing",      [MSP_LOCAL_MERGED] = "merged",
+        [MSP_LOCAL_KEPT] = "kept",         [MSP_LOCAL_DENIED] = "denied",
+    };
+
+    _Static_assert(ARRAY_SIZE(names) == MSP_LOCAL_USE_COUNT, "names");
+    return names[channel->local[endpoint]];
 }
 
 void mspd_channel_report(const struct mspd *mspd, struct msp_rec *rec)
@@ -80,6 +100,67 @@ void mspd_channel_report(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_str(rec, "channel.policy", channel->policy);
     if (channel->has_incarnation)
         msp_rec_uint(rec, "channel.incarnation", channel->incarnation);
+    msp_rec_str(rec, "channel.local_imds", use_name(channel, MSP_EP_IMDS));
+    msp_rec_str(rec, "channel.local_wireserver",
+                use_name(channel, MSP_EP_WIRESERVER));
+    if (channel->local_why[0])
+        msp_rec_str(rec, "channel.local_why", channel->local_why);
+}
+
+/* --- local rule files ----------------------------------------------------- */
+
+void mspd_channel_look(struct mspd *mspd)
+{
+    struct msp_localrules *rules = &mspd->localrules;
+
+    if (!mspd->opts.is_channel || mspd->keeper.state != MSP_CHILD_RUNNING)
+        return;
+    rules->dir = mspd->opts.local_rules;
+    for (uint32_t i = 0; i < MSP_LOCAL_FILES; i++) {
+        struct msp_child_local packet;
+        msp_autoclose int fd = -1;
+
+        /* one that cannot be told now is told at the next heartbeat */
+        if (msp_localrules_look(rules, i, time(NULL), &packet, &fd) &&
+            msp_child_send(&mspd->keeper, &packet, sizeof(packet), fd) == 0)
+            msp_localrules_told(rules, i);
+    }
+}
+
+void mspd_channel_started(struct mspd *mspd)
+{
+    msp_localrules_forget(&mspd->localrules);
+    mspd_channel_look(mspd);
+}
+
+bool mspd_channel_has_local_fault(const struct mspd *mspd)
+{
+    for (size_t i = 0; i < MSP_LOCAL_FILES; i++) {
+        uint32_t use = mspd->channel.local[i];
+
+        if (use == MSP_LOCAL_UNSET || use == MSP_LOCAL_KEPT ||
+            use == MSP_LOCAL_DENIED)
+            return true;
+    }
+    return false;
+}
+
+void mspd_channel_report_local(const struct mspd *mspd, struct msp_rec *rec)
+{
+    /* by those of the two that have one, as bits of enum msp_builtin */
+    static const char *const texts[] = {"none", "imds", "wireserver",
+                                        "imds, wireserver"};
+    size_t which = 0;
+
+    for (size_t i = 0; i < MSP_LOCAL_FILES; i++)
+        if (mspd->channel.local[i] == MSP_LOCAL_MERGED ||
+            mspd->channel.local[i] == MSP_LOCAL_KEPT ||
+            mspd->channel.local[i] == MSP_LOCAL_DENIED)
+            which |= (size_t)1 << i;
+    msp_rec_str(rec, "policy.local",
+                mspd->policy.origin != MSP_ORIGIN_HOST ? "none"
+                : mspd->channel.is_known               ? texts[which]
+                                                       : "unknown");
 }
 
 /* --- the key file of another agent ---------------------------------------- */

@@ -175,6 +175,7 @@ static void put_origins(const struct mspd *mspd, struct msp_rec *rec)
     if (host->bytes)
         msp_digest_hex(host->image.header->digest, hex);
     msp_rec_str(rec, "policy.host", hex);
+    mspd_channel_report_local(mspd, rec);
     (void)snprintf(hex, sizeof(hex), "none");
     if (msp_store_read(mspd->dirs.state_fd, MSP_STORE_LAST, &pushed, &why) == 0)
         msp_digest_hex(pushed.image.header->digest, hex);

@@ -135,6 +135,19 @@ static int add_units(struct msp_guardset *set)
     return r;
 }
 
+/* The key store: what the keeper makes in it comes and goes with it. */
+static int add_keys(struct msp_guardset *set, const struct msp_opts *opts)
+{
+    char path[PATH_MAX];
+
+    if (!opts->is_channel)
+        return 0;
+    if ((size_t)snprintf(path, sizeof(path), "%s/keys", opts->state_dir) >=
+        sizeof(path))
+        return -ENAMETOOLONG;
+    return add(set, path, DIRECTORY);
+}
+
 static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
                        const char **reterr_what)
 {
@@ -145,16 +158,18 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
         {opts->state_dir, DIRECTORY},
         {opts->run_dir, DIRECTORY},
         {opts->guard_key, EXECUTABLE},
+        {opts->local_rules, DIRECTORY},
     };
 
-    int r;
+    int r = add_keys(set, opts);
 
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    *reterr_what = "keys of the state directory";
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rows); i++) {
         *reterr_what = rows[i].path;
         r = add(set, rows[i].path, rows[i].flags);
-        if (r < 0)
-            return r;
     }
+    if (r < 0)
+        return r;
     *reterr_what = opts->static_key;
     r = add_with_dir(set, opts->static_key, EXECUTABLE | MSP_GUARD_NOREAD);
     for (size_t i = 0; r == 0 && i < opts->n_guard_protect; i++) {
@@ -242,10 +257,11 @@ static uint64_t uid_of(const char *name)
 static bool add_opts(EVP_MD_CTX *md, const struct msp_opts *opts)
 {
     const char *const texts[] = {
-        opts->cgroup,     opts->pin_dir,    opts->run_dir,
-        opts->state_dir,  opts->log_dir,    opts->libexec_dir,
-        opts->static_key, opts->proxy_user, opts->keeper_user,
-        opts->guard_key,  opts->adopt_keys, opts->channel_scale,
+        opts->cgroup,        opts->pin_dir,    opts->run_dir,
+        opts->state_dir,     opts->log_dir,    opts->libexec_dir,
+        opts->static_key,    opts->proxy_user, opts->keeper_user,
+        opts->guard_key,     opts->adopt_keys, opts->local_rules,
+        opts->channel_scale,
     };
     struct stat net = {0};
     /* what it sends, and what it guards, is of its network namespace */

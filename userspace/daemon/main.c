@@ -85,6 +85,7 @@ static void on_heartbeat(void *data)
         (void)msp_listeners_publish(&mspd->listeners, true);
     watch_lsm(mspd);
     mspd_guard_beat(mspd);
+    mspd_channel_look(mspd);
     /* and so is a cgroup's */
     if (++mspd->n_beats % CGROUPS_BEATS == 0 &&
         msp_iter_cgroups_left(&mspd->loader) < 0)

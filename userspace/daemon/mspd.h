@@ -14,6 +14,7 @@
 #include "daemon/ctl.h"
 #include "daemon/dirs.h"
 #include "daemon/listeners.h"
+#include "daemon/localrules.h"
 #include "daemon/names.h"
 #include "daemon/netns.h"
 #include "daemon/opts.h"
@@ -88,8 +89,9 @@ struct mspd {
     char key_why[1024];               /* why there is no key */
     struct msp_child_channel channel; /* as the keeper told; zeroed: not yet */
     struct msp_child_clock clock;     /* of the host; boot_ns 0: not known */
-    int key_fd;                       /* of the key file, -1 none */
-    char slot_text[16];               /* arguments of the proxy */
+    struct msp_localrules localrules;
+    int key_fd;         /* of the key file, -1 none */
+    char slot_text[16]; /* arguments of the proxy */
     char epoch_text[24];
     uint64_t epoch;
     bool is_proxy_ready;
@@ -140,11 +142,19 @@ int mspd_channel_packet(struct mspd *mspd, const void *packet, size_t len);
 /* The same for MSP_CHILD_IMAGE. @param fd borrowed @return 0; -EPROTO */
 int mspd_channel_image(struct mspd *mspd, const void *packet, size_t len,
                        int fd);
+/* The keeper is a new one. */
+void mspd_channel_started(struct mspd *mspd);
+/* Tells the keeper of local rule files that may have changed. */
+void mspd_channel_look(struct mspd *mspd);
+/* Whether such a file that the host asks for is not in force as it is there. */
+bool mspd_channel_has_local_fault(const struct mspd *mspd);
 /* Tells the proxy the host's time, once that is known. */
 void mspd_channel_give_clock(struct mspd *mspd);
 /* Whether the host says that nothing is to be guarded: there is no key then. */
 bool mspd_channel_is_disabled(const struct mspd *mspd);
 void mspd_channel_report(const struct mspd *mspd, struct msp_rec *rec);
+/* Field `policy.local`: endpoints whose policy has a local rule file in it. */
+void mspd_channel_report_local(const struct mspd *mspd, struct msp_rec *rec);
 
 /* --- guard.c: the tamper guard ------------------------------------------- */
 

@@ -25,6 +25,8 @@ static const char help[] =
     "                      only what is pushed (host)\n"
     "  --adopt-keys DIR    look for the latched key among another agent's too\n"
     "                      (its directory of GUID.key files); read only\n"
+    "  --local-rules DIR   where the host's policy asks for local rule files,\n"
+    "                      merge those of this directory into it\n"
     "  --channel-scale N   for tests: all waits of the channel are N times\n"
     "                      shorter, 1 to 1000\n"
     "  --static-key FILE   key file of root instead; with neither nothing is\n"
@@ -62,6 +64,7 @@ enum option_id {
     OPT_STATIC_KEY,
     OPT_CHANNEL,
     OPT_ADOPT_KEYS,
+    OPT_LOCAL_RULES,
     OPT_POLICY_FROM,
     OPT_CHANNEL_SCALE,
     OPT_PROXY_USER,
@@ -92,6 +95,7 @@ static const struct option longs[] = {
     {"secure-channel", no_argument, NULL, OPT_CHANNEL},
     {"policy-from", required_argument, NULL, OPT_POLICY_FROM},
     {"adopt-keys", required_argument, NULL, OPT_ADOPT_KEYS},
+    {"local-rules", required_argument, NULL, OPT_LOCAL_RULES},
     {"channel-scale", required_argument, NULL, OPT_CHANNEL_SCALE},
     {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
     {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
@@ -211,6 +215,8 @@ static const char **text_of(struct msp_opts *opts, int id)
         return &opts->static_key;
     case OPT_ADOPT_KEYS:
         return &opts->adopt_keys;
+    case OPT_LOCAL_RULES:
+        return &opts->local_rules;
     case OPT_PROXY_USER:
         return &opts->proxy_user;
     case OPT_KEEPER_USER:
@@ -297,9 +303,13 @@ static int check_channel(const struct msp_opts *opts, FILE *err)
     if (opts->is_channel && opts->static_key)
         fault = "--secure-channel and --static-key: one key or the other";
     else if (!opts->is_channel &&
-             (opts->adopt_keys || opts->channel_scale || opts->has_policy_from))
-        fault = "--adopt-keys, --policy-from and --channel-scale need "
-                "--secure-channel";
+             (opts->adopt_keys || opts->local_rules || opts->channel_scale ||
+              opts->has_policy_from))
+        fault = "--adopt-keys, --local-rules, --policy-from and "
+                "--channel-scale need --secure-channel";
+    else if (opts->local_rules && opts->is_push_only)
+        fault = "--local-rules is for the host's policy, and --policy-from "
+                "push leaves that out";
     if (!fault)
         return 0;
     (void)fprintf(err, "mspd: %s, see --help\n", fault);

@@ -18,11 +18,12 @@ struct msp_opts {
     const char *state_dir;
     const char *log_dir;
     const char *libexec_dir;
-    const char *static_key; /* NULL: no key file */
-    const char *adopt_keys; /* NULL: directory of another agent's key files */
-    bool is_channel;        /* the key is latched with the host */
-    bool is_push_only;      /* the host's policy is not applied */
-    bool has_policy_from;   /* that was said */
+    const char *static_key;  /* NULL: no key file */
+    const char *adopt_keys;  /* NULL: directory of another agent's key files */
+    const char *local_rules; /* NULL: directory of local rule files */
+    bool is_channel;         /* the key is latched with the host */
+    bool is_push_only;       /* the host's policy is not applied */
+    bool has_policy_from;    /* that was said */
     const char *channel_scale; /* waits are so many times shorter; NULL: 1 */
     const char *proxy_user;
     const char *keeper_user;

@@ -365,6 +365,10 @@ static void add_service_reasons(struct reasons *reasons,
     if (mspd->channel.policy[0])
         reasons->text[reasons->n++] =
             "the host's policy was refused (channel.policy)";
+    if (mspd_channel_has_local_fault(mspd))
+        reasons->text[reasons->n++] =
+            "a local rule file that the host asks for is not in force "
+            "(channel.local_imds, channel.local_wireserver)";
     if (!mspd->is_proxy_ready)
         reasons->text[reasons->n++] =
             "mspd-proxy is not ready: allowed requests are not answered";

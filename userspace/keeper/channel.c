@@ -10,6 +10,8 @@
 
 #include <msp/limits.h>
 
+#include "keeper/kind.h"
+
 struct msp_channel_times msp_channel_times(uint32_t scale)
 {
     return (struct msp_channel_times){
@@ -78,6 +80,32 @@ static void fail(struct msp_channel *ch, uint64_t now_ms, const char *what,
     plan(ch, now_ms, back_off(ch, now_ms));
 }
 
+/* The host said another status than it should, and perhaps why. */
+static void fail_status(struct msp_channel *ch, uint64_t now_ms,
+                        const char *what,
+                        const struct msp_channel_answer *answer)
+{
+    char kind[MSP_KIND_BYTES], why[MSP_KIND_BYTES + 32];
+
+    msp_kind_of_error(answer->body, answer->body_len, kind);
+    (void)snprintf(why, sizeof(why), "HTTP status %" PRIu32 "%s%s%s",
+                   answer->status, kind[0] ? " (" : "", kind,
+                   kind[0] ? ")" : "");
+    fail(ch, now_ms, what, why);
+}
+
+/* @param why it was refused; what it is says more if it is not even JSON */
+static void fail_body(struct msp_channel *ch, uint64_t now_ms, const char *what,
+                      const char *why, const struct msp_channel_answer *answer)
+{
+    const char *kind = msp_kind_of(answer->body, answer->body_len);
+    char text[MSP_KIND_BYTES];
+
+    (void)snprintf(text, sizeof(text), "not JSON: the answer is %s",
+                   kind ? kind : "");
+    fail(ch, now_ms, what, kind ? text : why);
+}
+
 static void succeed(struct msp_channel *ch, uint64_t now_ms)
 {
     ch->is_failing = false;
@@ -98,9 +126,14 @@ static void ask(struct msp_channel *ch, uint64_t now_ms, enum msp_ask what)
 
 /* --- the key -------------------------------------------------------------- */
 
+static const char found_text[] =
+    "Found key details from local and ready to use.";
+
 static void live(struct msp_channel *ch, uint64_t now_ms, const char *what)
 {
     const char *guid = ch->ops->go_live(ch->data);
+
+    ch->is_resumed = false;
 
     (void)snprintf(ch->live, sizeof(ch->live), "%s", guid);
     say(ch, "%s - %" PRIu64, what, now_ms - ch->start_ms);
@@ -113,7 +146,7 @@ void msp_channel_found(struct msp_channel *ch, uint64_t now_ms, int r)
     if (ch->is_finding)
         ch->next_ms = UINT64_MAX;
     else if (r == 0)
-        live(ch, now_ms, "Found key details from local and ready to use.");
+        live(ch, now_ms, found_text);
     else
         ask(ch, now_ms, MSP_ASK_KEY);
 }
@@ -123,9 +156,11 @@ static void obtain_key(struct msp_channel *ch, uint64_t now_ms)
     const char *guid = ch->status.guid;
 
     if (guid[0] && strcasecmp(guid, ch->live) == 0) {
-        if (ch->is_failing)
-            say(ch, "The key is latched and in use. - %" PRIu64,
+        if (ch->is_resumed || ch->is_failing)
+            say(ch, "%s - %" PRIu64,
+                ch->is_resumed ? found_text : "The key is latched and in use.",
                 now_ms - ch->start_ms);
+        ch->is_resumed = false;
         succeed(ch, now_ms);
         return;
     }
@@ -137,19 +172,17 @@ static void on_key(struct msp_channel *ch, uint64_t now_ms,
                    const struct msp_channel_answer *answer)
 {
     const char *why = NULL;
-    char code[32];
     int r;
 
     if (answer->status != 200) {
-        (void)snprintf(code, sizeof(code), "HTTP status %" PRIu32,
-                       answer->status);
-        fail(ch, now_ms, "Failed to acquire key details: ", code);
+        fail_status(ch, now_ms, "Failed to acquire key details: ", answer);
         return;
     }
     r = ch->ops->take(ch->data, answer->body, answer->body_len, &why);
     if (r < 0) {
-        fail(ch, now_ms,
-             "Failed to acquire key details: ", why ? why : strerror(-r));
+        fail_body(ch, now_ms,
+                  "Failed to acquire key details: ", why ? why : strerror(-r),
+                  answer);
         return;
     }
     r = ch->ops->store(ch->data);
@@ -164,15 +197,12 @@ static void on_key(struct msp_channel *ch, uint64_t now_ms,
 static void on_attest(struct msp_channel *ch, uint64_t now_ms,
                       const struct msp_channel_answer *answer)
 {
-    char code[32];
-
     if (answer->status == 200) {
         live(ch, now_ms, "Successfully attest the key and ready to use.");
         return;
     }
     /* fail closed: the host may not know it; what it says next decides */
-    (void)snprintf(code, sizeof(code), "HTTP status %" PRIu32, answer->status);
-    fail(ch, now_ms, "Failed to attest the key: ", code);
+    fail_status(ch, now_ms, "Failed to attest the key: ", answer);
 }
 
 /* --- the status ----------------------------------------------------------- */
@@ -219,6 +249,7 @@ static void be_disabled(struct msp_channel *ch, uint64_t now_ms,
     if (!was) {
         ch->ops->forget(ch->data);
         ch->live[0] = '\0';
+        ch->is_resumed = false;
     }
     if (!was || ch->is_failing)
         say(ch, "Customer has not enforce the secure channel state. - %" PRIu64,
@@ -232,16 +263,13 @@ static void on_status(struct msp_channel *ch, uint64_t now_ms,
     static const char what[] = "Failed to get key status - ";
     struct msp_status status;
     const char *why = NULL;
-    char code[32];
 
     if (answer->status < 200 || answer->status > 299) {
-        (void)snprintf(code, sizeof(code), "HTTP status %" PRIu32,
-                       answer->status);
-        fail(ch, now_ms, what, code);
+        fail_status(ch, now_ms, what, answer);
         return;
     }
     if (msp_status_parse(answer->body, answer->body_len, &status, &why) < 0) {
-        fail(ch, now_ms, what, why);
+        fail_body(ch, now_ms, what, why, answer);
         return;
     }
     sync_clock(ch, now_ms, answer);
@@ -269,6 +297,13 @@ void msp_channel_init(struct msp_channel *ch, const struct msp_channel_ops *ops,
         .random = seed ? seed : 1, /* 0 would stay 0 */
     };
     say(ch, "Status unknown.");
+}
+
+void msp_channel_resume(struct msp_channel *ch, const char *guid)
+{
+    (void)snprintf(ch->live, sizeof(ch->live), "%s", guid);
+    ch->is_resumed = true;
+    say(ch, "The key in use last is in use until the host says which is.");
 }
 
 void msp_channel_tick(struct msp_channel *ch, uint64_t now_ms)

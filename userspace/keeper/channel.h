@@ -80,6 +80,7 @@ struct msp_channel {
     uint32_t n_disabled;
     uint32_t random;
     bool is_known;            /* some answer was believed */
+    bool is_resumed;          /* live was said by nobody in this life */
     bool is_failing;          /* the last poll did not get where it should */
     struct msp_status status; /* believed last, if is_known */
     char live[MSP_GUID_BYTES];
@@ -94,6 +95,12 @@ void msp_channel_init(struct msp_channel *channel,
                       const struct msp_channel_ops *ops, void *data,
                       const struct msp_channel_times *times, uint64_t now_ms,
                       uint32_t seed);
+
+/*
+ * The key that an earlier life used last is live again, until the host says
+ * otherwise. Before the first tick.
+ */
+void msp_channel_resume(struct msp_channel *channel, const char *guid);
 
 /* Time has come: begins a poll if one is due. */
 void msp_channel_tick(struct msp_channel *channel, uint64_t now_ms);

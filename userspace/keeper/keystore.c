@@ -18,6 +18,9 @@
 
 #define NAME_BYTES 48
 
+static const char latched[] = "latched";
+static const char latched_temp[] = "latched.tmp";
+
 static void close_dir(DIR **dir)
 {
     if (*dir)
@@ -29,17 +32,14 @@ static void name_of(const char *guid, const char *suffix, char ret[NAME_BYTES])
     (void)snprintf(ret, NAME_BYTES, "%.36s.%s", guid, suffix);
 }
 
-int msp_keystore_read(int dir_fd, const char *guid, char *ret_text, size_t size,
-                      size_t *ret_len)
+/* As the function below, of any name. */
+static int read_file(int dir_fd, const char *name, char *ret_text, size_t size,
+                     size_t *ret_len)
 {
     msp_autoclose int fd = -1;
-    char name[NAME_BYTES];
     struct stat st;
     ssize_t n;
 
-    if (!msp_status_is_guid(guid))
-        return -EINVAL;
-    name_of(guid, "key", name);
     fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0)
         return -errno;
@@ -53,6 +53,17 @@ int msp_keystore_read(int dir_fd, const char *guid, char *ret_text, size_t size,
         return -EFBIG;
     *ret_len = (size_t)n;
     return 0;
+}
+
+int msp_keystore_read(int dir_fd, const char *guid, char *ret_text, size_t size,
+                      size_t *ret_len)
+{
+    char name[NAME_BYTES];
+
+    if (!msp_status_is_guid(guid))
+        return -EINVAL;
+    name_of(guid, "key", name);
+    return read_file(dir_fd, name, ret_text, size, ret_len);
 }
 
 /* Everything up to the rename. @return 0; negative errno */
@@ -75,17 +86,12 @@ static int write_temp(int dir_fd, const char *name, const char *text,
     return fsync(fd) < 0 ? -errno : 0;
 }
 
-int msp_keystore_write(int dir_fd, const char *guid, const char *text,
-                       size_t len)
+/* Whole or absent. @param temp a name of its own */
+static int write_file(int dir_fd, const char *name, const char *temp,
+                      const char *text, size_t len)
 {
-    char name[NAME_BYTES], temp[NAME_BYTES];
-    int r;
+    int r = write_temp(dir_fd, temp, text, len);
 
-    if (!msp_status_is_guid(guid))
-        return -EINVAL;
-    name_of(guid, "key", name);
-    name_of(guid, "tmp", temp);
-    r = write_temp(dir_fd, temp, text, len);
     if (r == 0 && renameat(dir_fd, temp, dir_fd, name) < 0)
         r = -errno;
     if (r < 0) {
@@ -93,6 +99,53 @@ int msp_keystore_write(int dir_fd, const char *guid, const char *text,
         return r;
     }
     return fsync(dir_fd) < 0 ? -errno : 0;
+}
+
+int msp_keystore_write(int dir_fd, const char *guid, const char *text,
+                       size_t len)
+{
+    char name[NAME_BYTES], temp[NAME_BYTES];
+
+    if (!msp_status_is_guid(guid))
+        return -EINVAL;
+    name_of(guid, "key", name);
+    name_of(guid, "tmp", temp);
+    return write_file(dir_fd, name, temp, text, len);
+}
+
+/* --- the one in use ------------------------------------------------------- */
+
+int msp_keystore_set_latched(int dir_fd, const char *guid)
+{
+    char text[MSP_GUID_BYTES + 1];
+    int r = 0;
+
+    if (guid[0]) {
+        (void)snprintf(text, sizeof(text), "%s\n", guid);
+        r = write_file(dir_fd, latched, latched_temp, text, strlen(text));
+    }
+    /* fail closed: none is better than one that was */
+    if ((!guid[0] || r < 0) && unlinkat(dir_fd, latched, 0) < 0 &&
+        errno != ENOENT && r == 0)
+        r = -errno;
+    return r;
+}
+
+int msp_keystore_get_latched(int dir_fd, char ret_guid[MSP_GUID_BYTES])
+{
+    char text[MSP_GUID_BYTES + 2];
+    size_t len = 0;
+    int r = read_file(dir_fd, latched, text, sizeof(text), &len);
+
+    if (r < 0)
+        return r;
+    if (len != MSP_GUID_BYTES || text[len - 1] != '\n')
+        return -EINVAL;
+    text[len - 1] = '\0';
+    if (!msp_status_is_guid(text))
+        return -EINVAL;
+    memcpy(ret_guid, text, MSP_GUID_BYTES);
+    return 0;
 }
 
 /* --- cleaning ------------------------------------------------------------- */
@@ -159,6 +212,7 @@ void msp_keystore_clean(int dir_fd, const char *const keep[2])
         msp_closep(&fd);
         return;
     }
+    (void)unlinkat(dir_fd, latched_temp, 0);
     while (look(dir_fd, dir, keep, oldest) > MSP_KEYS_MAX && oldest[0])
         if (unlinkat(dir_fd, oldest, 0) < 0)
             return;

@@ -28,6 +28,15 @@ int msp_keystore_write(int dir_fd, const char *guid, const char *text,
                        size_t len);
 
 /*
+ * Which key was in use last, in a file of its own beside them.
+ * @param guid "" = none: the file goes
+ * @return 0; negative errno: then there is none
+ */
+int msp_keystore_set_latched(int dir_fd, const char *guid);
+/* @param ret_guid a GUID @return 0; -ENOENT, -EINVAL and others: none is known */
+int msp_keystore_get_latched(int dir_fd, char ret_guid[MSP_GUID_BYTES]);
+
+/*
  * Removes what a killed writer left, and the oldest files beyond
  * MSP_KEYS_MAX; never those of `keep`. Best effort.
  * @param keep [2] GUIDs, "" = none

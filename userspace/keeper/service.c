@@ -169,12 +169,22 @@ static int on_store(void *data)
     return r;
 }
 
+/* The next life begins with this key; without it, with none. */
+static void note_latched(const char *guid)
+{
+    int r = msp_keystore_set_latched(MSP_FD_KEEPER_KEYS, guid);
+
+    if (r < 0)
+        msp_log_errno(MSP_LOG_WARN, "keeper.latched", r);
+}
+
 static const char *on_go_live(void *data)
 {
     struct msp_keeper *keeper = data;
 
     memcpy(keeper->live, keeper->vault->pending.guid, sizeof(keeper->live));
     tell_key(keeper);
+    note_latched(keeper->live);
     return keeper->live;
 }
 
@@ -193,6 +203,7 @@ static void on_forget(void *data)
     on_drop(keeper);
     keeper->live[0] = '\0';
     tell_key(keeper);
+    note_latched("");
 }
 
 /* A memfd that nobody can change any more. @return descriptor; -errno */
@@ -209,32 +220,43 @@ static int seal(const uint8_t *image, size_t len)
     return r < 0 ? r : TAKE_FD(fd);
 }
 
-static void on_rules(void *data, const char *body, size_t len,
-                     const struct msp_status *status)
+/*
+ * What is in force is to be another policy, perhaps.
+ * @param image of rules.h, NULL = as before
+ */
+static void hand_image_on(struct msp_keeper *keeper, int r,
+                          const uint8_t *image, size_t len, bool is_fallback)
 {
-    struct msp_keeper *keeper = data;
-    struct msp_child_image packet = {.head.type = MSP_CHILD_IMAGE};
-    msp_autofree uint8_t *image = NULL;
+    struct msp_child_image packet = {.head.type = MSP_CHILD_IMAGE,
+                                     .is_fallback = is_fallback};
     msp_autoclose int fd = -1;
-    bool is_fallback = false;
-    size_t image_len = 0;
-    int r = msp_rules_compile(&keeper->rules, body, len, status, &image,
-                              &image_len, &is_fallback);
 
     if (r == 0 && !image)
-        return; /* as before */
+        return;
     if (r == 0)
-        fd = r = seal(image, image_len);
+        fd = r = seal(image, len);
     if (r < 0) {
         /* fail closed: what was in force stays; compiled again next time */
         msp_log_errno(MSP_LOG_ERR, "keeper.rules", r);
         keeper->rules.is_known = false;
         return;
     }
-    packet.is_fallback = is_fallback;
     r = msp_io_send(MSP_FD_CONTROL, &packet, sizeof(packet), fd);
     if (r < 0)
         quit(keeper, r);
+}
+
+static void on_rules(void *data, const char *body, size_t len,
+                     const struct msp_status *status)
+{
+    struct msp_keeper *keeper = data;
+    msp_autofree uint8_t *image = NULL;
+    bool is_fallback = false;
+    size_t image_len = 0;
+    int r = msp_rules_compile(&keeper->rules, body, len, status, &image,
+                              &image_len, &is_fallback);
+
+    hand_image_on(keeper, r, image, image_len, is_fallback);
 }
 
 static void on_clock(void *data, int64_t unix_s)
@@ -255,6 +277,7 @@ static void on_changed(void *data)
     const struct msp_channel *ch = &keeper->channel;
     struct msp_child_channel now = {
         .head.type = MSP_CHILD_CHANNEL,
+        .is_known = ch->is_known,
         .is_failing = ch->is_failing,
         .has_incarnation = ch->is_known && ch->status.has_incarnation,
         .incarnation = ch->is_known ? ch->status.incarnation : 0,
@@ -263,6 +286,9 @@ static void on_changed(void *data)
     (void)snprintf(now.state, sizeof(now.state), "%s", msp_channel_state(ch));
     (void)snprintf(now.message, sizeof(now.message), "%s", ch->message);
     (void)snprintf(now.policy, sizeof(now.policy), "%s", keeper->rules.why);
+    for (size_t i = 0; i < MSP_LOCAL_FILES; i++)
+        now.local[i] = keeper->rules.local[i].use;
+    msp_rules_local_why(&keeper->rules, now.local_why);
     if (memcmp(&now, &keeper->told, sizeof(now)) == 0)
         return;
     keeper->told = now;
@@ -348,12 +374,46 @@ static int take_adopted(struct msp_keeper *keeper,
     return 0;
 }
 
+/* @param fd with MSP_LOCAL_THERE the file, borrowed; else -1 */
+static int take_local(struct msp_keeper *keeper,
+                      const struct msp_child_local *packet, int fd)
+{
+    enum msp_local_file file = (enum msp_local_file)packet->file;
+    msp_autofree uint8_t *image = NULL;
+    const char *why = packet->why;
+    bool is_fallback = false;
+    size_t image_len = 0, len = 0;
+    char *text = NULL;
+    int r;
+
+    if (!keeper->is_channel || packet->endpoint >= MSP_LOCAL_FILES ||
+        file == MSP_LOCAL_UNTOLD || file >= MSP_LOCAL_FILE_COUNT ||
+        (file == MSP_LOCAL_THERE) != (fd >= 0) ||
+        !memchr(packet->why, '\0', sizeof(packet->why)))
+        return -EPROTO;
+    if (fd >= 0) {
+        r = msp_io_slurp(fd, MSP_LOCAL_BYTES_MAX, &text, &len);
+        if (r < 0) {
+            /* fail closed: it may say anything */
+            file = MSP_LOCAL_REFUSED;
+            why = strerror(-r);
+        }
+    }
+    msp_rules_set_local(&keeper->rules, (enum msp_builtin)packet->endpoint,
+                        file, text, len, why);
+    r = msp_rules_again(&keeper->rules, &image, &image_len, &is_fallback);
+    hand_image_on(keeper, r, image, image_len, is_fallback);
+    on_changed(keeper);
+    return 0;
+}
+
 static void on_control(void *data, uint32_t events)
 {
     static union {
         struct msp_child_head head;
         struct msp_child_names names;
         struct msp_child_adopt adopt;
+        struct msp_child_local local;
     } packet;
     struct msp_keeper *keeper = data;
     msp_autoclose int fd = -1;
@@ -373,11 +433,33 @@ static void on_control(void *data, uint32_t events)
     else if ((size_t)n == sizeof(packet.adopt) &&
              packet.head.type == MSP_CHILD_ADOPT)
         r = take_adopted(keeper, &packet.adopt, fd);
+    else if ((size_t)n == sizeof(packet.local) &&
+             packet.head.type == MSP_CHILD_LOCAL)
+        r = take_local(keeper, &packet.local, fd);
     if (r < 0)
         quit(keeper, r);
 }
 
 /* --- life ----------------------------------------------------------------- */
+
+/*
+ * The host may be away, and the key is on disk: what was in use last is at once,
+ * and the first answer says whether it is still the latched one. Until then it
+ * is as after a reset: the host refuses what another key signed.
+ */
+static void resume(struct msp_keeper *keeper)
+{
+    char guid[MSP_GUID_BYTES];
+
+    if (msp_keystore_get_latched(MSP_FD_KEEPER_KEYS, guid) < 0)
+        return;
+    if (msp_vault_find(keeper->vault, MSP_FD_KEEPER_KEYS, guid) == 0) {
+        memcpy(keeper->live, guid, sizeof(keeper->live));
+        tell_key(keeper);
+        msp_channel_resume(&keeper->channel, guid);
+    }
+    msp_vault_wipe(keeper->vault);
+}
 
 static int start_channel(struct msp_keeper *keeper, uint32_t scale)
 {
@@ -393,13 +475,15 @@ static int start_channel(struct msp_keeper *keeper, uint32_t scale)
         .clock = on_clock,
         .changed = on_changed,
     };
-    static const char *const keep_none[2] = {"", ""};
+    char latched[MSP_GUID_BYTES] = "";
+    const char *const keep[2] = {latched, ""};
     struct msp_channel_times times = msp_channel_times(scale);
     uint32_t seed = 0;
 
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
         return -EIO;
-    msp_keystore_clean(MSP_FD_KEEPER_KEYS, keep_none);
+    (void)msp_keystore_get_latched(MSP_FD_KEEPER_KEYS, latched);
+    msp_keystore_clean(MSP_FD_KEEPER_KEYS, keep);
     keeper->client.loop = keeper->loop;
     keeper->client.to.sin_family = AF_INET;
     keeper->client.to.sin_port = htons(WIRE_PORT);
@@ -414,6 +498,7 @@ static int start_channel(struct msp_keeper *keeper, uint32_t scale)
     msp_channel_init(&keeper->channel, &ops, keeper, &times, msp_io_now_ms(),
                      seed);
     keeper->is_channel = true;
+    resume(keeper);
     on_changed(keeper);
     return msp_timer_set(&keeper->timer, 0);
 }
@@ -465,6 +550,7 @@ void msp_keeper_done(struct msp_keeper *keeper)
         msp_client_done(&keeper->client);
     }
     msp_loop_remove(&keeper->control);
+    msp_rules_clear(&keeper->rules);
     keeper->vault = msp_vault_free(keeper->vault);
     keeper->key = msp_key_free(keeper->key);
     keeper->sign = msp_sign_free(keeper->sign);

@@ -202,13 +202,16 @@ static const char *fault_of_state(const json_t *root, struct msp_status *ret)
 int msp_status_parse(const char *text, size_t len, struct msp_status *ret,
                      const char **reterr_why)
 {
+    json_error_t error;
     msp_cleanup(put_json) json_t *root =
-        json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+        json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
     struct msp_status status = {0};
     const char *why = NULL;
 
     if (!root)
-        why = "not JSON, or a member is there twice";
+        why = json_error_code(&error) == json_error_duplicate_key
+                  ? "a member is there twice"
+                  : "not JSON";
     else if (!json_is_object(root))
         why = "not a JSON object";
     if (!why)

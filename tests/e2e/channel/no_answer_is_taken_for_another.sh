@@ -69,9 +69,15 @@ status_row 'cut in the head' '"cut":20' 'Connection reset'
 status_row 'cut in the body' '"cut":300' 'Connection reset'
 status_row 'a stall' '"cut":300,"stall":true' 'Connection timed out'
 status_row 'late' '"delay_ms":3000' 'Connection timed out'
-status_row 'no JSON' '"body":"<xml/>","type":"text/xml"' 'not JSON'
-status_row 'nothing' '"body":""' 'not JSON'
-status_row 'a member twice' '"body":"{\"a\":1,\"a\":2}"' 'not JSON'
+status_row 'no JSON' '"body":"{"' 'not JSON'
+status_row 'XML' '"body":"<xml/>","type":"text/xml"' \
+    'not JSON: the answer is XML'
+status_row 'an error of the host' '"http":410,"type":"text/xml",
+    "body":"<Error><Code>ResourceNotAvailable</Code></Error>"' \
+    'HTTP status 410 (XML: ResourceNotAvailable)'
+status_row 'nothing' '"body":""' 'not JSON: the answer is empty'
+status_row 'a member twice' '"body":"{\"a\":1,\"a\":2}"' \
+    'a member is there twice'
 status_row 'another scheme' '"set":{"authorizationScheme":"Azure-HMAC-SHA512"}' \
     'authorizationScheme'
 status_row 'another delivery' '"set":{"keyDeliveryMethod":"vtpm"}' \
@@ -134,7 +140,7 @@ journal_mark
 check "in the end the user is served" until_true 5 is_served
 check_eq "nothing went out unsigned" "$(theirs '.signed != "valid"')" 0
 check "the files did not pile up" \
-    test "$(find "$SB_DIR/state/keys" -type f | wc -l)" -le 16
+    test "$(find "$SB_DIR/state/keys" -name '*.key' | wc -l)" -le 16
 check_eq "nothing was written elsewhere" \
     "$(find "$SB_DIR" -name 'x.key' -o -name 'passwd.key')" ""
 sandbox_done

@@ -44,6 +44,7 @@ static void defaults_are_the_documented_ones(void **state)
     assert_false(opts.is_channel);
     assert_false(opts.is_push_only);
     assert_null(opts.adopt_keys);
+    assert_null(opts.local_rules);
     assert_null(opts.channel_scale);
 }
 
@@ -60,6 +61,17 @@ static void the_channel_has_its_options(void **state)
     assert_true(opts.is_push_only);
     assert_string_equal(opts.adopt_keys, "/k");
     assert_string_equal(opts.channel_scale, "1000");
+}
+
+static void local_rules_are_for_the_hosts_policy(void **state)
+{
+    static const char *const args[ARGS] = {
+        "--secure-channel", "--local-rules=/r", "--policy-from=host", NULL};
+    struct msp_opts opts;
+
+    (void)state;
+    assert_int_equal(parse(args, &opts), MSP_OPTS_RUN);
+    assert_string_equal(opts.local_rules, "/r");
 }
 
 static void takes_values_in_both_spellings(void **state)
@@ -95,6 +107,9 @@ static void refuses_what_it_does_not_know(void **state)
         {"--", "extra"},
         {"--secure-channel", "--static-key", "/k"},
         {"--adopt-keys", "/k"},
+        {"--local-rules", "/r"},
+        {"--secure-channel", "--local-rules", ""},
+        {"--secure-channel", "--policy-from=push", "--local-rules=/r"},
         {"--policy-from", "host"},
         {"--channel-scale", "2"},
         {"--secure-channel", "--policy-from", "both"},
@@ -172,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_the_documented_ones),
+        cmocka_unit_test(local_rules_are_for_the_hosts_policy),
         cmocka_unit_test(takes_values_in_both_spellings),
         cmocka_unit_test(the_channel_has_its_options),
         cmocka_unit_test(refuses_what_it_does_not_know),

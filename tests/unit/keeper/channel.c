@@ -305,6 +305,47 @@ static void the_guid_of_the_live_key_is_compared_by_its_digits(void **state)
     expect("S");
 }
 
+/* Nothing is found, asked for or made live: it is already. */
+static void a_key_of_an_earlier_life_is_confirmed_by_the_host(void **state)
+{
+    (void)state;
+    msp_channel_resume(&w.ch, A_GUID);
+    assert_string_equal(w.ch.live, A_GUID);
+    assert_string_equal(msp_channel_state(&w.ch), "Unknown");
+    /* the host away: it stays */
+    tick();
+    lose(-ENETUNREACH);
+    assert_string_equal(w.ch.live, A_GUID);
+    expect("S");
+    poll(ON_A);
+    expect("S");
+    assert_non_null(strstr(w.ch.message, "Found key details from local and "));
+    assert_false(w.ch.is_failing);
+    poll(ON_A);
+    expect("S");
+}
+
+static void a_key_of_an_earlier_life_gives_way_to_the_hosts(void **state)
+{
+    (void)state;
+    msp_channel_resume(&w.ch, A_GUID);
+    w.stored = B_GUID;
+    poll(ON_B);
+    expect("SfL");
+    assert_string_equal(w.ch.live, B_GUID);
+    set_up(state);
+    msp_channel_resume(&w.ch, A_GUID);
+    latch(B_GUID);
+    /* and to "disabled", said twice */
+    set_up(state);
+    msp_channel_resume(&w.ch, A_GUID);
+    poll(DISABLED);
+    assert_string_equal(w.ch.live, A_GUID);
+    poll(DISABLED);
+    expect("SSx");
+    assert_string_equal(w.ch.live, "");
+}
+
 /* --- faults ----------------------------------------------------------------- */
 
 static void each_step_that_fails_is_begun_again_from_the_status(void **state)
@@ -321,6 +362,10 @@ static void each_step_that_fails_is_begun_again_from_the_status(void **state)
         {403, "", 0, 0, "SK", "Failed to acquire key details: HTTP status 403"},
         {201, "key", 0, 0, "SK",
          "Failed to acquire key details: HTTP status 201"},
+        {410, "<Error><Code>Gone</Code></Error>", 0, 0, "SK",
+         "Failed to acquire key details: HTTP status 410 (XML: Gone)"},
+        {200, "<Error><Code>Gone</Code></Error>", 0, 0, "SKt",
+         "Failed to acquire key details: not JSON: the answer is XML"},
         {200, "{}", 0, 0, "SKt", "Failed to acquire key details: no key"},
         {200, "key", -ENOSPC, 0, "SKtw",
          "Failed to save key details to file: No space left on device"},
@@ -382,6 +427,36 @@ static void a_failed_poll_leaves_everything_as_it_is(void **state)
     assert_int_equal(w.n_rules, 1);
     poll(ON_A);
     assert_false(w.ch.is_failing);
+}
+
+static void what_the_host_says_instead_is_told(void **state)
+{
+    static const struct {
+        uint32_t status;
+        const char *body;
+        const char *why;
+    } rows[] = {
+        {500, "", "HTTP status 500"},
+        {500, "{\"error\":1}", "HTTP status 500"},
+        {503, "<Error><Code>TryLater</Code></Error>",
+         "HTTP status 503 (XML: TryLater)"},
+        {200, "<html>", "not JSON: the answer is XML"},
+        {200, "", "not JSON: the answer is empty"},
+        {200, "\xef\xbb\xbf{}",
+         "not JSON: the answer is text with a byte order mark"},
+        {200, "{", "not JSON"},
+        {200, "{\"a\":1,\"a\":1}", "a member is there twice"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        static const char what[] = "Failed to get key status - ";
+
+        tick();
+        answer(rows[i].status, rows[i].body);
+        assert_memory_equal(w.ch.message, what, sizeof(what) - 1);
+        assert_string_equal(w.ch.message + sizeof(what) - 1, rows[i].why);
+    }
 }
 
 static void any_status_2xx_is_an_answer(void **state)
@@ -568,8 +643,11 @@ int main(void)
         T(a_search_may_take_its_time),
         T(another_guid_is_another_key),
         T(the_guid_of_the_live_key_is_compared_by_its_digits),
+        T(a_key_of_an_earlier_life_is_confirmed_by_the_host),
+        T(a_key_of_an_earlier_life_gives_way_to_the_hosts),
         T(each_step_that_fails_is_begun_again_from_the_status),
         T(a_failed_poll_leaves_everything_as_it_is),
+        T(what_the_host_says_instead_is_told),
         T(any_status_2xx_is_an_answer),
         T(a_new_key_that_fails_leaves_the_old_one_live),
         T(disabled_is_believed_after_two_answers_in_a_row),

@@ -193,6 +193,43 @@ static void the_oldest_go_and_what_was_left_behind(void **state)
     check_has(guid, "some");
 }
 
+static void the_one_in_use_is_known_whole_or_not_at_all(void **state)
+{
+    static const char *const bad[] = {
+        "", GUID, GUID "\n\n", "../../etc\n", GUID "0\n", GUID " "};
+    static const char *const keep[2] = {"", ""};
+    const struct rlimit small = {4, RLIM_INFINITY};
+    struct rlimit before;
+    char guid[MSP_GUID_BYTES] = "";
+
+    (void)state;
+    assert_errno(msp_keystore_get_latched(dir, guid), ENOENT);
+    assert_ok(msp_keystore_set_latched(dir, OTHER));
+    assert_ok(msp_keystore_set_latched(dir, GUID));
+    assert_ok(msp_keystore_get_latched(dir, guid));
+    assert_string_equal(guid, GUID);
+    assert_int_equal(count(), 1);
+    /* what cannot be written is not the one before it */
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_ok(getrlimit(RLIMIT_FSIZE, &before));
+    assert_ok(setrlimit(RLIMIT_FSIZE, &small));
+    assert_errno(msp_keystore_set_latched(dir, OTHER), EFBIG);
+    assert_ok(setrlimit(RLIMIT_FSIZE, &before));
+    assert_errno(msp_keystore_get_latched(dir, guid), ENOENT);
+    assert_int_equal(count(), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        put("latched", bad[i], 0600);
+        assert_true(msp_keystore_get_latched(dir, guid) < 0);
+    }
+    put("latched", GUID "\n", 0620);
+    assert_errno(msp_keystore_get_latched(dir, guid), EPERM);
+    assert_ok(msp_keystore_set_latched(dir, ""));
+    assert_ok(msp_keystore_set_latched(dir, ""));
+    put("latched.tmp", "half", 0600);
+    msp_keystore_clean(dir, keep);
+    assert_int_equal(count(), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -204,6 +241,7 @@ int main(void)
         T(a_file_beyond_its_room_is_refused),
         T(a_full_disk_leaves_the_old_file_and_no_half),
         T(the_oldest_go_and_what_was_left_behind),
+        T(the_one_in_use_is_known_whole_or_not_at_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
