@@ -242,7 +242,10 @@ static int open_worker(struct proxy *proxy)
         .meta = proxy->meta,
         .agent_epoch = proxy->options.epoch,
     };
-    int r;
+    int r = msp_sandbox_files(&setup.files_max);
+
+    if (r < 0)
+        return fail("descriptors", r);
 
     r = msp_key_new(&proxy->key);
     if (r >= 0)
