@@ -88,49 +88,86 @@ static __always_inline void flow_key(struct bpf_sock_ops *ops, bool is_client,
 }
 
 /*
- * Entries of msp_handoff are counted by namespace: up before one is inserted,
- * down by whoever deleted it, of whom there is one, or failed to insert it.
- * Not static: the verifier then looks at each of them once, not at every call.
+ * Entries of msp_handoff and sockets under the fd guard are counted by payer:
+ * up before one is inserted, down by whoever deleted it, of whom there is one,
+ * or failed to insert it. Not static: the verifier then looks at each of them
+ * once, not at every call.
  */
-int flow_count(__u64 netns_cookie);
-int flow_uncount(__u64 netns_cookie);
+int flow_count(__u64 payer, __u32 kind);
+int flow_uncount(__u64 payer, __u32 kind);
 
-__noinline int flow_uncount(__u64 netns_cookie)
+static __always_inline struct msp_pending *flow_bucket(__u64 payer)
 {
-    __u32 index = msp_pending_bucket(netns_cookie);
-    struct msp_pending *bucket = bpf_map_lookup_elem(&msp_pending, &index);
+    __u32 index = 0;
+    struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &index);
 
-    if (!bucket)
+    if (!meta)
+        return NULL;
+    index = msp_pending_bucket(payer, meta->seed);
+    return bpf_map_lookup_elem(&msp_pending, &index);
+}
+
+__noinline int flow_uncount(__u64 payer, __u32 kind)
+{
+    __u32 *sum = bpf_map_lookup_elem(&msp_pending_sum, &kind);
+    struct msp_pending *bucket = flow_bucket(payer);
+    bool had = true;
+
+    if (!bucket || !sum)
         return 0; /* cannot happen: an array has all its elements */
-    bpf_spin_lock(&bucket->lock);
-    msp_pending_drop(bucket, netns_cookie);
-    bpf_spin_unlock(&bucket->lock);
+    if (msp_payer_kind(payer) != MSP_PAYER_NOBODY) {
+        bpf_spin_lock(&bucket->lock);
+        had = kind == MSP_PENDING_MARKS
+                  ? msp_pending_drop(bucket, payer, MSP_PENDING_MARKS)
+                  : msp_pending_drop(bucket, payer, MSP_PENDING_SOCKS);
+        bpf_spin_unlock(&bucket->lock);
+    }
+    if (had)
+        __sync_fetch_and_add(sum, -1);
     return 0;
 }
 
-/* @return 1; 0 this namespace has had its share, or cannot be counted */
-__noinline int flow_count(__u64 netns_cookie)
+/* @return 1; 0 this payer has had its share, or cannot be counted */
+__noinline int flow_count(__u64 payer, __u32 kind)
 {
-    __u32 index = msp_pending_bucket(netns_cookie);
-    struct msp_pending *bucket = bpf_map_lookup_elem(&msp_pending, &index);
+    __u32 *sum = bpf_map_lookup_elem(&msp_pending_sum, &kind);
+    struct msp_pending *bucket = flow_bucket(payer);
     bool is_counted;
+    __u32 share;
 
-    if (!bucket)
+    if (!bucket || !sum)
         return 0; /* fail closed: as above */
-    bpf_spin_lock(&bucket->lock);
-    is_counted = msp_pending_add(bucket, netns_cookie);
-    bpf_spin_unlock(&bucket->lock);
-    /* fail closed: what is not counted is not published */
-    if (!is_counted)
+    share = msp_pending_share(payer, kind, *(volatile __u32 *)sum);
+    is_counted = share != 0;
+    if (msp_payer_kind(payer) != MSP_PAYER_NOBODY) {
+        bpf_spin_lock(&bucket->lock);
+        is_counted =
+            kind == MSP_PENDING_MARKS
+                ? msp_pending_add(bucket, payer, MSP_PENDING_MARKS, share)
+                : msp_pending_add(bucket, payer, MSP_PENDING_SOCKS, share);
+        bpf_spin_unlock(&bucket->lock);
+    }
+    if (is_counted)
+        __sync_fetch_and_add(sum, 1);
+    else
         event_stat(MSP_STAT_PENDING_FULL);
-    return is_counted;
+    return is_counted; /* fail closed: what is not counted is not published */
 }
 
-/* Removes an entry, and counts it once. */
+/*
+ * Removes an entry, and counts it once. Should another one of this very tuple
+ * be there by now, it is that which goes, by the payer of the first.
+ */
 static __always_inline void flow_remove(const struct msp_flow_key *key)
 {
+    struct msp_handoff *entry = bpf_map_lookup_elem(&msp_handoff, key);
+    __u64 payer;
+
+    if (!entry)
+        return;
+    payer = *(volatile __u64 *)&entry->mark.payer;
     if (!bpf_map_delete_elem(&msp_handoff, key))
-        flow_uncount(key->netns_cookie);
+        flow_uncount(payer, MSP_PENDING_MARKS);
 }
 
 /* Leaves the entry for the accepting side. @return false: it was not left */
@@ -139,11 +176,11 @@ static __always_inline bool flow_insert(struct bpf_sock_ops *ops,
                                         const struct msp_handoff *entry)
 {
     flow_remove(key); /* of a connection that is over */
-    if (!flow_count(key->netns_cookie))
+    if (!flow_count(entry->mark.payer, MSP_PENDING_MARKS))
         return false;
     /* fail closed: table full, the proxy sees no mark */
     if (bpf_map_update_elem(&msp_handoff, key, entry, BPF_NOEXIST)) {
-        flow_uncount(key->netns_cookie);
+        flow_uncount(entry->mark.payer, MSP_PENDING_MARKS);
         return false;
     }
     /* the entry goes with this socket at the latest, sooner if it is old */
@@ -324,17 +361,16 @@ static __always_inline bool flow_is_unfit(struct bpf_sock *sk)
 
 /* Puts a socket under the guard. @return false: it cannot be */
 static __always_inline bool flow_give(struct bpf_sock_ops *ops,
-                                      struct bpf_sock *sk)
+                                      struct bpf_sock *sk, __u64 payer)
 {
-    __u64 netns = bpf_get_netns_cookie(ops);
     __u64 cookie = bpf_get_socket_cookie(ops);
 
-    if (flow_is_unfit(sk) || !flow_count(netns))
+    if (flow_is_unfit(sk) || !flow_count(payer, MSP_PENDING_SOCKS))
         return false;
     if (!bpf_sock_hash_update(ops, &msp_fd_socks, &cookie, BPF_NOEXIST))
         return true;
     /* full, or a socket of a kind that has no such guard: MPTCP */
-    flow_uncount(netns);
+    flow_uncount(payer, MSP_PENDING_SOCKS);
     return false;
 }
 
@@ -379,7 +415,7 @@ static __noinline int flow_guard(struct bpf_sock_ops *ops)
     flow_be_as_before(ops, owner);
     if (owner->guard != MSP_GUARD_WANTED)
         return 0;
-    if (flow_give(ops, sk)) {
+    if (flow_give(ops, sk, owner->payer)) {
         owner->guard = MSP_GUARD_HAS;
         return 0;
     }
@@ -452,7 +488,7 @@ static __noinline int flow_drop(struct bpf_sock_ops *ops)
         flow_be_as_before(ops, owner);
     if (owner && owner->guard == MSP_GUARD_HAS) {
         owner->guard = MSP_GUARD_NONE;
-        flow_uncount(bpf_get_netns_cookie(ops));
+        flow_uncount(owner->payer, MSP_PENDING_SOCKS);
     }
     flow_key(ops, true, &key);
     entry = bpf_map_lookup_elem(&msp_handoff, &key);

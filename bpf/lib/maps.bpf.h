@@ -85,13 +85,21 @@ struct {
     __type(value, struct msp_handoff);
 } msp_handoff __weak SEC(".maps");
 
-/* Entries of msp_handoff by netns cookie: one namespace cannot take all. */
+/* Entries of msp_handoff and msp_fd_socks by payer: nobody can take all. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, MSP_PENDING_BUCKETS);
     __type(key, __u32); /* msp_pending_bucket() */
     __type(value, struct msp_pending);
 } msp_pending __weak SEC(".maps");
+
+/* The same by everybody together. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, MSP_PENDING_KINDS);
+    __type(key, __u32); /* enum msp_pending_kind */
+    __type(value, __u32);
+} msp_pending_sum __weak SEC(".maps");
 
 /*
  * Connections under the fd guard, which is attached to this map. An entry goes

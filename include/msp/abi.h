@@ -156,7 +156,7 @@ enum msp_stat {
     MSP_STAT_BIND_DENIED,    /* somebody wanted the listener's port */
     MSP_STAT_EGRESS_DENIED,  /* packet of no connection we decided about */
     MSP_STAT_UPLINK_DENIED,  /* the same, on its way out of the host */
-    MSP_STAT_PENDING_FULL,   /* namespace with too many marks on their way */
+    MSP_STAT_PENDING_FULL,   /* payer with too many marks on their way */
     MSP_STAT_EXEC_DROPPED,   /* exec or fork without a record: no executable */
     MSP_STAT_CGROUP_DROPPED, /* cgroup without a row: no cgroup identity */
     MSP_STAT_AUDIT_INSERTED, /* rows of msp_audit ever made */
@@ -325,10 +325,11 @@ struct msp_owner {
     __u32 retries; /* TCP_SYNCNT to go back to; 0 = it is as it was */
     __u32 pad;
     __u64 made_ns; /* CLOCK_MONOTONIC of the connect */
+    __u64 payer;   /* payer.h */
     struct msp_container container;
 };
 
-MSP_ASSERT_SIZE(msp_owner, 96);
+MSP_ASSERT_SIZE(msp_owner, 104);
 
 /* --- slots -------------------------------------------------------------- */
 
@@ -387,10 +388,11 @@ struct msp_meta {
     __u32 park_ticks;
     __u32 pad;
     __u64 netns_cookie; /* of the agent's own network namespace */
+    __u64 seed;         /* of hashes of payers; made with the tables, not 0 */
     struct msp_slot_meta slot[MSP_SLOTS];
 };
 
-MSP_ASSERT_SIZE(msp_meta, 368);
+MSP_ASSERT_SIZE(msp_meta, 376);
 /* in every layout: an mspd of another one ends the earlier proxy by it */
 MSP_ASSERT_OFFSET(msp_meta, agent_epoch, 24);
 

@@ -58,11 +58,13 @@
 #define MSP_WORKERS_MAX           16
 #define MSP_REQUEST_PAGE_BYTES    4096
 #define MSP_HANDOFF_MAX           65536
-#define MSP_HANDOFF_PER_NETNS     4096 /* marks on their way, one namespace */
+#define MSP_HANDOFF_PER_PAYER     512 /* marks on their way, one payer */
 #define MSP_HANDOFF_NS            5000000000ull /* from verdict to handshake */
 #define MSP_PENDING_BUCKETS       8192          /* a power of two */
-#define MSP_PENDING_WAYS          8     /* namespaces that share a bucket */
+#define MSP_PENDING_WAYS          8             /* payers that share a bucket */
+#define MSP_PENDING_KNOWN_WAYS    2     /* of those, for nobody by his cgroup */
 #define MSP_FD_SOCKS_MAX          32768 /* connections under the fd guard */
+#define MSP_FD_SOCKS_PER_PAYER    1024
 #define MSP_NETNS_MAX             16384
 #define MSP_AUDIT_MAX             16384
 #define MSP_AUDIT_UIDS_MAX        16 /* distinct uids kept for one cgroup */

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
@@ -243,6 +244,19 @@ static void set_netns(struct msp_loader *loader)
     __atomic_store_n(&loader->meta->netns_cookie, cookie, __ATOMIC_RELEASE);
 }
 
+/* Made with the tables that are hashed by it, and kept as long as they are. */
+static int set_seed(struct msp_loader *loader)
+{
+    uint64_t seed = __atomic_load_n(&loader->meta->seed, __ATOMIC_ACQUIRE);
+
+    while (!seed)
+        if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+            /* fail closed: whoever guesses it can keep others out */
+            return msp_loader_fail(loader, -errno, "random numbers");
+    __atomic_store_n(&loader->meta->seed, seed, __ATOMIC_RELEASE);
+    return 0;
+}
+
 static int find_root(struct msp_loader *loader)
 {
     struct msp_find_root_ctx ctx = {0};
@@ -337,6 +351,9 @@ int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
     set_clock(loader);
     set_park_ticks(loader);
     set_netns(loader);
+    r = set_seed(loader);
+    if (r < 0)
+        return r;
     return find_root(loader);
 }
 

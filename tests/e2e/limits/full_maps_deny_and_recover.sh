@@ -10,7 +10,7 @@ USER=2001:3001
 OTHER=2002:3002
 NETNS_MAX=16384
 HANDOFF_MAX=65536
-HANDOFF_PER_NETNS=4096
+HANDOFF_PER_PAYER=512
 AUDIT_MAX=16384
 COUNTERS_MAX=65536
 
@@ -99,7 +99,7 @@ check_eq "msp_netns: and netns add has nothing to say" \
         jq -r '"\(.result) \(.ready) \(.why)"')" "ok true null"
 client_cgroup main
 
-# --- msp_pending: marks on their way, by namespace ----------------------------
+# --- msp_pending: marks on their way, by payer --------------------------------
 check "a listener in c2" ctl netns add "$SB_DIR/ns/c2"
 pending() {
     mapfill "$1" "$(pin msp_pending)" "${@:2}"
@@ -108,7 +108,7 @@ none_pending() {
     [[ $(pending pending) == 0 ]]
 }
 pending past >/dev/null || die "cannot fill msp_pending"
-check_eq "msp_pending: namespaces of the past leave room for one more" \
+check_eq "msp_pending: payers of the past leave room for one more" \
     "$(get $USER c2)" 200
 pending taken 1 >/dev/null || die "cannot fill msp_pending"
 for ns in c1 c2 vm c1 c2 vm; do
@@ -119,12 +119,31 @@ check "msp_pending: whoever was served left his place" until_true 5 none_pending
 pending taken >/dev/null || die "cannot fill msp_pending"
 before=$(stat_of mark-publish-failed)
 full=$(stat_of pending-full)
-check_eq "msp_pending full: one more namespace gets nothing" \
+check_eq "msp_pending full: one more payer gets nothing" \
     "$(get $USER c2)" EOF
 grew "msp_pending full" mark-publish-failed "$before"
 grew "msp_pending full" pending-full "$full"
+push_policy "$(policy "$(item enforce allow)")"
+check_eq "msp_pending full: root of the host is served" "$(get 0:0 vm)" 200
 pending untake >/dev/null || die "cannot empty msp_pending"
 check_eq "msp_pending: with room again it is served" "$(get $USER c2)" 200
+
+# --- what is kept of msp_handoff, and for whom ---------------------------------
+# sum N: so many marks are on their way, of others
+sum() {
+    bpftool map update pinned "$(pin msp_pending_sum)" key 0 0 0 0 value \
+        $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) 0
+}
+sum $((HANDOFF_MAX * 11 / 16))
+check_eq "the rest is not for who pays by cgroup" "$(get $USER c2)" EOF
+check_eq "but for users of the host" "$(get $USER vm)" 200
+sum $((HANDOFF_MAX * 15 / 16))
+check_eq "and the very last not for those" "$(get $USER vm)" EOF
+check_eq "but for root" "$(get 0:0 vm)" 200
+sum 0
+check_eq "with room again all are served" \
+    "$(get $USER c2) $(get $USER vm) $(get 0:0 vm)" "200 200 200"
+push_policy "$(policy "$(item enforce deny "$RULES")")"
 
 # --- msp_handoff --------------------------------------------------------------
 fill msp_handoff $HANDOFF_MAX
@@ -136,7 +155,7 @@ grew "msp_handoff full" mark-publish-failed "$before"
 clear msp_handoff
 check_eq "msp_handoff: with room again" "$(verdicts)" "200 EPERM"
 
-# --- one namespace's share of it, by connections nobody accepts ---------------
+# --- one payer's share of it, by connections nobody accepts -------------------
 check "a listener in c3" ctl netns add "$SB_DIR/ns/c3"
 check_eq "c3 is served" "$(get $USER c3)" 200
 before=$(stat_of pending-full)
@@ -154,13 +173,13 @@ done
 share_is_used_up() {
     (($(stat_of pending-full) > before))
 }
-check "5000 connections at once are more than a namespace's share" \
+check "5000 connections at once are more than a payer's share" \
     until_true 15 share_is_used_up
 grew "share used up" pending-full "$before"
 waiting=$(($(stat_of mark-published) - published))
 waiting=$((waiting - $(stat_of mark-moved) + moved))
-check "no more than $HANDOFF_PER_NETNS marks wait ($waiting)" \
-    test "$waiting" -le $HANDOFF_PER_NETNS
+check "no more than $HANDOFF_PER_PAYER marks wait ($waiting)" \
+    test "$waiting" -le $HANDOFF_PER_PAYER
 spawn_as $USER vm mspclient load --id late --to "$IMDS:80" --count 1 \
     --target '/metadata/versions?x=1' >"$SB_DIR/tmp/late"
 late=$SB_LAST
@@ -172,7 +191,7 @@ is_waiting() {
 }
 PORT3=$(ctl --json netns list | jq -r --arg p "$SB_DIR/ns/c3" \
     '.netns[] | select(.path == $p) | .port')
-check "another namespace still gets its connection" until_true 5 is_waiting
+check "another payer still gets its connection" until_true 5 is_waiting
 kill -KILL "${clients[@]}"
 kill -CONT "$proxy"
 wait "$late" "$c3"
@@ -180,7 +199,7 @@ wait "$late" "$c3"
 check_eq "share used up: one more got nothing" \
     "$(jq -r '"\(.result | sub("ECONNRESET"; "eof")) \(.status)"' \
         "$SB_DIR/tmp/late")" "eof 0"
-check_eq "share used up: another namespace was served all the same" \
+check_eq "share used up: another payer was served all the same" \
     "$(jq -r '"\(.result) \(.status)"' "$SB_DIR/tmp/c3")" "ok 200"
 check_eq "share: with room again" "$(verdicts)" "200 EPERM"
 check "share: of $waiting marks that waited none is counted any more" \

@@ -12,7 +12,7 @@
  * msp_pending is an array of buckets, so it has words of its own; while they
  * run nobody may connect:
  *
- *   mapfill past PIN           as after namespaces that had a mark and are gone
+ *   mapfill past PIN           as after payers that had a mark and are gone
  *   mapfill taken PIN [FREE]   a mark of nobody in every way of a bucket, but
  *                              for FREE of them
  *   mapfill untake PIN         takes those out again
@@ -75,19 +75,21 @@ static uint64_t change(struct msp_pending *bucket, const char *how, long n_free)
     uint64_t id = NOBODY, n = 0;
 
     for (int i = 0; i < MSP_PENDING_WAYS; i++, id++) {
-        bool is_nobodys = bucket->n[i] && bucket->cookie[i] >= NOBODY;
+        union msp_pending_way *way = &bucket->way[i];
+        bool is_nobodys = way->any && bucket->payer[i] >= NOBODY &&
+                          bucket->payer[i] < NOBODY + MSP_PENDING_WAYS;
 
-        if (bucket->n[i] && !is_nobodys) {
-            n += bucket->n[i];
+        if (way->any && !is_nobodys) {
+            n += way->n[MSP_PENDING_MARKS];
             continue;
         }
         if (strcmp(how, "untake") == 0 && is_nobodys)
-            bucket->n[i] = 0;
+            way->any = 0;
         if (strcmp(how, "past") == 0)
-            bucket->cookie[i] = id;
+            bucket->payer[i] = id;
         if (strcmp(how, "taken") == 0 && n_free-- <= 0) {
-            bucket->cookie[i] = id;
-            bucket->n[i] = 1;
+            bucket->payer[i] = id;
+            way->n[MSP_PENDING_MARKS] = 1;
         }
     }
     return n;
