@@ -36,7 +36,7 @@ has_listeners() {
 
 # States of the rows, "Nx STATE,..." without the prefix.
 rows() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-4/maps/msp_netns" |
+    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-5/maps/msp_netns" |
         jq -r '.[] | (.formatted // .).value.state' |
         sed 's/MSP_NETNS_//' | sort | uniq -c | awk '{ print $1 "x" $2 }' |
         paste -sd,
@@ -48,7 +48,7 @@ has_rows() {
 
 # Tickets that are taken, whatever their time.
 tickets() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-4/maps/msp_tickets" |
+    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-5/maps/msp_tickets" |
         jq '[.[] | (.formatted // .).value.until_ns[] | select(. > 0)] | length'
 }
 

@@ -79,7 +79,7 @@ programs=$(attached)
 digest=$(ctl --json status | jq -r .policy.digest)
 check "the user is served" served
 denied "first"
-check_eq "one layout" "$(layouts)" layout-4
+check_eq "one layout" "$(layouts)" layout-5
 
 # The old proxy lives on without its mspd, as after a crash.
 old_proxy=$(child_pid mspd-proxy)
