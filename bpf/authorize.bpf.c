@@ -182,7 +182,7 @@ static __always_inline struct msp_decision
 authorize_charge(struct msp_request *rq, const struct header *h,
                  struct msp_decision d)
 {
-    __u64 payer = rate_payer(&rq->mark), wait_ns;
+    __u64 payer = rq->mark.payer, wait_ns;
     bool is_audit = rq->mode == MSP_MODE_AUDIT;
 
     if (d.verdict != MSP_VERDICT_ALLOW || !h->limit.per_second || !payer ||

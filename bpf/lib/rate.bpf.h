@@ -15,12 +15,6 @@
 #define RATE_EEXIST  17
 #define RATE_NO_ROOM (~0ull) /* instead of a time */
 
-/* @return whom a caller's requests are charged to; 0 = nobody */
-static __always_inline __u64 rate_payer(const struct msp_mark *mark)
-{
-    return mark->cgroup_id;
-}
-
 static __always_inline bool rate_is_set(const struct msp_endpoint *ep)
 {
     return ep->rate.per_second != 0;

@@ -15,7 +15,7 @@
  * changes it begins with a full one, any other push leaves it as it is.
  */
 struct msp_rate_key {
-    __u64 payer; /* as in the mark */
+    __u64 payer; /* as in the mark; never 0: nobody has no bucket */
     __u32 endpoint;
     struct msp_rate_limit limit;
     __u32 pad;

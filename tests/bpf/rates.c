@@ -42,7 +42,7 @@ static void fill(struct slot_fixture *fx, struct msp_request *page,
 {
     memset(page, 0, sizeof(*page));
     page->mark.identity_epoch = slot_fixture_epoch(fx);
-    page->mark.cgroup_id = payer;
+    page->mark.payer = payer;
     page->mark.endpoint = MSP_EP_IMDS;
     page->method = MSP_METHOD_GET;
     strcpy(page->path.path, "/metadata/versions");
@@ -176,6 +176,16 @@ static void who_is_refused_for_another_reason_pays_nothing(void **state)
     assert_int_equal(page->reason, MSP_REASON_STALE_IDENTITY);
     expect(fx, PAYER, MSP_VERDICT_ALLOW, MSP_REASON_DEFAULT_ALLOW);
     expect(fx, PAYER, MSP_VERDICT_DENY, MSP_REASON_RATE_LIMITED);
+}
+
+/* Root of the host, in the agent's own network namespace. */
+static void nobody_has_no_bucket(void **state)
+{
+    struct slot_fixture *fx = *state;
+
+    apply(fx, "enforce", "{\"requestsPerSecond\":1,\"burst\":1}");
+    assert_int_equal(n_allowed(fx, 0, 50), 50);
+    assert_int_equal(n_rows(fx), 0);
 }
 
 static void one_request_pays_once(void **state)
@@ -406,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup(a_token_comes_back_in_time, empty),
         cmocka_unit_test_setup(who_is_refused_for_another_reason_pays_nothing,
                                empty),
+        cmocka_unit_test_setup(nobody_has_no_bucket, empty),
         cmocka_unit_test_setup(one_request_pays_once, empty),
         cmocka_unit_test_setup(in_audit_it_is_recorded_and_not_refused, empty),
         cmocka_unit_test_setup(
