@@ -13,6 +13,7 @@
 
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
+#include "lib/rate.bpf.h"
 
 /* The page's header, read once; later changes of the page do not count. */
 struct header {
@@ -22,6 +23,7 @@ struct header {
     __u32 method;
     __u32 refusal;
     __u32 mark_flags;
+    struct msp_rate_limit limit; /* of the endpoint, out */
 };
 
 /* State of the walk over one node's rows. */
@@ -155,6 +157,7 @@ authorize_decide(struct msp_request *rq, struct header *h, struct walk *w,
         return msp_decided(MSP_VERDICT_DENY, MSP_REASON_TABLE_MISSING);
     rq->mode = ep->mode;
     rq->endpoint_flags = ep->flags;
+    h->limit = ep->rate;
     __builtin_memcpy(rq->endpoint, ep->name, MSP_ENDPOINT_NAME_BYTES);
     if (rq->mark.identity_epoch != sm->identity_epoch)
         return msp_decided(MSP_VERDICT_STALE, MSP_REASON_STALE_IDENTITY);
@@ -169,6 +172,37 @@ authorize_decide(struct msp_request *rq, struct header *h, struct walk *w,
     f.matched = w->matched;
     f.granted = w->identity != MSP_NO_IDENTITY;
     return msp_decide_request(&f);
+}
+
+/*
+ * Takes a token for a request that is allowed. It is the last thing, so that
+ * none is taken for one that is refused for another reason.
+ */
+static __always_inline struct msp_decision
+authorize_charge(struct msp_request *rq, const struct header *h,
+                 struct msp_decision d)
+{
+    __u64 payer = rq->mark.payer, wait_ns;
+    bool is_audit = rq->mode == MSP_MODE_AUDIT;
+
+    if (d.verdict != MSP_VERDICT_ALLOW || !h->limit.per_second || !payer ||
+        *(volatile const __u32 *)&rq->is_charged)
+        return d;
+    wait_ns =
+        msp_rate_take(payer, h->endpoint, h->limit.per_second, h->limit.burst);
+    if (!wait_ns)
+        return d;
+    d.reason = MSP_REASON_RATE_LIMITED;
+    if (wait_ns == RATE_NO_ROOM) {
+        d.reason = MSP_REASON_RATE_NO_ROOM;
+        wait_ns = 0;
+    }
+    event_stat(d.reason == MSP_REASON_RATE_LIMITED ? MSP_STAT_RATE_LIMITED
+                                                   : MSP_STAT_RATE_NO_ROOM);
+    /* fail closed: also where nobody could count */
+    d.verdict = is_audit ? MSP_VERDICT_AUDIT : MSP_VERDICT_DENY;
+    rq->retry_after_s = msp_rate_retry_s(wait_ns);
+    return d;
 }
 
 SEC("syscall")
@@ -201,6 +235,8 @@ int msp_authorize(struct msp_authorize_ctx *ctx)
         event_stat(MSP_STAT_GENERATION_MOVED);
         d = msp_decided(MSP_VERDICT_STALE, MSP_REASON_STALE_POLICY);
     }
+    rq->retry_after_s = 0;
+    d = authorize_charge(rq, &h, d);
     o.slot = slot;
     o.endpoint = h.endpoint;
     o.stage = MSP_STAGE_REQUEST;

@@ -13,6 +13,7 @@
 #include "lib/maps.bpf.h"
 #include "lib/park.bpf.h"
 #include "lib/payer.bpf.h"
+#include "lib/rate.bpf.h"
 #include "lib/subject.bpf.h"
 #include "lib/target.bpf.h"
 
@@ -279,6 +280,23 @@ __noinline __u64 msp_settle(struct bpf_sock_addr *ctx, __u64 packed,
                                                 << SETTLE_PARK_SHIFT;
 }
 
+/*
+ * Whether an allowed caller has no token left, so that his request would be
+ * refused. Not asked where that is to be told by HTTP, or not to be refused.
+ */
+static __always_inline bool connect_is_limited(const struct msp_endpoint *ep,
+                                               const struct msp_mark *mark)
+{
+    if (!rate_is_set(ep) || ep->mode != MSP_MODE_ENFORCE ||
+        ep->on_deny == MSP_ON_DENY_HTTP || !mark->payer)
+        return false;
+    if (!msp_rate_is_empty(mark->payer, mark->endpoint, ep->rate.per_second,
+                           ep->rate.burst))
+        return false;
+    event_stat(MSP_STAT_RATE_LIMITED);
+    return true;
+}
+
 /* Gives the socket its mark. @return 0; -1 it has none */
 static __always_inline int connect_mark(struct attempt *a,
                                         struct msp_mark *mark)
@@ -358,6 +376,8 @@ connect_judge(struct attempt *a, struct msp_endpoint *ep, struct msp_mark *mark)
     a->is_parked = packed >> SETTLE_PARK_SHIFT;
     if (d.reason == MSP_REASON_BOOTSTRAP)
         mark->flags |= MSP_MARK_BOOTSTRAP;
+    if (d.verdict == MSP_VERDICT_ALLOW && connect_is_limited(ep, mark))
+        d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_RATE_LIMITED);
     /* fail closed: without an owner the mark could outlive its connect */
     if (d.verdict == MSP_VERDICT_ALLOW &&
         (connect_own(a, mark, MSP_OWNER_REDIRECT) || connect_mark(a, mark)))

@@ -270,6 +270,20 @@ static void warn_not_judged(struct checker *c)
     }
 }
 
+/* Nobody would count, and nobody say so to the caller. */
+static void check_rate(struct checker *c)
+{
+    const struct doc_endpoint *e = c->endpoint;
+    struct place place;
+
+    if (!e->is_custom || e->sign || !e->rate.per_second)
+        return;
+    msp_doc_place(e, &place);
+    (void)msp_place_push(&place, "rateLimit");
+    msp_report_error(c->report, MSP_DIAG_VALUE, place.text, "sign:true",
+                     "sign:false, where nobody sees requests");
+}
+
 /* Legal, but hardly meant. */
 static void warn_unused(struct checker *c)
 {
@@ -315,6 +329,7 @@ static int check_endpoint(const struct policy_doc *doc,
     }
     msp_check_identities(endpoint, c.is_platform, &c.at, report);
     check_references(&c);
+    check_rate(&c);
     warn_not_judged(&c);
     warn_unused(&c);
     return report->r;

@@ -87,6 +87,7 @@ struct doc_endpoint {
     enum msp_mode mode;
     bool default_allow;
     enum msp_on_deny on_deny;
+    struct msp_rate_limit rate;
     doc_text id;
     struct doc_privilege *privilege; /* [n_privileges], owned, as all here */
     size_t n_privileges;

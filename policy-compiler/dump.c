@@ -32,6 +32,17 @@ const char *msp_dump_on_deny(const struct msp_endpoint *ep)
     return word[ep->on_deny];
 }
 
+void msp_dump_rate_json(const struct msp_endpoint *ep, FILE *out)
+{
+    if (ep->rate.per_second)
+        (void)fprintf(out,
+                      ",\"rateLimit\":{\"requestsPerSecond\":%u,"
+                      "\"burst\":%u}",
+                      ep->rate.per_second, ep->rate.burst);
+    else
+        (void)fputs(",\"rateLimit\":null", out);
+}
+
 const char *const msp_dump_demand_name[MSP_DEMAND_COUNT] = {
     [MSP_DEMAND_CONTAINER_ID] = "id",
     [MSP_DEMAND_CONTAINER_NAME] = "name",

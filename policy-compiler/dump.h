@@ -12,6 +12,8 @@ void msp_dump_json(const struct msp_image *image, FILE *out);
 
 const char *msp_dump_mode(const struct msp_endpoint *ep);
 const char *msp_dump_on_deny(const struct msp_endpoint *ep);
+/* ,"rateLimit":null, or the object of the document */
+void msp_dump_rate_json(const struct msp_endpoint *ep, FILE *out);
 
 /* "169.254.169.254/32" */
 #define DUMP_ADDRESS_BYTES 80

@@ -54,6 +54,7 @@ static void print_endpoints(const struct msp_image *image, FILE *out)
         (void)fprintf(out, ",\"onDeny\":\"%s\",\"sign\":%s,\"rootGate\":%s",
                       msp_dump_on_deny(ep), truth(ep->flags & MSP_EP_SIGN),
                       truth(ep->flags & MSP_EP_ROOT_GATE));
+        msp_dump_rate_json(ep, out);
         (void)fputs(",\"reach\":", out);
         print_set(&ep->reach, out);
         (void)fputs(",\"liftsRootGate\":", out);

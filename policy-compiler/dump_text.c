@@ -34,6 +34,9 @@ static void print_endpoints(const struct msp_image *image, FILE *out)
                       msp_dump_on_deny(ep),
                       ep->flags & MSP_EP_SIGN ? " sign" : "",
                       ep->flags & MSP_EP_ROOT_GATE ? " root-gate" : "");
+        if (ep->rate.per_second)
+            (void)fprintf(out, " rate=%u/s burst=%u", ep->rate.per_second,
+                          ep->rate.burst);
         (void)fputs(" reach=", out);
         print_set(&ep->reach, out);
         (void)fputs(" lifts=", out);

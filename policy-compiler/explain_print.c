@@ -229,6 +229,9 @@ int msp_explain_print(const struct msp_image *image,
                   ep->name, msp_dump_mode(ep),
                   ep->flags & MSP_EP_DEFAULT_ALLOW ? "allow" : "deny",
                   msp_dump_on_deny(ep));
+    if (ep->rate.per_second)
+        (void)fprintf(out, "  rate limit: %u/s, %u at once\n",
+                      ep->rate.per_second, ep->rate.burst);
     print_request(explain, out);
     (void)fputs("  caller is: ", out);
     print_names(image, &ids, out);
@@ -337,6 +340,7 @@ int msp_explain_print_json(const struct msp_image *image,
                   reason_name(explain->reason), stage_name(explain->stage),
                   msp_dump_mode(ep));
     print_member("endpoint", ep->name, out);
+    msp_dump_rate_json(ep, out);
     print_member("method", method_name(query->method), out);
     print_member("path", is_canonical ? explain->canon.path.ptr : NULL, out);
     print_member("spelling", msp_canon_text_of(explain->spelling), out);

@@ -261,6 +261,17 @@ static bool has_own_flags(const struct msp_endpoint *ep, uint32_t i)
     return (ep->flags & fixed) == (i == MSP_EP_IMDS ? MSP_EP_SIGN : fixed);
 }
 
+/* None at all, or one that counts requests the agent sees. */
+static bool is_rate(const struct msp_endpoint *ep)
+{
+    const struct msp_rate_limit *rate = &ep->rate;
+
+    if (rate->per_second == 0)
+        return rate->burst == 0;
+    return rate->per_second <= MSP_RATE_MAX && rate->burst > 0 &&
+           rate->burst <= MSP_RATE_MAX && ep->flags & MSP_EP_SIGN;
+}
+
 static int check_endpoint(const struct msp_image *image, uint32_t i,
                           const char **reterr_why)
 {
@@ -281,6 +292,8 @@ static int check_endpoint(const struct msp_image *image, uint32_t i,
         return msp_image_fail(reterr_why, -EINVAL, "endpoint on-deny");
     if (row->ep.flags & ~flags || !has_own_flags(&row->ep, i))
         return msp_image_fail(reterr_why, -EINVAL, "endpoint flags");
+    if (!is_rate(&row->ep))
+        return msp_image_fail(reterr_why, -EINVAL, "endpoint rate limit");
     if (row->ep.pad || row->pad)
         return msp_image_fail(reterr_why, -EINVAL, "padding not zero");
     r = check_set(image, &row->ep.reach, reterr_why);

@@ -189,6 +189,7 @@ static int lower_endpoints(struct lowering *l)
         const struct rule_endpoint *from = &l->rules->endpoint[i];
         struct msp_image_endpoint row = {.ep = {.mode = from->mode,
                                                 .on_deny = from->on_deny,
+                                                .rate = from->rate,
                                                 .reach = from->reach}};
         int r;
 

@@ -10,6 +10,7 @@
 
 #include "cidr.h"
 #include "parse_container.h"
+#include "parse_rate.h"
 
 static void parse_names(struct parser *parser, const json_t *object,
                         const char *key, struct doc_names *ret)
@@ -366,7 +367,7 @@ static void parse_custom(struct parser *parser, json_t *item,
 /* Members of each kind of item; the forms differ in what is required. */
 #define ITEM_MEMBERS(mode, access, id)                           \
     {"mode", (mode)}, {"defaultAccess", (access)}, {"id", (id)}, \
-        {"onDeny", OPTIONAL},                                    \
+        {"onDeny", OPTIONAL}, {"rateLimit", OPTIONAL},           \
     {                                                            \
         "rules", OPTIONAL                                        \
     }
@@ -386,10 +387,12 @@ static void check_item_members(struct parser *parser, json_t *item,
     static const struct member local[] = {{"defaultAccess", OPTIONAL},
                                           {"id", OPTIONAL},
                                           {"onDeny", OPTIONAL},
+                                          {"rateLimit", OPTIONAL},
                                           {"rules", OPTIONAL}};
     static const struct member arm[] = {{"mode", REQUIRED},
                                         {"defaultAccess", REQUIRED},
                                         {"onDeny", OPTIONAL},
+                                        {"rateLimit", OPTIONAL},
                                         {"rules", OPTIONAL},
                                         {"targetLocations", OPTIONAL},
                                         {"excludeFromLatest", OPTIONAL},
@@ -442,6 +445,7 @@ void msp_item_parse(struct parser *parser, json_t *item, enum item_kind kind,
     if (kind != ITEM_ARM)
         ret->id = msp_value_text(
             parser, item, "id", kind == ITEM_LOCAL ? TEXT_SELECTOR : TEXT_FREE);
+    msp_rate_parse(parser, item, &ret->rate);
     parse_rules(parser, item, ret);
     if (kind == ITEM_CUSTOM)
         parse_custom(parser, item, ret);

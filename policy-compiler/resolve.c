@@ -295,6 +295,7 @@ static int resolve_endpoint(const struct doc_endpoint *doc, uint32_t index,
     ret->default_allow = doc->default_allow;
     if (doc->id)
         ret->id = doc->id;
+    ret->rate = doc->rate;
     if (doc->on_deny != MSP_ON_DENY_NONE)
         ret->on_deny = doc->on_deny;
     r = scope_init(&scope);

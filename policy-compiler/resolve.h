@@ -42,6 +42,7 @@ struct rule_endpoint {
     const struct doc_endpoint *doc; /* borrowed: its name, where it is */
     enum msp_mode mode;
     enum msp_on_deny on_deny;
+    struct msp_rate_limit rate;
     bool default_allow;
     doc_text id; /* "" for none */
     struct msp_idset reach;

@@ -214,6 +214,18 @@ struct {
     __type(value, struct msp_ctr_name);
 } msp_container __weak SEC(".maps");
 
+/*
+ * Token buckets. Not LRU: to push one out would fill it. Rows of full ones go
+ * by msp_sweep_rates.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, MSP_RATES_MAX);
+    __type(key, struct msp_rate_key);
+    __type(value, struct msp_rate);
+} msp_rates __weak SEC(".maps");
+
 /* An all-zero record to insert: too large for the stack. Never written. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -84,6 +84,8 @@ enum msp_reason {
     MSP_REASON_PASSED_SOCKET,     /* fd guard: another's connection */
     MSP_REASON_NO_EXEC_RECORD,    /* denied, not known what it executed */
     MSP_REASON_LISTENER_LATE,     /* parked, and no listener came in time */
+    MSP_REASON_RATE_LIMITED,      /* its token bucket is empty */
+    MSP_REASON_RATE_NO_ROOM,      /* no room for its token bucket */
     MSP_REASON_COUNT,
 };
 
@@ -167,6 +169,8 @@ enum msp_stat {
     MSP_STAT_PARK_REFUSED,      /* could not wait for one: denied at once */
     MSP_STAT_LISTENER_FOREIGN,  /* another listens at a listener's port */
     MSP_STAT_MARK_OLD,          /* MSP_HANDOFF_NS after its connect: refused */
+    MSP_STAT_RATE_LIMITED,      /* a token bucket was empty */
+    MSP_STAT_RATE_NO_ROOM,      /* msp_rates was full */
     MSP_STAT_COUNT,
 };
 
@@ -436,17 +440,26 @@ enum msp_builtin {
 /* Stands for no endpoint in audit keys and events. */
 #define MSP_EP_NONE MSP_ENDPOINTS_MAX
 
+/* A token bucket for each payer; per_second 0 = no limit, burst 0 then too. */
+struct msp_rate_limit {
+    __u32 per_second; /* requests, <= MSP_RATE_MAX */
+    __u32 burst;      /* requests at once, 1..MSP_RATE_MAX */
+};
+
+MSP_ASSERT_SIZE(msp_rate_limit, 8);
+
 struct msp_endpoint {
     char name[MSP_ENDPOINT_NAME_BYTES];
     enum msp_mode mode;
     enum msp_on_deny on_deny;
     __u32 flags;
     __u32 pad;
+    struct msp_rate_limit rate;
     struct msp_idset reach;           /* assigned to any privilege at all */
     struct msp_idset lifts_root_gate; /* identities that name a container */
 };
 
-MSP_ASSERT_SIZE(msp_endpoint, 304);
+MSP_ASSERT_SIZE(msp_endpoint, 312);
 
 /*
  * LPM key of a rule path. Text is canonical (lower case, no trailing slash).
@@ -629,10 +642,12 @@ struct msp_request {
     struct msp_pair_key pair[MSP_REQ_PAIRS_MAX]; /* endpoint: the kernel */
     __u32 path_len; /* text and NUL, 2..MSP_PATH_KEY_BYTES; longer: cut */
     __u32 n_pairs;
-    __u32 method;                          /* one enum msp_method bit */
-    __u32 refusal;                         /* MSP_REFUSAL_* */
+    __u32 method;     /* one enum msp_method bit */
+    __u32 refusal;    /* MSP_REFUSAL_* */
+    __u32 is_charged; /* asked again: its token was taken before */
     char audit_path[MSP_AUDIT_PATH_BYTES]; /* canonical path for the record */
     /* out */
+    __u32 retry_after_s;      /* rate limited: until there is a token; else 0 */
     enum msp_verdict verdict; /* set to NONE by the worker before the call */
     enum msp_reason reason;
     enum msp_mode mode; /* of the endpoint */
@@ -645,7 +660,7 @@ struct msp_request {
     char endpoint[MSP_ENDPOINT_NAME_BYTES];
     /* scratch of the kernel */
     __u64 pair_bits[MSP_PAIRS_MAX / 64];
-    __u8 pad[MSP_REQUEST_PAGE_BYTES - 2008];
+    __u8 pad[MSP_REQUEST_PAGE_BYTES - 2016];
 };
 
 MSP_ASSERT_SIZE(msp_request, MSP_REQUEST_PAGE_BYTES);
@@ -659,6 +674,8 @@ struct msp_authorize_ctx {
 
 MSP_ASSERT_SIZE(msp_authorize_ctx, 16);
 
+/* token buckets */
+#include <msp/rate.h>
 /* namespaces that wait for a listener, or have one */
 #include <msp/parked.h>
 /* what the programs leave behind, for whoever reads it */

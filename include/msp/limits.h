@@ -10,7 +10,7 @@
 #ifndef MSP_LAYOUT   /* a test builds another one */
 #define MSP_LAYOUT 5 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
-#define MSP_IMAGE_VERSION 3
+#define MSP_IMAGE_VERSION 4
 #define MSP_CTL_VERSION   1
 #define MSP_JSON_SCHEMA   1
 
@@ -50,7 +50,8 @@
 #define MSP_CG_LIVE_MAX         8    /* pattern positions live at once */
 #define MSP_CG_STATES_MAX       16384
 #define MSP_CG_EDGES_MAX        65536
-#define MSP_DEMANDS_MAX         16384 /* on containers and pods, in all */
+#define MSP_DEMANDS_MAX         16384   /* on containers and pods, in all */
+#define MSP_RATE_MAX            1000000 /* requests a second, and at once */
 
 /* --- kernel tables ------------------------------------------------------ */
 #define MSP_SLOTS                 4
@@ -83,6 +84,8 @@
 #define MSP_PARKED_PER_CGROUP     8    /* namespaces waiting for a listener */
 #define MSP_PARK_BUCKETS          2048 /* of so many; a power of two */
 #define MSP_PARK_RING_BYTES       (1u << 17)
+#define MSP_RATES_MAX             16384 /* token buckets that are not full */
+#define MSP_RATE_TRIES            64    /* to take a token others take, too */
 /*
  * How long a namespace waits: not much longer than a client's SYNs do. Those
  * begin MSP_PARK_SYN_MS apart, then ever more: with Linux's six retries and one
@@ -130,6 +133,7 @@
 #define MSP_CONN_MS               300000
 #define MSP_CONN_REQUESTS         10000
 #define MSP_CONNS_PER_PAYER       512
+#define MSP_PAUSE_MS              1000 /* of a connection that had a 429 */
 #define MSP_CONNS_MAX             8192
 #define MSP_SOCKET_BYTES          65536 /* each way; the kernel doubles it */
 #define MSP_RETRY_AFTER_S         1

@@ -33,6 +33,10 @@ static void walk_endpoints(const struct msp_image *image)
         FUZZ_CHECK(memchr(row->ep.name, '\0', sizeof(row->ep.name)));
         FUZZ_CHECK((uint32_t)row->ep.mode < MSP_MODE_COUNT);
         FUZZ_CHECK((uint32_t)row->ep.on_deny < MSP_ON_DENY_COUNT);
+        FUZZ_CHECK(!row->ep.rate.per_second == !row->ep.rate.burst);
+        FUZZ_CHECK(row->ep.rate.per_second <= MSP_RATE_MAX);
+        FUZZ_CHECK(row->ep.rate.burst <= MSP_RATE_MAX);
+        FUZZ_CHECK(!row->ep.rate.burst || row->ep.flags & MSP_EP_SIGN);
         walk_text(image, row->id_off);
         walk_set(image, &row->ep.reach);
         walk_set(image, &row->ep.lifts_root_gate);

@@ -46,6 +46,8 @@ static const char *const reasons[] = {
     [MSP_REASON_PASSED_SOCKET] = "passed-socket",
     [MSP_REASON_NO_EXEC_RECORD] = "no-exec-record",
     [MSP_REASON_LISTENER_LATE] = "listener-late",
+    [MSP_REASON_RATE_LIMITED] = "rate-limited",
+    [MSP_REASON_RATE_NO_ROOM] = "rate-no-room",
 };
 _Static_assert(ARRAY_SIZE(reasons) == MSP_REASON_COUNT, "reasons");
 
@@ -100,6 +102,8 @@ static const char *const stats[] = {
     [MSP_STAT_PARK_REFUSED] = "park-refused",
     [MSP_STAT_LISTENER_FOREIGN] = "listener-foreign",
     [MSP_STAT_MARK_OLD] = "mark-old",
+    [MSP_STAT_RATE_LIMITED] = "rate-limited",
+    [MSP_STAT_RATE_NO_ROOM] = "rate-no-room",
 };
 _Static_assert(ARRAY_SIZE(stats) == MSP_STAT_COUNT, "stats");
 

@@ -94,6 +94,8 @@ static void put_endpoints(const struct mspd *mspd, struct msp_rec *rec)
         if (endpoint.mode != MSP_MODE_DISABLED) {
             msp_rec_bool(rec, "root_only", endpoint.flags & MSP_EP_ROOT_GATE);
             msp_rec_bool(rec, "signed", endpoint.flags & MSP_EP_SIGN);
+            msp_rec_uint(rec, "rate_per_s", endpoint.rate.per_second);
+            msp_rec_uint(rec, "rate_burst", endpoint.rate.burst);
         }
         msp_rec_end(rec);
     }

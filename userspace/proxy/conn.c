@@ -193,8 +193,8 @@ bool msp_conn_is_idle(const struct msp_conn *conn)
     char byte;
 
     /* closing over an unread request would reset it */
-    return conn->state == MSP_CONN_HEAD && !conn->ex &&
-           recv(conn->client.fd, &byte, 1, MSG_PEEK) <= 0;
+    return (conn->state == MSP_CONN_HEAD || conn->state == MSP_CONN_PAUSE) &&
+           !conn->ex && recv(conn->client.fd, &byte, 1, MSG_PEEK) <= 0;
 }
 
 bool msp_conn_is_new(const struct msp_conn *conn)
@@ -333,6 +333,31 @@ static int step_linger(struct msp_conn *conn)
     return conn->is_readable ? -1 : 0;
 }
 
+/*
+ * Who was told to come later is not served before, on this connection, so that
+ * who does not listen costs others no more than who does.
+ * @return as a step
+ */
+static int begin_pause(struct msp_conn *conn)
+{
+    conn->state = MSP_CONN_PAUSE;
+    return msp_conn_deadline(conn, MSP_PAUSE_MS) < 0 ? -1 : 1;
+}
+
+/* Nothing is read, but that the client has gone. */
+static int step_pause(struct msp_conn *conn)
+{
+    char byte;
+    ssize_t n;
+
+    if (conn->ex || !conn->is_readable)
+        return 0;
+    n = recv(conn->client.fd, &byte, 1, MSG_PEEK);
+    if (n < 0 && errno == EAGAIN)
+        conn->is_readable = false;
+    return n == 0 || (n < 0 && errno != EAGAIN) ? -1 : 0;
+}
+
 static int begin_linger(struct msp_conn *conn)
 {
     drop_exchange(conn);
@@ -345,6 +370,7 @@ int msp_conn_finish(struct msp_conn *conn)
     struct msp_exchange *ex = conn->ex;
     size_t used = ex->head.len + conn->now.body_in;
     bool is_clean = conn->now.is_input_done;
+    bool is_limited = conn->now.is_limited;
 
     send_log(conn);
     if (conn->upstream) {
@@ -373,6 +399,8 @@ int msp_conn_finish(struct msp_conn *conn)
     if (msp_worker_is_stale(conn->worker, &conn->mark) &&
         msp_conn_is_idle(conn))
         return -1;
+    if (is_limited)
+        return begin_pause(conn);
     return msp_conn_await_request(conn) < 0 ? -1 : 1;
 }
 
@@ -399,6 +427,8 @@ static int step(struct msp_conn *conn)
         return msp_reply_flush(conn);
     case MSP_CONN_LINGER:
         return step_linger(conn);
+    case MSP_CONN_PAUSE:
+        return step_pause(conn);
     }
     return -1;
 }
@@ -406,7 +436,8 @@ static int step(struct msp_conn *conn)
 static bool reads_client(const struct msp_conn *conn)
 {
     return conn->state == MSP_CONN_HEAD || conn->state == MSP_CONN_BODY ||
-           conn->state == MSP_CONN_UPLOAD || conn->state == MSP_CONN_LINGER;
+           conn->state == MSP_CONN_UPLOAD || conn->state == MSP_CONN_LINGER ||
+           conn->state == MSP_CONN_PAUSE;
 }
 
 /*
@@ -518,6 +549,10 @@ static void on_timer(void *data)
     case MSP_CONN_SEND:
     case MSP_CONN_WAIT:
         r = refuse_late(conn, "response-timeout");
+        break;
+    case MSP_CONN_PAUSE:
+        conn->state = MSP_CONN_HEAD;
+        r = msp_conn_await_request(conn);
         break;
     case MSP_CONN_RELAY:
     case MSP_CONN_REPLY:

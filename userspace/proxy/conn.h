@@ -49,6 +49,7 @@ enum msp_conn_state {
     MSP_CONN_RELAY,   /* passing the response through */
     MSP_CONN_REPLY,   /* writing our own answer */
     MSP_CONN_LINGER,  /* our side is shut, reading what still comes */
+    MSP_CONN_PAUSE,   /* answered 429: nothing is read for a while */
 };
 
 enum msp_framing {
@@ -88,14 +89,17 @@ struct msp_progress {
     size_t response_end;  /* bytes of `response` that belong to it */
     uint8_t response_framing; /* enum msp_framing */
     uint8_t n_interim;
-    bool is_active;     /* a head was read: to be logged */
-    bool is_input_done; /* nothing more to read for this request */
-    bool is_upload;     /* body passed through unsigned */
+    uint32_t retry_after_s; /* for the reply; 0 = as its status has it */
+    bool is_active;         /* a head was read: to be logged */
+    bool is_input_done;     /* nothing more to read for this request */
+    bool is_upload;         /* body passed through unsigned */
     bool is_retried;
     bool is_waiting; /* for the response, its buffer is ours */
     bool is_response_done;
     bool is_upstream_reusable;
     bool is_signing; /* to be signed */
+    bool is_charged; /* the kernel has taken its token */
+    bool is_limited; /* the kernel had none left for it */
 };
 
 struct msp_conn {

@@ -10,10 +10,7 @@
 #include "upstream.h"
 #include "worker.h"
 
-#define ALLOW_LINE   "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"
-#define STRINGIFY(x) #x
-#define TEXT_OF(x)   STRINGIFY(x)
-#define RETRY_LINE   "Retry-After: " TEXT_OF(MSP_RETRY_AFTER_S) "\r\n"
+#define ALLOW_LINE "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"
 
 static const struct {
     int status;
@@ -27,6 +24,7 @@ static const struct {
     {413, "Content Too Large", "refused"},
     {414, "URI Too Long", "refused"},
     {417, "Expectation Failed", "refused"},
+    {429, "Too Many Requests", "limited"},
     {431, "Request Header Fields Too Large", "refused"},
     {501, "Not Implemented", "refused"},
     {502, "Bad Gateway", "upstream"},
@@ -42,15 +40,26 @@ static size_t index_of(int status)
     return ARRAY_SIZE(statuses) - 2; /* 503 */
 }
 
+/* When to come again, of those answers that say it. */
+static void retry_line(int status, uint32_t after_s, char *ret, size_t size)
+{
+    ret[0] = '\0';
+    if (status == 429 || status == 503)
+        (void)snprintf(ret, size, "Retry-After: %u\r\n",
+                       after_s ? after_s : MSP_RETRY_AFTER_S);
+}
+
 /* @return bytes written */
 static size_t render(char *out, size_t size, const struct msp_reply *reply,
-                     bool has_body)
+                     uint32_t retry_after_s, bool has_body)
 {
     size_t row = index_of(reply->status);
     char body[256];
+    char retry[32];
     int body_len;
     int n;
 
+    retry_line(reply->status, retry_after_s, retry, sizeof(retry));
     body_len = snprintf(body, sizeof(body),
                         "{\"schema\":%d,\"error\":\"%s\",\"reason\":\"%s\"}\n",
                         MSP_JSON_SCHEMA, statuses[row].error, reply->reason);
@@ -58,8 +67,7 @@ static size_t render(char *out, size_t size, const struct msp_reply *reply,
                  "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
                  "Content-Length: %d\r\n%s%s%s\r\n%s",
                  statuses[row].status, statuses[row].phrase, body_len,
-                 reply->status == 405 ? ALLOW_LINE : "",
-                 reply->status == 503 ? RETRY_LINE : "",
+                 reply->status == 405 ? ALLOW_LINE : "", retry,
                  reply->closes ? "Connection: close\r\n" : "",
                  has_body ? body : "");
     return n < 0 ? 0 : (size_t)n;
@@ -81,8 +89,9 @@ int msp_reply(struct msp_conn *conn, const struct msp_reply *reply)
     ex->log.status = (uint32_t)answer.status;
     if (ex->log.detail[0] == '\0')
         msp_conn_detail(conn, answer.reason);
-    ex->out_len = render(ex->out, sizeof(ex->out), &answer,
-                         ex->head.method_bit != MSP_METHOD_HEAD);
+    ex->out_len =
+        render(ex->out, sizeof(ex->out), &answer, conn->now.retry_after_s,
+               ex->head.method_bit != MSP_METHOD_HEAD);
     conn->now.n_sent = 0;
     conn->state = MSP_CONN_REPLY;
     return msp_conn_deadline(conn, MSP_BODY_MS) < 0 ? -1 : 1;
@@ -130,7 +139,7 @@ void msp_reply_overload(int fd)
                             .reason = "too-many-connections",
                             .closes = true,
                         },
-                        true);
+                        0, true);
 
     (void)send(fd, out, len, MSG_NOSIGNAL);
     (void)shutdown(fd, SHUT_WR);

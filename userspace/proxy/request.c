@@ -98,6 +98,15 @@ static bool is_page_ours(const struct msp_worker *worker)
     return now - worker->agent_epoch < MSP_WORKERS_MAX / 2;
 }
 
+static int denial_status(enum msp_reason reason)
+{
+    if (reason == MSP_REASON_SPELLING)
+        return 400;
+    if (reason == MSP_REASON_RATE_LIMITED)
+        return 429;
+    return reason == MSP_REASON_RATE_NO_ROOM ? 503 : 403;
+}
+
 /* Asks the kernel. @return 0 go on; a status to refuse with */
 static int ask(struct msp_conn *conn, struct msp_reply *refusal)
 {
@@ -115,6 +124,7 @@ static int ask(struct msp_conn *conn, struct msp_reply *refusal)
         page, &conn->mark, &conn->ex->head,
         msp_http_host_fits(&conn->ex->head, conn->addr, conn->mark.port),
         worker->canon, &detail);
+    page->is_charged = conn->now.is_charged;
     if (r >= 0)
         r = worker->ops.authorize(worker->ops.data);
     if (r < 0 || !is_page_ours(worker)) {
@@ -130,10 +140,13 @@ static int ask(struct msp_conn *conn, struct msp_reply *refusal)
     switch (page->verdict) {
     case MSP_VERDICT_ALLOW:
     case MSP_VERDICT_AUDIT:
+        conn->now.is_charged = true;
         return 0;
     case MSP_VERDICT_DENY:
-        refusal->status = page->reason == MSP_REASON_SPELLING ? 400 : 403;
+        refusal->status = denial_status(page->reason);
         refusal->closes = false;
+        conn->now.retry_after_s = page->retry_after_s;
+        conn->now.is_limited = refusal->status == 429;
         return refusal->status;
     case MSP_VERDICT_STALE:
         return 503; /* the mark is older than the policy: connect anew */

@@ -46,7 +46,7 @@ static void image_rows_have_fixed_sizes(void **state)
     assert_int_equal(sizeof(struct msp_image_section), 16);
     assert_int_equal(sizeof(struct msp_image_header), 56 + 16 * MSP_SEC_COUNT);
     assert_int_equal(sizeof(struct msp_image_header) % 8, 0);
-    assert_int_equal(sizeof(struct msp_image_endpoint), 312);
+    assert_int_equal(sizeof(struct msp_image_endpoint), 320);
     assert_int_equal(sizeof(struct msp_image_prefix), 28);
     assert_int_equal(sizeof(struct msp_image_identity), 80);
     assert_int_equal(sizeof(struct msp_image_privilege), 8);

@@ -61,7 +61,7 @@ expect 2 sh -c "'$mspc' compile --json bad.json -o -"
 claim "an image's place is kept clear" '[ ! -s out ] && [ -s err ]'
 
 expect 0 "$mspc" dump image
-claim "text begins with the version" 'head -n 1 out | grep -q "^image version 3$"'
+claim "text begins with the version" 'head -n 1 out | grep -q "^image version 4$"'
 expect 0 "$mspc" dump image --json
 claim "JSON begins with the schema" 'head -c 12 out | grep -q "{\"schema\":1,"'
 claim "a prefix and its port are two members" \

@@ -62,6 +62,7 @@ static int op_authorize(void *data)
     f->asked = f->page;
     f->page.verdict = f->verdict;
     f->page.reason = f->reason;
+    f->page.retry_after_s = f->retry_after_s;
     if (f->n_denials) {
         f->n_denials--;
         f->page.verdict = MSP_VERDICT_DENY;

@@ -50,6 +50,7 @@ struct fixture {
     unsigned n_denials; /* the next ones are denied whatever `verdict` says */
     enum msp_verdict verdict;
     enum msp_reason reason;
+    uint32_t retry_after_s;
     enum msp_mode mode;
     uint32_t endpoint_flags;
     /* what it was asked */
