@@ -254,6 +254,7 @@ struct msp_mark {
     struct msp_exe exe; /* zero without MSP_MARK_EXEC */
     __u64 cgroup_id;
     __u64 netns_cookie;
+    __u64 payer; /* payer.h: whom it is charged to */
     __u32 identity_epoch;
     __u32 uid;  /* effective, init user namespace */
     __u32 pid;  /* tgid, init pid namespace */
@@ -262,10 +263,11 @@ struct msp_mark {
     __u8 flags;
 };
 
-MSP_ASSERT_SIZE(msp_mark, 192);
+MSP_ASSERT_SIZE(msp_mark, 200);
 MSP_ASSERT_OFFSET(msp_mark, addr, 128);
 MSP_ASSERT_OFFSET(msp_mark, cgroup_id, 160);
-MSP_ASSERT_OFFSET(msp_mark, flags, 191);
+MSP_ASSERT_OFFSET(msp_mark, payer, 176);
+MSP_ASSERT_OFFSET(msp_mark, flags, 199);
 
 /* --- sockets ------------------------------------------------------------ */
 
@@ -288,7 +290,7 @@ struct msp_handoff {
     __u64 made_ns;    /* CLOCK_MONOTONIC of the connect */
 };
 
-MSP_ASSERT_SIZE(msp_handoff, 208);
+MSP_ASSERT_SIZE(msp_handoff, 216);
 
 /* Where a process lives: what tells one container from another. */
 struct msp_container {
@@ -384,10 +386,11 @@ struct msp_meta {
     /* first retransmission of a parked SYN, in the kernel's ticks */
     __u32 park_ticks;
     __u32 pad;
+    __u64 netns_cookie; /* of the agent's own network namespace */
     struct msp_slot_meta slot[MSP_SLOTS];
 };
 
-MSP_ASSERT_SIZE(msp_meta, 360);
+MSP_ASSERT_SIZE(msp_meta, 368);
 /* in every layout: an mspd of another one ends the earlier proxy by it */
 MSP_ASSERT_OFFSET(msp_meta, agent_epoch, 24);
 
@@ -650,7 +653,7 @@ struct msp_request {
     char endpoint[MSP_ENDPOINT_NAME_BYTES];
     /* scratch of the kernel */
     __u64 pair_bits[MSP_PAIRS_MAX / 64];
-    __u8 pad[MSP_REQUEST_PAGE_BYTES - 2000];
+    __u8 pad[MSP_REQUEST_PAGE_BYTES - 2008];
 };
 
 MSP_ASSERT_SIZE(msp_request, MSP_REQUEST_PAGE_BYTES);

@@ -126,7 +126,7 @@
 #define MSP_FIRST_BYTE_MS         30000
 #define MSP_CONN_MS               300000
 #define MSP_CONN_REQUESTS         10000
-#define MSP_CONNS_PER_CONTAINER   512
+#define MSP_CONNS_PER_PAYER       512
 #define MSP_CONNS_MAX             8192
 #define MSP_RETRY_AFTER_S         1
 #define MSP_DRAIN_MS              30000

@@ -109,7 +109,7 @@ SB_PIDS+=("$beside")
 is_beside() {
     [[ $(ctl --json status | jq -c .attached) == false ]]
 }
-check "the new one cannot serve: it is not attached" until_true 10 is_beside
+check "the new one cannot serve: it is not attached" until_true 30 is_beside
 check_eq "the old one's programs are in force" "$(attached)" "$programs"
 check "the old one's proxy serves on" served
 denied "beside"
