@@ -137,9 +137,10 @@ static __noinline int cgroup_container(struct cgroup *cgroup)
 /* Its top has gone: nobody will ask for its rows. */
 static __noinline int cgroup_forget(__u64 id)
 {
+    struct msp_ctr_key name = {.prefixlen = MSP_CTR_KEY_BITS, .cgroup_id = id};
     struct msp_gone gone = {.cgroup_id = id};
 
-    bpf_map_delete_elem(&msp_container, &id);
+    bpf_map_delete_elem(&msp_container, &name);
     for (__u32 slot = 0; slot < MSP_SLOTS; slot++) {
         __u32 index = slot;
         void *rows = bpf_map_lookup_elem(&msp_ctr_ids, &index);

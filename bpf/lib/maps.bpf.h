@@ -205,12 +205,15 @@ struct {
     __type(value, struct msp_ctr_ref);
 } msp_ctr_cgroup __weak SEC(".maps");
 
-/* What containers are called; no program asks. */
+/*
+ * What containers are called; no program asks. A trie takes memory for what is
+ * there, a hash also for what might be.
+ */
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, MSP_CONTAINERS_MAX);
-    __type(key, __u64); /* cgroup id of the top */
+    __type(key, struct msp_ctr_key);
     __type(value, struct msp_ctr_name);
 } msp_container __weak SEC(".maps");
 

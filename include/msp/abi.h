@@ -612,6 +612,16 @@ MSP_ASSERT_SIZE(msp_ctr_row, 136);
 #define MSP_CTR_TEXT_BYTES  64
 #define MSP_CTR_IMAGE_BYTES 128
 
+/* Key of a name: all of it, so prefixlen is MSP_CTR_KEY_BITS. */
+struct msp_ctr_key {
+    __u32 prefixlen;
+    __u32 pad;
+    __u64 cgroup_id; /* of the top */
+};
+
+MSP_ASSERT_SIZE(msp_ctr_key, 16);
+#define MSP_CTR_KEY_BITS 96
+
 /* For people: what a top is called. Longer texts are cut, between letters. */
 struct msp_ctr_name {
     char id[MSP_CTR_ID_BYTES];

@@ -63,8 +63,8 @@
 #define MSP_HANDOFF_NS            5000000000ull /* from verdict to handshake */
 #define MSP_PENDING_BUCKETS       8192          /* a power of two */
 #define MSP_PENDING_WAYS          8             /* payers that share a bucket */
-#define MSP_PENDING_KNOWN_WAYS    2     /* of those, for nobody by his cgroup */
-#define MSP_FD_SOCKS_MAX          32768 /* connections under the fd guard */
+#define MSP_PENDING_KNOWN_WAYS    2 /* of those, for nobody by his cgroup */
+#define MSP_FD_SOCKS_MAX          16384 /* under the fd guard; the proxy has 8,192 */
 #define MSP_FD_SOCKS_PER_PAYER    1024
 #define MSP_NETNS_MAX             16384
 #define MSP_AUDIT_MAX             16384

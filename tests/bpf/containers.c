@@ -127,8 +127,10 @@ static void a_top_takes_its_rows_along_and_says_so(void **state)
     struct trace_fixture *t = *state;
     const struct msp_ctr_name name = {.name = "x"};
     const struct msp_ctr_row row = {.stamp = 1};
+    struct msp_ctr_key key = {.prefixlen = MSP_CTR_KEY_BITS};
     uint64_t top, below;
     struct msp_ctr_name found;
+    int names = msp_loader_map_fd(loader_of(t), "msp_container");
     int rows = trace_table(t, "msp_ctr_ids", "msp_t_ctr", 2, 4);
 
     trace_fixture_attach(t);
@@ -136,7 +138,10 @@ static void a_top_takes_its_rows_along_and_says_so(void **state)
     top = trace_mkdir(t, "/top");
     add(t, top);
     below = trace_mkdir(t, "/top/below");
+    key.cgroup_id = top;
     assert_ok(msp_ctr_name_set(loader_of(t), top, &name));
+    assert_ok(bpf_map_lookup_elem(names, &key, &found));
+    assert_string_equal(found.name, "x");
     assert_ok(bpf_map_update_elem(rows, &top, &row, BPF_ANY));
     trace_rmdir(t, "/top/below");
     assert_int_equal(top_of(t, below), 0);
@@ -145,10 +150,7 @@ static void a_top_takes_its_rows_along_and_says_so(void **state)
     trace_rmdir(t, "/top");
     assert_int_equal(top_of(t, top), 0);
     assert_true(bpf_map_delete_elem(rows, &top) < 0);
-    assert_int_equal(
-        bpf_map_lookup_elem(msp_loader_map_fd(loader_of(t), "msp_container"),
-                            &top, &found),
-        -ENOENT);
+    assert_int_equal(bpf_map_lookup_elem(names, &key, &found), -ENOENT);
     assert_ok(msp_events_drain(loader_of(t)));
     assert_int_equal(n_gone, 1);
     assert_int_equal(gone_id, top);

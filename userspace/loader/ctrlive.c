@@ -45,9 +45,9 @@ static int open_rows(const struct msp_loader *loader)
     return fd < 0 ? -errno : fd;
 }
 
-static int delete_row(int fd, uint64_t key)
+static int delete_row(int fd, const void *key)
 {
-    return bpf_map_delete_elem(fd, &key) < 0 && errno != ENOENT ? -errno : 0;
+    return bpf_map_delete_elem(fd, key) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int msp_ctr_live_set(const struct msp_loader *loader, uint64_t top,
@@ -59,7 +59,7 @@ int msp_ctr_live_set(const struct msp_loader *loader, uint64_t top,
     if (fd < 0)
         return fd;
     if (!set)
-        return delete_row(fd, top);
+        return delete_row(fd, &top);
     row = (struct msp_ctr_row){.set = *set, .stamp = msp_ctr_stamp()};
     return bpf_map_update_elem(fd, &top, &row, BPF_ANY) < 0 ? -errno : 0;
 }
@@ -67,11 +67,13 @@ int msp_ctr_live_set(const struct msp_loader *loader, uint64_t top,
 int msp_ctr_name_set(const struct msp_loader *loader, uint64_t top,
                      const struct msp_ctr_name *name)
 {
+    const struct msp_ctr_key key = {.prefixlen = MSP_CTR_KEY_BITS,
+                                    .cgroup_id = top};
     int fd = msp_loader_map_fd(loader, "msp_container");
 
     if (!name)
-        return delete_row(fd, top);
-    return bpf_map_update_elem(fd, &top, name, BPF_ANY) < 0 ? -errno : 0;
+        return delete_row(fd, &key);
+    return bpf_map_update_elem(fd, &key, name, BPF_ANY) < 0 ? -errno : 0;
 }
 
 int msp_ctr_top_set(const struct msp_loader *loader, uint64_t top, bool is_top)
@@ -80,7 +82,7 @@ int msp_ctr_top_set(const struct msp_loader *loader, uint64_t top, bool is_top)
     struct msp_ctr_ref ref = {top}, found;
 
     if (!is_top)
-        return delete_row(fd, top);
+        return delete_row(fd, &top);
     /* a row that is right is not written again: connects read it */
     if (bpf_map_lookup_elem(fd, &top, &found) == 0 && found.top == top)
         return 0;

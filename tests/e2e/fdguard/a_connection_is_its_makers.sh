@@ -8,7 +8,7 @@
 
 MAKER=2001:2001
 TO=$IMDS:80
-SOCKS_MAX=32768
+SOCKS_MAX=16384
 SHARE=4096 # of one namespace
 ways=(send write writev sendmsg oob splice sendfile zerocopy aio uring
     uring-async uring-write uring-poll)
