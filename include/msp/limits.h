@@ -58,8 +58,9 @@
 #define MSP_WORKERS_MAX           16
 #define MSP_REQUEST_PAGE_BYTES    4096
 #define MSP_HANDOFF_MAX           65536
-#define MSP_HANDOFF_PER_NETNS     4096  /* marks on their way, one namespace */
-#define MSP_PENDING_BUCKETS       8192  /* a power of two */
+#define MSP_HANDOFF_PER_NETNS     4096 /* marks on their way, one namespace */
+#define MSP_HANDOFF_NS            5000000000ull /* from verdict to handshake */
+#define MSP_PENDING_BUCKETS       8192          /* a power of two */
 #define MSP_PENDING_WAYS          8     /* namespaces that share a bucket */
 #define MSP_FD_SOCKS_MAX          32768 /* connections under the fd guard */
 #define MSP_NETNS_MAX             16384
