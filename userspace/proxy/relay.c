@@ -292,6 +292,16 @@ static int flush(struct msp_conn *conn)
     return 1;
 }
 
+/* Chunks that are none. As long as no byte is out, the client can be told. */
+static int broken(struct msp_conn *conn)
+{
+    if (conn->now.n_sent)
+        return -1; /* it must see it cut short */
+    conn->ex->log.bytes_out = 0;
+    msp_conn_detail(conn, msp_http_reason(MSP_HTTP_CHUNK));
+    return bad_gateway(conn, "bad-response");
+}
+
 int msp_relay_body(struct msp_conn *conn)
 {
     struct msp_exchange *ex = conn->ex;
@@ -301,7 +311,7 @@ int msp_relay_body(struct msp_conn *conn)
     for (;;) {
         /* bytes after the end of the response are nobody's */
         if (!now->is_response_done && measure(conn) < 0)
-            return -1;
+            return broken(conn);
         join(conn);
         r = flush(conn);
         if (r <= 0)

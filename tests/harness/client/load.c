@@ -158,6 +158,9 @@ static void flow_send(struct load *l, struct flow *f)
 {
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = f};
     struct sockaddr_in self = {0};
+    const struct sockaddr_in *to =
+        f->kind == KIND_DIRECT ? &l->o->direct : &l->o->to;
+    char host[INET_ADDRSTRLEN];
     socklen_t len = sizeof(int);
     int error = 0;
     int n;
@@ -172,10 +175,11 @@ static void flow_send(struct load *l, struct flow *f)
     f->port = ntohs(self.sin_port);
     f->is_connected = true;
     n = snprintf(f->text, sizeof(f->text),
-                 "GET %s&n=%lu HTTP/1.1\r\nHost: 169.254.169.254\r\n"
+                 "GET %s&n=%lu HTTP/1.1\r\nHost: %s\r\n"
                  "Metadata: true\r\nx-client-id: %s-%lu\r\n"
                  "Connection: close\r\n\r\n",
                  f->kind == KIND_FOREIGN ? l->o->foreign : l->o->target, f->seq,
+                 inet_ntop(AF_INET, &to->sin_addr, host, sizeof(host)),
                  l->o->id, f->seq);
     if (send(f->fd, f->text, (size_t)n, MSG_NOSIGNAL) != n) {
         flow_end(l, f, msp_client_errno(errno), 0);

@@ -180,6 +180,7 @@ static const struct {
      ""},
     {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
      "interim-response"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nz\r\n", ""},
 };
 
 static void bad_responses_become_502(void **state)
