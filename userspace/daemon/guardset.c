@@ -135,19 +135,6 @@ static int add_units(struct msp_guardset *set)
     return r;
 }
 
-/* The key store: what the keeper makes in it comes and goes with it. */
-static int add_keys(struct msp_guardset *set, const struct msp_opts *opts)
-{
-    char path[PATH_MAX];
-
-    if (!opts->is_channel)
-        return 0;
-    if ((size_t)snprintf(path, sizeof(path), "%s/keys", opts->state_dir) >=
-        sizeof(path))
-        return -ENAMETOOLONG;
-    return add(set, path, DIRECTORY);
-}
-
 static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
                        const char **reterr_what)
 {
@@ -161,15 +148,14 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
         {opts->local_rules, DIRECTORY},
     };
 
-    int r = add_keys(set, opts);
+    int r;
 
-    *reterr_what = "keys of the state directory";
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rows); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         *reterr_what = rows[i].path;
         r = add(set, rows[i].path, rows[i].flags);
+        if (r < 0)
+            return r;
     }
-    if (r < 0)
-        return r;
     *reterr_what = opts->static_key;
     r = add_with_dir(set, opts->static_key, EXECUTABLE | MSP_GUARD_NOREAD);
     for (size_t i = 0; r == 0 && i < opts->n_guard_protect; i++) {
