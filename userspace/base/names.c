@@ -101,6 +101,7 @@ static const char *const stats[] = {
     [MSP_STAT_PARKED] = "parked",
     [MSP_STAT_PARK_REFUSED] = "park-refused",
     [MSP_STAT_LISTENER_FOREIGN] = "listener-foreign",
+    [MSP_STAT_MARK_OLD] = "mark-old",
     [MSP_STAT_RATE_LIMITED] = "rate-limited",
     [MSP_STAT_RATE_NO_ROOM] = "rate-no-room",
 };
