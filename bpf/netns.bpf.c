@@ -65,12 +65,16 @@ int msp_it_netns(struct bpf_iter__task *ctx)
 {
     struct task_struct *task = ctx->task;
     struct msp_netns_task found = {};
+    struct msp_netns *row;
 
     if (!task || task->pid != task->tgid || !task->nsproxy)
         return 0;
     found.netns_cookie = task->nsproxy->net_ns->net_cookie;
     found.tgid = task->tgid;
-    if (bpf_map_lookup_elem(&msp_netns, &found.netns_cookie))
-        bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
+    row = bpf_map_lookup_elem(&msp_netns, &found.netns_cookie);
+    if (!row)
+        return 0;
+    found.payer = row->payer;
+    bpf_seq_write(ctx->meta->seq, &found, sizeof(found));
     return 0;
 }

@@ -115,17 +115,17 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, MSP_NETNS_MAX);
+    __uint(max_entries, MSP_NETNS_ROWS);
     __type(key, __u64); /* netns cookie */
     __type(value, struct msp_netns);
 } msp_netns __weak SEC(".maps");
 
-/* Of cgroups whose namespaces wait; mspd maps it to give tickets back. */
+/* Of payers whose namespaces wait; mspd maps it to give tickets back. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, MSP_PARK_BUCKETS);
-    __type(key, __u32); /* msp_park_bucket() */
+    __type(key, __u32); /* msp_payer_hash() */
     __type(value, struct msp_tickets);
 } msp_tickets __weak SEC(".maps");
 

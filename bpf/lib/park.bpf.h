@@ -7,6 +7,7 @@
 
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
+#include "lib/payer.bpf.h"
 
 #define BPF_F_ANY_NETNS -1 /* of the socket that asks */
 #define PARK_LOOPBACK   bpf_htonl(0x7f000001)
@@ -35,23 +36,30 @@ static __noinline __u32 park_port(struct bpf_sock_addr *ctx)
     return 0;
 }
 
-/* @return address of the ticket that was taken; NULL its cgroup has no more */
+/* @return address of the ticket that was taken; NULL its payer has no more */
 static __always_inline __u64 *park_take(struct msp_park *park, __u64 now)
 {
+    __u32 first = 0, zero = 0;
+    struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
     struct msp_tickets *all;
 
-    park->bucket = msp_park_bucket(park->cgroup_id);
+    if (!meta)
+        return NULL; /* fail closed: cannot happen */
+    if (msp_payer_kind(park->payer) != MSP_PAYER_CGROUP)
+        first = MSP_PARK_WAYS - MSP_PARKED_PER_PAYER;
+    park->bucket = msp_payer_hash(park->payer, meta->seed, MSP_PARK_BUCKETS);
     all = bpf_map_lookup_elem(&msp_tickets, &park->bucket);
     if (!all)
         return NULL; /* fail closed: cannot happen */
-    for (__u32 i = 0; i < MSP_PARKED_PER_CGROUP; i++) {
-        __u64 old = *(volatile __u64 *)&all->until_ns[i];
+    for (__u32 i = 0; i < MSP_PARKED_PER_PAYER; i++) {
+        __u64 *ticket = &all->until_ns[first + i];
+        __u64 old = *(volatile __u64 *)ticket;
 
-        if (old > now || __sync_val_compare_and_swap(&all->until_ns[i], old,
-                                                     park->until_ns) != old)
+        if (old > now ||
+            __sync_val_compare_and_swap(ticket, old, park->until_ns) != old)
             continue;
-        park->ticket = i;
-        return &all->until_ns[i];
+        park->ticket = first + i;
+        return ticket;
     }
     return NULL;
 }
@@ -128,8 +136,8 @@ __noinline __u32 msp_park_ask(struct bpf_sock_addr *ctx, __u64 payer)
     struct task_struct *task = bpf_get_current_task_btf();
     __u64 now = bpf_ktime_get_ns();
     struct msp_park park = {.payer = payer, .until_ns = now + MSP_PARK_NS};
-    struct msp_netns row = {.until_ns = park.until_ns,
-                            .state = MSP_NETNS_PARKED};
+    struct msp_netns row = {
+        .until_ns = park.until_ns, .payer = payer, .state = MSP_NETNS_PARKED};
     bool is_there;
     __u64 *ticket;
     long found;
@@ -148,7 +156,7 @@ __noinline __u32 msp_park_ask(struct bpf_sock_addr *ctx, __u64 payer)
         return 0;
     ticket = park_take(&park, now);
     if (!ticket)
-        return 0; /* fail closed: enough of this cgroup's wait */
+        return 0; /* fail closed: enough of this payer's wait */
     /* whoever made or renewed one meanwhile has asked himself */
     if (is_there ? park_renew(&park.netns_cookie, &row, now)
                  : bpf_map_update_elem(&msp_netns, &park.netns_cookie, &row,

@@ -66,7 +66,10 @@
 #define MSP_PENDING_KNOWN_WAYS    2 /* of those, for nobody by his cgroup */
 #define MSP_FD_SOCKS_MAX          16384 /* under the fd guard; the proxy has 8,192 */
 #define MSP_FD_SOCKS_PER_PAYER    1024
-#define MSP_NETNS_MAX             16384
+#define MSP_NETNS_MAX             16384 /* that have a listener, */
+#define MSP_NETNS_ROWS            32768 /* and as many that wait for one */
+#define MSP_NETNS_PARTS           64    /* one payer may have one of so many */
+#define MSP_NETNS_PART_MIN        8     /* where few may have one at all */
 #define MSP_AUDIT_MAX             16384
 #define MSP_AUDIT_UIDS_MAX        16 /* distinct uids kept for one cgroup */
 #define MSP_AUDIT_CGROUPS_MAX     16384
@@ -81,7 +84,8 @@
 #define MSP_CGROUPS_MAX           32768   /* cgroups some pattern may match */
 #define MSP_CONTAINERS_MAX        16384   /* registered at a time */
 #define MSP_CONTAINER_CGROUPS_MAX 65536   /* theirs, and the ones below */
-#define MSP_PARKED_PER_CGROUP     8    /* namespaces waiting for a listener */
+#define MSP_PARKED_PER_PAYER      8    /* namespaces waiting for a listener */
+#define MSP_PARK_WAYS             10   /* tickets of a bucket */
 #define MSP_PARK_BUCKETS          2048 /* of so many; a power of two */
 #define MSP_PARK_RING_BYTES       (1u << 17)
 #define MSP_RATES_MAX             16384 /* token buckets that are not full */

@@ -4,7 +4,7 @@
  * or wait for one. Include that one, whose rules hold here.
  *
  * An allowed connect in a namespace without a listener is parked: the program
- * takes one of its cgroup's few tickets, writes the namespace's row with the
+ * takes one of its payer's few tickets, writes the namespace's row with the
  * port that its listener will have, and asks mspd by a ring record; its SYNs
  * are dropped until the row says MSP_NETNS_READY. Whatever mspd does not do in
  * time runs out by itself: tickets and rows carry their end.
@@ -29,24 +29,26 @@ enum msp_netns_state {
 struct msp_netns {
     __u64 agent_epoch; /* READY: which agent holds the listener */
     __u64 until_ns;    /* PARKED, FAILED: CLOCK_MONOTONIC */
+    __u64 payer;       /* payer.h: who first asked; 0 nobody, or root */
     enum msp_netns_state state;
     __u16 port; /* of 127.0.0.1, host order */
     __u16 pad;
 };
 
-MSP_ASSERT_SIZE(msp_netns, 24);
-MSP_ASSERT_OFFSET(msp_netns, state, 16); /* with the port one word, exchanged */
-MSP_ASSERT_OFFSET(msp_netns, port, 20);
+MSP_ASSERT_SIZE(msp_netns, 32);
+MSP_ASSERT_OFFSET(msp_netns, state, 24); /* with the port one word, exchanged */
+MSP_ASSERT_OFFSET(msp_netns, port, 28);
 
 /*
- * Tickets of the cgroups that share a bucket, so each has no more than these.
+ * Tickets of the payers that share a bucket. Who pays by cgroup may take the
+ * first MSP_PARKED_PER_PAYER of them, others the last, so neither can take all.
  * Taken and given back by exchanging the very value.
  */
 struct msp_tickets {
-    __u64 until_ns[MSP_PARKED_PER_CGROUP]; /* CLOCK_MONOTONIC; past: free */
+    __u64 until_ns[MSP_PARK_WAYS]; /* CLOCK_MONOTONIC; past: free */
 };
 
-MSP_ASSERT_SIZE(msp_tickets, 8 * MSP_PARKED_PER_CGROUP);
+MSP_ASSERT_SIZE(msp_tickets, 8 * MSP_PARK_WAYS);
 
 #define MSP_TICKETS_BYTES (MSP_PARK_BUCKETS * sizeof(struct msp_tickets))
 
@@ -69,18 +71,9 @@ MSP_ASSERT_SIZE(msp_park, 56);
 /* A namespace some process lives in, of those that have a row. */
 struct msp_netns_task {
     __u64 netns_cookie;
+    __u64 payer; /* of the row */
     __u32 tgid;
     __u32 pad;
 };
 
-MSP_ASSERT_SIZE(msp_netns_task, 16);
-
-/* Index of a cgroup's bucket of tickets. */
-static inline __attribute__((always_inline, unused)) __u32
-msp_park_bucket(__u64 cgroup_id)
-{
-    cgroup_id ^= cgroup_id >> 33;
-    cgroup_id *= 0xff51afd7ed558ccdull;
-    cgroup_id ^= cgroup_id >> 33;
-    return cgroup_id & (MSP_PARK_BUCKETS - 1);
-}
+MSP_ASSERT_SIZE(msp_netns_task, 24);

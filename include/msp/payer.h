@@ -58,6 +58,19 @@ MSP_PURE enum msp_payer_kind msp_payer_kind(__u64 payer)
 }
 
 /*
+ * A number below n, a power of two, of a payer. Ids are numbers in a row; who
+ * shares one with whom depends on all bits of the seed.
+ */
+MSP_PURE __u32 msp_payer_hash(__u64 payer, __u64 seed, __u32 n)
+{
+    payer = (payer ^ seed) * 0xff51afd7ed558ccdull;
+    payer ^= payer >> 33;
+    payer *= seed | 1;
+    payer ^= payer >> 33;
+    return payer & (n - 1);
+}
+
+/*
  * Of every table a sixteenth is for root of the host alone, and a quarter for
  * nobody who pays by his cgroup. Of the rest one payer may have `most` as long
  * as half of the table is free, then ever less, in proportion to what is: three

@@ -57,19 +57,6 @@ _Static_assert(sizeof(union msp_pending_way) == 4, "both counts in a word");
 #define MSP_EACH_WAY(i) for (int i = 0; i < MSP_PENDING_WAYS; i++)
 #endif
 
-/*
- * A number below n, a power of two, of a payer. Ids are numbers in a row; who
- * shares one with whom depends on all bits of the seed.
- */
-MSP_PURE __u32 msp_payer_hash(__u64 payer, __u64 seed, __u32 n)
-{
-    payer = (payer ^ seed) * 0xff51afd7ed558ccdull;
-    payer ^= payer >> 33;
-    payer *= seed | 1;
-    payer ^= payer >> 33;
-    return payer & (n - 1);
-}
-
 /* Index of a payer's bucket. */
 MSP_PURE __u32 msp_pending_bucket(__u64 payer, __u64 seed)
 {

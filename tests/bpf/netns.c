@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 
 #include <msp/child.h>
+#include <msp/payer.h>
 
 #include "base/io.h"
 #include "bpf/slot.h"
@@ -165,6 +166,7 @@ static bool lives_there(void **state, uint64_t cookie, pid_t pid)
     assert_ok(msp_iter_netns(slot_fixture_loader(*state), &task, &n));
     for (size_t i = 0; i < n; i++) {
         assert_int_equal(task[i].netns_cookie, cookie);
+        assert_int_equal(task[i].payer, 4711);
         found = found || task[i].tgid == (uint32_t)pid;
     }
     return found;
@@ -172,8 +174,8 @@ static bool lives_there(void **state, uint64_t cookie, pid_t pid)
 
 static void processes_are_told_where_there_is_a_row(void **state)
 {
-    const struct msp_netns row = {.state = MSP_NETNS_READY,
-                                  .port = MSP_PORT_FIRST};
+    const struct msp_netns row = {
+        .state = MSP_NETNS_READY, .payer = 4711, .port = MSP_PORT_FIRST};
     struct msp_loader *loader = slot_fixture_loader(*state);
     uint64_t cookie, unseen;
     pid_t pid = make_process(&cookie);
@@ -271,7 +273,7 @@ static void a_ticket_is_given_back_by_its_holder_only(void **state)
     park.bucket = MSP_PARK_BUCKETS;
     msp_parked_release(loader, &park);
     park.bucket = 77;
-    park.ticket = MSP_PARKED_PER_CGROUP;
+    park.ticket = MSP_PARK_WAYS;
     msp_parked_release(loader, &park);
 }
 
@@ -425,8 +427,54 @@ static void there_is_an_end_to_listeners(void **state)
 
         assert_int_equal(r, i == 10 ? 0 : -ENOSPC);
         assert_int_equal(is_open(made.fd), i == 10);
-        assert_true(msp_listeners_is_full(&bench.listeners));
+        assert_errno(msp_listeners_has_room(&bench.listeners, 0), ENOSPC);
     }
+    bench_down(&bench);
+}
+
+/* One who asks for as many as he can get. @return how many that were */
+static unsigned int take_all(struct bench *bench, uint64_t payer)
+{
+    static uint64_t cookie = 1000;
+    const struct msp_listener *item;
+    unsigned int n = 0;
+
+    while (msp_listeners_has_room(&bench->listeners, payer) == 0) {
+        const struct msp_listener made = {
+            .fd = open("/dev/null", O_RDONLY | O_CLOEXEC),
+            .cookie = cookie++,
+            .payer = payer,
+        };
+
+        assert_ok(msp_listeners_add(&bench->listeners, &made, &item));
+        n++;
+    }
+    return n;
+}
+
+static void one_payer_cannot_take_all_listeners(void **state)
+{
+    const uint64_t hostile = msp_payer_of(MSP_PAYER_CGROUP, 1);
+    unsigned int n = 0;
+    struct bench bench;
+
+    bench_up(&bench, slot_fixture_loader(*state));
+    bench.listeners.max = 640;
+    assert_int_equal(take_all(&bench, hostile), 640 / MSP_NETNS_PARTS);
+    assert_errno(msp_listeners_has_room(&bench.listeners, hostile), EDQUOT);
+    /* nor can as many as he likes of them what is kept for others */
+    for (uint64_t i = 2; i < 1000; i++)
+        n += take_all(&bench, msp_payer_of(MSP_PAYER_CGROUP, i));
+    assert_true(n > 400);
+    assert_errno(msp_listeners_has_room(&bench.listeners,
+                                        msp_payer_of(MSP_PAYER_CGROUP, 1000)),
+                 ENOSPC);
+    n = take_all(&bench, msp_payer_of(MSP_PAYER_CONTAINER, 1));
+    assert_in_range(n, 4, 640 / MSP_NETNS_PARTS);
+    for (uint64_t i = 2; i < 1000; i++)
+        (void)take_all(&bench, msp_payer_of(MSP_PAYER_CONTAINER, i));
+    assert_ok(msp_listeners_has_room(&bench.listeners, 0));
+    assert_int_equal(take_all(&bench, 0), 640 / MSP_SHARE_ROOT);
     bench_down(&bench);
 }
 
@@ -440,6 +488,7 @@ int main(void)
         cmocka_unit_test(a_listener_goes_row_first_and_if_it_is_still_alone),
         cmocka_unit_test(none_goes_that_the_proxy_would_keep),
         cmocka_unit_test(there_is_an_end_to_listeners),
+        cmocka_unit_test(one_payer_cannot_take_all_listeners),
     };
 
     return cmocka_run_group_tests(tests, slot_fixture_setup,

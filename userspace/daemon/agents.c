@@ -391,8 +391,9 @@ static void start_proxy(struct mspd *mspd)
 
 struct first_listener {
     struct mspd *mspd;
-    char *path;  /* owned, NULL: none to remember */
-    bool is_own; /* the root namespace */
+    char *path;     /* owned, NULL: none to remember */
+    uint64_t payer; /* of an earlier listener there */
+    bool is_own;    /* the root namespace */
 };
 
 static void on_first_listener(void *data, int r, int fd, uint64_t cookie,
@@ -405,6 +406,7 @@ static void on_first_listener(void *data, int r, int fd, uint64_t cookie,
     if (r == 0) {
         const struct msp_listener made = {.fd = fd,
                                           .cookie = cookie,
+                                          .payer = first->payer,
                                           .port = port,
                                           .path = first->path,
                                           .is_own = first->is_own};
@@ -421,9 +423,12 @@ static void on_first_listener(void *data, int r, int fd, uint64_t cookie,
     start_wait_over(mspd);
 }
 
-/* @param path of `want` is remembered; NULL: own, or one that is not */
+/*
+ * @param is_remembered the path of `want`; NULL: own, or one that is not
+ * @param payer whom it is charged to
+ */
 static int ask_first(struct mspd *mspd, const struct msp_netns_want *want,
-                     bool is_remembered)
+                     bool is_remembered, uint64_t payer)
 {
     struct first_listener *first = calloc(1, sizeof(*first));
     int r;
@@ -431,6 +436,7 @@ static int ask_first(struct mspd *mspd, const struct msp_netns_want *want,
     if (!first)
         return -ENOMEM;
     first->mspd = mspd;
+    first->payer = payer;
     first->is_own = !want->path;
     first->path = is_remembered ? strdup(want->path) : NULL;
     /* before: the answer may come at once */
@@ -482,7 +488,7 @@ static void ask_served(struct mspd *mspd)
         (void)snprintf(path, sizeof(path), "/proc/%u/ns/net", task[i].tgid);
         (void)ask_first(mspd,
                         &(struct msp_netns_want){.path = path, .cookie = last},
-                        false);
+                        false, task[i].payer);
     }
 }
 
@@ -511,7 +517,7 @@ static void ask_remembered(struct mspd *mspd)
         return;
     for (line = strtok_r(text, "\n", &next); line;
          line = strtok_r(NULL, "\n", &next))
-        (void)ask_first(mspd, &(struct msp_netns_want){.path = line}, true);
+        (void)ask_first(mspd, &(struct msp_netns_want){.path = line}, true, 0);
 }
 
 int mspd_start_listeners(struct mspd *mspd)
@@ -520,7 +526,7 @@ int mspd_start_listeners(struct mspd *mspd)
 
     /* held back until all were asked: an answer may come at once */
     mspd->n_start_waits = 1;
-    r = ask_first(mspd, &(struct msp_netns_want){0}, false);
+    r = ask_first(mspd, &(struct msp_netns_want){0}, false, 0);
     if (r < 0)
         return r;
     ask_remembered(mspd);

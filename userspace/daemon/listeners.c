@@ -7,6 +7,7 @@
 #include <msp/child.h>
 #include <msp/cleanup.h>
 #include <msp/limits.h>
+#include <msp/payer.h>
 
 #include "base/buf.h"
 #include "base/io.h"
@@ -21,11 +22,26 @@ static struct msp_listener *find(struct msp_listeners *listeners,
     return NULL;
 }
 
-bool msp_listeners_is_full(const struct msp_listeners *listeners)
+static uint32_t most(const struct msp_listeners *listeners)
 {
-    size_t max = listeners->max ? listeners->max : MSP_NETNS_MAX;
+    return listeners->max && listeners->max < MSP_NETNS_MAX
+               ? (uint32_t)listeners->max
+               : MSP_NETNS_MAX;
+}
 
-    return listeners->n >= max;
+int msp_listeners_has_room(const struct msp_listeners *listeners,
+                           uint64_t payer)
+{
+    uint32_t max = most(listeners), part = max / MSP_NETNS_PARTS, n_his = 0;
+    uint32_t share =
+        msp_payer_share(payer, (uint32_t)listeners->n, max,
+                        part < MSP_NETNS_PART_MIN ? MSP_NETNS_PART_MIN : part);
+
+    if (!share)
+        return -ENOSPC;
+    for (size_t i = 0; i < listeners->n; i++)
+        n_his += listeners->item[i].payer == payer;
+    return n_his < share ? 0 : -EDQUOT;
 }
 
 static int grow(struct msp_listeners *listeners)
@@ -33,7 +49,7 @@ static int grow(struct msp_listeners *listeners)
     size_t cap = listeners->cap ? 2 * listeners->cap : 16;
     struct msp_listener *item;
 
-    if (msp_listeners_is_full(listeners))
+    if (listeners->n >= most(listeners))
         return -ENOSPC;
     if (listeners->n < listeners->cap)
         return 0;
@@ -72,6 +88,7 @@ int msp_listeners_add(struct msp_listeners *listeners,
         return r;
     item = &listeners->item[listeners->n++];
     *item = (struct msp_listener){.cookie = made->cookie,
+                                  .payer = made->payer,
                                   .port = made->port,
                                   .fd = TAKE_FD(owned),
                                   .path = TAKE_PTR(copy),
@@ -135,6 +152,7 @@ int msp_listeners_publish(struct msp_listeners *listeners, bool only_sent)
     for (size_t i = 0; i < listeners->n; i++) {
         struct msp_listener *item = &listeners->item[i];
         struct msp_netns row = {.agent_epoch = listeners->epoch,
+                                .payer = item->payer,
                                 .port = item->port,
                                 .state = MSP_NETNS_READY};
         int r;
@@ -192,6 +210,7 @@ static int park(const struct msp_listeners *listeners,
                 const struct msp_listener *item)
 {
     const struct msp_netns row = {.until_ns = msp_io_now_ns() + MSP_PARK_NS,
+                                  .payer = item->payer,
                                   .state = MSP_NETNS_PARKED,
                                   .port = item->port};
 

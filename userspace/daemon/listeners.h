@@ -15,6 +15,7 @@
 
 struct msp_listener {
     uint64_t cookie;
+    uint64_t payer; /* whom it is charged to; 0: nobody */
     uint16_t port;
     int fd;       /* owned */
     char *path;   /* owned; NULL: none was given */
@@ -29,7 +30,7 @@ struct msp_listeners {
     struct msp_listener *item; /* owned */
     size_t n;
     size_t cap;
-    size_t max; /* descriptors there is room for; 0 = MSP_NETNS_MAX */
+    size_t max; /* descriptors there is room for, at most MSP_NETNS_MAX */
     const struct msp_loader *loader; /* borrowed */
     struct msp_child *proxy;         /* borrowed */
     uint64_t epoch;
@@ -38,7 +39,7 @@ struct msp_listeners {
 /*
  * Adds one; a cookie that is known keeps what it has, and takes the path if it
  * has none.
- * @param made cookie, port, fd, path and is_own are set; its fd is taken over
+ * @param made cookie, payer, port, fd, path and is_own are set; its fd is taken over
  *        in any case, its path copied
  * @param ret_item borrowed until the next add or drop
  * @return 0; 1 it was known; 2 it was, and has the path now; -ENOSPC; -ENOMEM
@@ -46,7 +47,14 @@ struct msp_listeners {
 int msp_listeners_add(struct msp_listeners *listeners,
                       const struct msp_listener *made,
                       const struct msp_listener **ret_item);
-bool msp_listeners_is_full(const struct msp_listeners *listeners);
+
+/*
+ * Whether there is room for one more of a payer: he has no more than his share
+ * of what there may be (msp_payer_share).
+ * @return 0; -ENOSPC; -EDQUOT it is his share that he has
+ */
+int msp_listeners_has_room(const struct msp_listeners *listeners,
+                           uint64_t payer);
 
 /*
  * Somebody there found no row: it is written once more.

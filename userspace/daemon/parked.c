@@ -43,7 +43,9 @@ static void log_failed(struct mspd *mspd, const struct msp_park *park, int r)
     if (now_ms - mspd->parked.logged_ms < 1000)
         return;
     (void)snprintf(text, sizeof(text), "%s (%" PRIu64 " since the last line)",
-                   strerror(-r), mspd->parked.n_failed);
+                   r == -EDQUOT ? "who asks has as many as he may have"
+                                : strerror(-r),
+                   mspd->parked.n_failed);
     mspd->parked.logged_ms = now_ms;
     mspd->parked.n_failed = 0;
     log_made(park, MSP_LOG_WARN, "listener.failed", text);
@@ -66,7 +68,10 @@ static void fail(struct mspd *mspd, const struct msp_park *park, int r)
 /* @return 0; negative errno: nothing was made */
 static int take(struct mspd *mspd, int fd, uint64_t cookie, uint16_t port)
 {
-    const struct msp_listener made = {.fd = fd, .cookie = cookie, .port = port};
+    const struct msp_listener made = {.fd = fd,
+                                      .cookie = cookie,
+                                      .payer = mspd->parked.now.payer,
+                                      .port = port};
     const struct msp_listener *item;
     int r = msp_listeners_add(&mspd->listeners, &made, &item);
 
@@ -95,7 +100,9 @@ static void answered(struct mspd *mspd, int r)
 {
     if (r < 0)
         fail(mspd, &mspd->parked.now, r);
-    msp_parked_release(&mspd->loader, &mspd->parked.now);
+    /* who has no room cannot ask without end: his ticket ends by itself */
+    if (r != -EDQUOT && r != -ENOSPC)
+        msp_parked_release(&mspd->loader, &mspd->parked.now);
     mspd->parked.is_asking = false;
     pump(mspd);
 }
@@ -128,10 +135,9 @@ static void start(struct mspd *mspd)
     mspd->parked.is_asking = true;
     if (msp_listeners_again(&mspd->listeners, park->netns_cookie))
         mspd_listeners_changed(mspd, false); /* its row was lost */
-    else if (msp_listeners_is_full(&mspd->listeners))
-        r = -ENOSPC;
     else
-        r = ask(mspd, park->tid, on_made_by_thread) ?: 1;
+        r = msp_listeners_has_room(&mspd->listeners, park->payer)
+                ?: (ask(mspd, park->tid, on_made_by_thread) ?: 1);
     if (r <= 0)
         answered(mspd, r);
 }
@@ -221,6 +227,7 @@ int mspd_parked_start(struct mspd *mspd)
 
     if (fd < 0)
         return fd;
+    mspd->parked.queue.seed = mspd->loader.meta->seed;
     msp_timer_init(mspd->loop, &mspd->parked.sweep, on_sweep, mspd);
     mspd->parked.has_waiting_rows = true; /* perhaps an earlier one's */
     r = msp_timer_set(&mspd->parked.sweep, MSP_LISTENERS_SWEEP_MS);

@@ -4,74 +4,154 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <msp/payer.h>
+
 struct msp_parkq_item {
-    struct msp_parkq_item *next;
+    struct msp_parkq_item *chain; /* of one hash of cookies */
+    struct msp_parkq_item *next;  /* of the same payer, later */
+    struct msp_parkq_payer *payer;
     struct msp_park park;
 };
 
+/* One of whom something waits. */
+struct msp_parkq_payer {
+    struct msp_parkq_payer *chain; /* of one hash of payers */
+    struct msp_parkq_payer *next;  /* whose turn comes later */
+    uint64_t payer;
+    struct msp_parkq_item *first; /* what waits, in order */
+    struct msp_parkq_item *last;
+};
+
+static uint32_t hash(const struct msp_parkq *queue, uint64_t number)
+{
+    return msp_payer_hash(number, queue->seed, MSP_PARKQ_CHAINS);
+}
+
+/* Where the item is linked to, or would be. */
+static struct msp_parkq_item **find_item(struct msp_parkq *queue,
+                                         uint64_t cookie)
+{
+    struct msp_parkq_item **at = &queue->items[hash(queue, cookie)];
+
+    while (*at && (*at)->park.netns_cookie != cookie)
+        at = &(*at)->chain;
+    return at;
+}
+
+static struct msp_parkq_payer **find_payer(struct msp_parkq *queue,
+                                           uint64_t payer)
+{
+    struct msp_parkq_payer **at = &queue->payers[hash(queue, payer)];
+
+    while (*at && (*at)->payer != payer)
+        at = &(*at)->chain;
+    return at;
+}
+
+static struct msp_parkq_turns *turns_of(struct msp_parkq *queue, uint64_t payer)
+{
+    return &queue->turns[msp_payer_kind(payer) != MSP_PAYER_CGROUP];
+}
+
+/* Behind all others of his kind. */
+static void wait_for_turn(struct msp_parkq *queue,
+                          struct msp_parkq_payer *payer)
+{
+    struct msp_parkq_turns *turns = turns_of(queue, payer->payer);
+
+    payer->next = NULL;
+    if (turns->first)
+        turns->last->next = payer;
+    else
+        turns->first = payer;
+    turns->last = payer;
+}
+
+/* @return one of whom nothing waits yet has a turn now; NULL no memory */
+static struct msp_parkq_payer *get_payer(struct msp_parkq *queue,
+                                         uint64_t number)
+{
+    struct msp_parkq_payer **at = find_payer(queue, number);
+
+    if (*at)
+        return *at;
+    *at = calloc(1, sizeof(**at));
+    if (!*at)
+        return NULL;
+    (*at)->payer = number;
+    wait_for_turn(queue, *at);
+    return *at;
+}
+
 int msp_parkq_push(struct msp_parkq *queue, const struct msp_park *park)
 {
-    struct msp_parkq_item *item, **last = &queue->first;
+    struct msp_parkq_item *item, **at = find_item(queue, park->netns_cookie);
+    struct msp_parkq_payer *payer;
 
-    for (; *last; last = &(*last)->next) {
-        if ((*last)->park.netns_cookie != park->netns_cookie)
-            continue;
-        (*last)->park = *park;
+    if (*at) {
+        (*at)->park = *park;
         return 1;
     }
     if (queue->n >= MSP_NETNS_MAX)
         return -ENOSPC;
     item = malloc(sizeof(*item));
-    if (!item)
+    payer = item ? get_payer(queue, park->payer) : NULL;
+    if (!payer) {
+        free(item);
         return -ENOMEM;
-    *item = (struct msp_parkq_item){.park = *park};
-    *last = item;
+    }
+    *item = (struct msp_parkq_item){.payer = payer, .park = *park};
+    if (payer->first)
+        payer->last->next = item;
+    else
+        payer->first = item;
+    payer->last = item;
+    *at = item;
     queue->n++;
     return 0;
 }
 
-/* The others of a cgroup go behind everybody else's, in their order. */
-static void put_back(struct msp_parkq *queue, uint64_t cgroup_id)
+/* Whose turn it is, taken off; both kinds by turns. @return NULL nobody's */
+static struct msp_parkq_payer *take_turn(struct msp_parkq *queue)
 {
-    struct msp_parkq_item *theirs = NULL, **end = &theirs;
-    struct msp_parkq_item **at = &queue->first;
+    struct msp_parkq_turns *turns = &queue->turns[queue->is_others_turn];
+    struct msp_parkq_payer *payer;
 
-    while (*at) {
-        struct msp_parkq_item *item = *at;
-
-        if (item->park.cgroup_id != cgroup_id) {
-            at = &item->next;
-            continue;
-        }
-        *at = item->next;
-        item->next = NULL;
-        *end = item;
-        end = &item->next;
-    }
-    *at = theirs;
+    queue->is_others_turn = !queue->is_others_turn;
+    if (!turns->first)
+        turns = &queue->turns[queue->is_others_turn];
+    payer = turns->first;
+    if (payer)
+        turns->first = payer->next;
+    return payer;
 }
 
 bool msp_parkq_pop(struct msp_parkq *queue, struct msp_park *ret)
 {
-    struct msp_parkq_item *item = queue->first;
+    struct msp_parkq_payer *payer = take_turn(queue);
+    struct msp_parkq_item *item;
 
-    if (!item)
+    if (!payer)
         return false;
+    item = payer->first;
     *ret = item->park;
-    queue->first = item->next;
-    queue->n--;
+    payer->first = item->next;
+    *find_item(queue, item->park.netns_cookie) = item->chain;
     free(item);
-    put_back(queue, ret->cgroup_id);
+    queue->n--;
+    if (payer->first) {
+        wait_for_turn(queue, payer);
+        return true;
+    }
+    *find_payer(queue, payer->payer) = payer->chain;
+    free(payer);
     return true;
 }
 
 void msp_parkq_done(struct msp_parkq *queue)
 {
-    while (queue->first) {
-        struct msp_parkq_item *item = queue->first;
+    struct msp_park park;
 
-        queue->first = item->next;
-        free(item);
-    }
-    queue->n = 0;
+    while (msp_parkq_pop(queue, &park))
+        ;
 }

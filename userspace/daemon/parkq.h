@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Namespaces that wait for their listener to be made, served in turn by cgroup:
- * who asks for many waits behind who asks for one. Pure.
+ * Namespaces that wait for their listener to be made, served in turn by payer:
+ * who asks for many waits behind who asks for one. Those who pay by cgroup, of
+ * whom one container may be many, have every other turn, whoever waits of the
+ * rest. Each call takes the same time, however many wait. Pure.
  */
 #pragma once
 
@@ -11,11 +13,25 @@
 
 #include <msp/abi.h>
 
-struct msp_parkq_item;
+#define MSP_PARKQ_CHAINS 4096 /* a power of two */
 
+struct msp_parkq_item;
+struct msp_parkq_payer;
+
+/* Payers whose turn comes; the first is next. */
+struct msp_parkq_turns {
+    struct msp_parkq_payer *first;
+    struct msp_parkq_payer *last;
+};
+
+/* All zero is empty. */
 struct msp_parkq {
-    struct msp_parkq_item *first; /* owned list */
+    uint64_t seed;                   /* of the hashes */
+    struct msp_parkq_turns turns[2]; /* by cgroup; all others */
+    bool is_others_turn;
     size_t n;
+    struct msp_parkq_item *items[MSP_PARKQ_CHAINS]; /* by cookie; owned */
+    struct msp_parkq_payer *payers[MSP_PARKQ_CHAINS];
 };
 
 /*

@@ -184,7 +184,7 @@ int msp_netns_row_each(const struct msp_loader *loader, msp_listener_fn fn,
     msp_cleanup(copy_done) struct copy copy = {0};
     int r;
 
-    r = copy_map(fd, sizeof(uint64_t), sizeof(struct msp_netns), MSP_NETNS_MAX,
+    r = copy_map(fd, sizeof(uint64_t), sizeof(struct msp_netns), MSP_NETNS_ROWS,
                  &copy);
     for (__u32 i = 0; r == 0 && i < copy.n; i++) {
         struct msp_netns row;

@@ -54,8 +54,7 @@ void msp_parked_release(struct msp_loader *loader, const struct msp_park *park)
     __u64 expected = park->until_ns;
     __u64 *ticket;
 
-    if (park->bucket >= MSP_PARK_BUCKETS ||
-        park->ticket >= MSP_PARKED_PER_CGROUP)
+    if (park->bucket >= MSP_PARK_BUCKETS || park->ticket >= MSP_PARK_WAYS)
         return;
     ticket = &loader->tickets[park->bucket].until_ns[park->ticket];
     (void)__atomic_compare_exchange_n(ticket, &expected, 0, false,
