@@ -377,6 +377,7 @@ static void detach(struct mspd *mspd, const struct msp_ctl_client *client,
         refuse_now(mspd, client, MSP_CTL_INTERNAL, mspd->loader.why);
         return;
     }
+    mspd->is_detached = true;
     msp_log(MSP_LOG_WARN, "detach.done", "pins", mspd->loader.pins.dir, NULL);
     msp_rec_bool(&rec, "detached", true);
     msp_rec_str(&rec, "pins", mspd->loader.pins.dir);
@@ -401,6 +402,11 @@ void mspd_command(void *data, struct msp_ctl_client *client,
         msp_coexist_refresh(&mspd->coexist);
         status = mspd_report(mspd, &rec);
         reply_now(mspd, client, status, &rec);
+        return;
+    case MSP_CTL_PROVISION:
+        mspd_reports_provision(mspd, &rec);
+        msp_rec_end(&rec);
+        reply_now(mspd, client, MSP_CTL_OK, &rec);
         return;
     case MSP_CTL_PUSH:
         if (is_locked(mspd, client))

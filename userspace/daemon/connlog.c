@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <msp/cleanup.h>
 #include <msp/limits.h>
 
 #include "base/io.h"
+#include "daemon/stamp.h"
 
 enum {
     /* two paths of 4096 bytes, each byte six long if escaped, and the rest */
@@ -63,14 +63,6 @@ static void rotate(struct msp_connlog *log)
         (void)open_file(log);
 }
 
-static uint64_t real_now_ns(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 /* Writes the line in buf. */
 static void write_line(struct msp_connlog *log, int error)
 {
@@ -101,8 +93,9 @@ void msp_connlog_connect(struct msp_connlog *log, const struct msp_event *event)
     uint64_t dropped;
 
     if (may_write(log, event->cgroup_id, &dropped))
-        write_line(log, msp_connlog_connect_line(&log->buf, event, log->paths,
-                                                 real_now_ns() - age, dropped));
+        write_line(log,
+                   msp_connlog_connect_line(&log->buf, event, log->paths,
+                                            msp_stamp_now_ns() - age, dropped));
 }
 
 void msp_connlog_request(struct msp_connlog *log,
@@ -110,7 +103,8 @@ void msp_connlog_request(struct msp_connlog *log,
 {
     uint64_t dropped;
 
+    log->n_requests++;
     if (may_write(log, record->mark.cgroup_id, &dropped))
         write_line(log, msp_connlog_request_line(&log->buf, record, log->paths,
-                                                 real_now_ns(), dropped));
+                                                 msp_stamp_now_ns(), dropped));
 }

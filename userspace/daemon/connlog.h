@@ -17,9 +17,10 @@ struct msp_connlog {
     int dir_fd; /* borrowed */
     int fd;
     uint64_t n_bytes;
-    uint64_t n_lines;   /* written by this mspd */
-    uint64_t n_dropped; /* limited */
-    uint64_t n_failed;  /* the disk refused them */
+    uint64_t n_lines;    /* written by this mspd */
+    uint64_t n_dropped;  /* limited */
+    uint64_t n_failed;   /* the disk refused them */
+    uint64_t n_requests; /* that the proxy told of */
     struct msp_buf buf;
     struct msp_buckets buckets;
     const struct msp_paths *paths; /* borrowed; NULL: no path is known */

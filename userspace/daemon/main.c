@@ -85,6 +85,7 @@ static void on_heartbeat(void *data)
         (void)msp_listeners_publish(&mspd->listeners, true);
     watch_lsm(mspd);
     mspd_guard_beat(mspd);
+    mspd_reports_beat(mspd);
     /* and so is a cgroup's */
     if (++mspd->n_beats % CGROUPS_BEATS == 0 &&
         msp_iter_cgroups_left(&mspd->loader) < 0)
@@ -283,6 +284,7 @@ static int go_live(struct mspd *mspd)
                      mspd);
     if (r < 0)
         return failed("start.control", r, "");
+    mspd_reports_start(mspd);
     /* the kernel's BTF and the objects are of no use any more */
     (void)malloc_trim(0);
     return 0;
@@ -465,6 +467,7 @@ static void stop(struct mspd *mspd, int code)
         msp_child_stop(&mspd->proxy);
         msp_child_stop(&mspd->keeper);
     }
+    mspd_reports_stop(mspd, code);
     if (mspd->key_wait.loop)
         msp_timer_stop(&mspd->key_wait);
     mspd_parked_done(mspd);
@@ -543,6 +546,7 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     mspd.listeners.max = raise_files();
+    mspd.reports.start_ms = msp_io_now_ms();
     r = start(&mspd);
     r = r < 0 ? MSP_EXIT_INTERNAL : msp_loop_run(mspd.loop);
     if (r < 0)

@@ -25,8 +25,10 @@ static const char help[] =
     "                      only what is pushed (host)\n"
     "  --adopt-keys DIR    look for the latched key among another agent's too\n"
     "                      (its directory of GUID.key files); read only\n"
-    "  --channel-scale N   for tests: all waits of the channel are N times\n"
-    "                      shorter, 1 to 1000\n"
+    "  --channel-scale N   for tests: all waits of the channel, and of reports,\n"
+    "                      are N times shorter, 1 to 1000\n"
+    "  --platform-status DIR  status.json there too, as the platform's agent has\n"
+    "                      it: /var/log/azure-proxy-agent\n"
     "  --static-key FILE   key file of root instead; with neither nothing is\n"
     "                      signed\n"
     "  --proxy-user NAME   (mspd-proxy)\n"
@@ -64,6 +66,7 @@ enum option_id {
     OPT_ADOPT_KEYS,
     OPT_POLICY_FROM,
     OPT_CHANNEL_SCALE,
+    OPT_PLATFORM_STATUS,
     OPT_PROXY_USER,
     OPT_KEEPER_USER,
     OPT_UPLINK,
@@ -93,6 +96,7 @@ static const struct option longs[] = {
     {"policy-from", required_argument, NULL, OPT_POLICY_FROM},
     {"adopt-keys", required_argument, NULL, OPT_ADOPT_KEYS},
     {"channel-scale", required_argument, NULL, OPT_CHANNEL_SCALE},
+    {"platform-status", required_argument, NULL, OPT_PLATFORM_STATUS},
     {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
     {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
     {"uplink", required_argument, NULL, OPT_UPLINK},
@@ -211,6 +215,8 @@ static const char **text_of(struct msp_opts *opts, int id)
         return &opts->static_key;
     case OPT_ADOPT_KEYS:
         return &opts->adopt_keys;
+    case OPT_PLATFORM_STATUS:
+        return &opts->platform_status;
     case OPT_PROXY_USER:
         return &opts->proxy_user;
     case OPT_KEEPER_USER:
@@ -270,9 +276,10 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         (void)fputs("mspd " MSP_VERSION "\n", out);
         return 1;
     }
-    if (r == 0 && id == OPT_PIN_DIR && optarg[0] != '/') {
-        (void)fprintf(err, "mspd: \"%s\": --pin-dir is an absolute path\n",
-                      optarg);
+    if (r == 0 && optarg && optarg[0] != '/' &&
+        (id == OPT_PIN_DIR || id == OPT_PLATFORM_STATUS)) {
+        (void)fprintf(err, "mspd: \"%s\": --%s is an absolute path\n", optarg,
+                      name_of(id));
         return -EINVAL;
     }
     if (r < 0)
@@ -303,6 +310,18 @@ static int check_channel(const struct msp_opts *opts, FILE *err)
     if (!fault)
         return 0;
     (void)fprintf(err, "mspd: %s, see --help\n", fault);
+    return -EINVAL;
+}
+
+/* Two files of one name. */
+static int check_reports(const struct msp_opts *opts, FILE *err)
+{
+    if (!opts->platform_status ||
+        !msp_streq(opts->platform_status, opts->run_dir))
+        return 0;
+    (void)fputs("mspd: --platform-status is another directory than --run-dir, "
+                "see --help\n",
+                err);
     return -EINVAL;
 }
 
@@ -363,7 +382,7 @@ int msp_opts_parse(int argc, char **argv, struct msp_opts *ret, FILE *out,
         return -EINVAL;
     }
     if (check_channel(&opts, err) < 0 || check_guard(&opts, err) < 0 ||
-        check_uplinks(&opts, err) < 0)
+        check_uplinks(&opts, err) < 0 || check_reports(&opts, err) < 0)
         return -EINVAL;
     *ret = opts;
     return MSP_OPTS_RUN;
