@@ -101,7 +101,16 @@
 #define MSP_PORT_LAST          61099
 #define MSP_LISTEN_BACKLOG     4096
 #define MSP_LISTENERS_SWEEP_MS 5000 /* namespaces that nobody else holds */
-#define MSP_FILES_SPARE        1024 /* descriptors that listeners leave to the rest */
+/*
+ * Of the descriptors mspd and the proxy may have, listeners leave these to
+ * all else: what the proxy needs for as many connections as there may be, but
+ * at most two fifths.
+ */
+#define MSP_FILES_SPARE_MAX (2 * MSP_CONNS_MAX + 256)
+#define MSP_FILES_SPARE(limit)                               \
+    ((limit) / 5 * 2 < MSP_FILES_SPARE_MAX ? (limit) / 5 * 2 \
+                                           : MSP_FILES_SPARE_MAX)
+#define MSP_FILES_FIXED 32 /* of these, what is no connection's */
 
 /* --- proxy -------------------------------------------------------------- */
 #define MSP_HEAD_BYTES_MAX        16384

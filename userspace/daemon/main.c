@@ -500,13 +500,13 @@ static void stop(struct mspd *mspd, int code)
 
 /*
  * Each network namespace takes one descriptor here and one in the proxy, which
- * has the same limit and as many more for connections as there are left.
+ * has the same limit and takes no more for connections than are spared here.
  * @return how many listeners that leaves room for
  */
 static size_t raise_files(void)
 {
     struct rlimit limit;
-    size_t max, spare;
+    size_t max;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return 0;
@@ -515,9 +515,7 @@ static size_t raise_files(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return 0;
-    spare = limit.rlim_cur / 2 < MSP_FILES_SPARE ? limit.rlim_cur / 2
-                                                 : MSP_FILES_SPARE;
-    max = limit.rlim_cur - spare;
+    max = limit.rlim_cur - MSP_FILES_SPARE(limit.rlim_cur);
     return max < MSP_NETNS_MAX ? max : MSP_NETNS_MAX;
 }
 

@@ -192,6 +192,7 @@ void msp_conn_close(struct msp_conn *conn)
         worker->n_rejects--;
     else
         discharge(conn);
+    msp_worker_made_room(worker);
     conn->next = worker->free_conns;
     worker->free_conns = conn;
     if (worker->is_draining && !worker->listeners && worker->n_conns == 0)

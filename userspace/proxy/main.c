@@ -258,6 +258,9 @@ static int open_worker(struct proxy *proxy)
 
     if (r < 0)
         return fail("namespace", r);
+    r = msp_sandbox_files(&setup.files_max);
+    if (r < 0)
+        return fail("descriptors", r);
 
     r = msp_key_new(&proxy->key);
     if (r >= 0)

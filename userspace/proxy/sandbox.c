@@ -18,6 +18,7 @@
 #include <sys/capability.h>
 
 #include <msp/cleanup.h>
+#include <msp/limits.h>
 
 int msp_sandbox_check(void)
 {
@@ -51,6 +52,20 @@ int msp_sandbox_harden(void)
         return -errno;
     files.rlim_cur = files.rlim_max;
     return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;
+}
+
+int msp_sandbox_files(uint32_t *ret_max)
+{
+    struct rlimit files;
+    rlim_t spare;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return -errno;
+    spare = MSP_FILES_SPARE(files.rlim_cur);
+    if (spare < MSP_FILES_FIXED + 2)
+        return -EMFILE; /* fail closed: nobody could be served */
+    *ret_max = (uint32_t)(spare - MSP_FILES_FIXED);
+    return 0;
 }
 
 /* One allowed call: all of up to two argument tests hold. */

@@ -6,11 +6,20 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 /* @return 0; -EPERM uid 0 or any capability; negative errno */
 int msp_sandbox_check(void);
 
 /* Not dumpable, no new privileges, no core, all descriptors allowed. */
 int msp_sandbox_harden(void);
+
+/*
+ * How many descriptors connections may take: those that mspd, whose limit is
+ * the same, does not give to listeners. @return 0; -EMFILE not one connection;
+ * negative errno
+ */
+int msp_sandbox_files(uint32_t *ret_max);
 
 /*
  * The system call filter; a call outside it kills the process. Of bpf() only

@@ -164,9 +164,10 @@ void msp_upstream_give(struct msp_upstream *upstream)
 {
     struct msp_worker *worker = upstream->worker;
 
+    /* the client that had it keeps its right to another one */
     if (worker->n_idle >= MSP_UPSTREAM_IDLE_MAX || worker->is_draining ||
-        upstream->is_readable || upstream->is_failed ||
-        msp_loop_want(&upstream->source, EPOLLIN) < 0) {
+        !msp_worker_has_room(worker, 1) || upstream->is_readable ||
+        upstream->is_failed || msp_loop_want(&upstream->source, EPOLLIN) < 0) {
         msp_upstream_close(upstream);
         return;
     }

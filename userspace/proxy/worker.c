@@ -14,9 +14,11 @@
 #include "conn.h"
 #include "upstream.h"
 
-#define TICK_MS      1000
-#define ACCEPT_BATCH 32
-#define BACKLOG_MAX  (MSP_LISTEN_BACKLOG + 1) /* so the kernel counts */
+#define TICK_MS        1000
+#define FILES_PER_CONN 2  /* the client's, the host's */
+#define RESUME_MS      20 /* each pause costs one system call a listener */
+#define ACCEPT_BATCH   32
+#define BACKLOG_MAX    (MSP_LISTEN_BACKLOG + 1) /* so the kernel counts */
 
 struct msp_listener {
     struct msp_worker *worker;
@@ -49,6 +51,42 @@ static void resume_accepting(struct msp_worker *worker)
     for (struct msp_listener *l = worker->listeners; l; l = l->next)
         if (!l->is_lost && msp_loop_want(&l->source, EPOLLIN) < 0)
             worker->is_paused = true; /* the next tick tries again */
+}
+
+bool msp_worker_has_room(const struct msp_worker *worker, uint32_t more)
+{
+    uint32_t n_served = worker->n_conns - worker->n_rejects;
+
+    return 2 * n_served + worker->n_rejects + worker->n_idle + more <=
+           worker->files_max;
+}
+
+void msp_worker_made_room(struct msp_worker *worker)
+{
+    if (worker->is_paused && !worker->is_resuming)
+        worker->is_resuming = msp_timer_set(&worker->tick, RESUME_MS) >= 0;
+}
+
+/*
+ * Takes from those who do nothing: connections to hosts that wait in the pool,
+ * then clients between two requests. Who has not asked yet has to, soon.
+ * @return whether one more client finds room
+ */
+static bool make_room(struct msp_worker *worker)
+{
+    uint64_t soon = msp_loop_now(worker->loop) + MSP_HEAD_MS;
+
+    msp_upstream_sweep(worker, true);
+    if (msp_worker_has_room(worker, FILES_PER_CONN))
+        return true;
+    for (struct msp_conn *c = worker->conns, *next; c; c = next) {
+        next = c->next;
+        if (c->due_ms <= soon || !msp_conn_is_idle(c))
+            continue;
+        if (c->n_requests || msp_conn_deadline(c, MSP_HEAD_MS) < 0)
+            msp_conn_close(c);
+    }
+    return msp_worker_has_room(worker, FILES_PER_CONN);
 }
 
 #define OWNER_NETNS (1ull << 63)
@@ -124,8 +162,18 @@ static bool accept_waiting(struct msp_listener *listener, int most)
     struct msp_worker *worker = listener->worker;
 
     for (int i = 0; i < most; i++) {
-        int fd = accept4(listener->source.fd, NULL, NULL,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd;
+
+        if (!msp_worker_has_room(worker, FILES_PER_CONN)) {
+            if (i > 0)
+                return false; /* is there another one? epoll will say */
+            if (!make_room(worker)) {
+                pause_accepting(worker);
+                return false;
+            }
+        }
+        fd = accept4(listener->source.fd, NULL, NULL,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
             admit(worker, fd);
@@ -293,6 +341,7 @@ static void on_tick(void *data)
         msp_loop_quit(worker->loop, 0);
     msp_worker_flipped(worker); /* mspd may have died before it said so */
     msp_upstream_sweep(worker, false);
+    worker->is_resuming = false;
     if (worker->is_paused)
         resume_accepting(worker);
     report_lost(worker);
@@ -348,6 +397,7 @@ int msp_worker_new(const struct msp_worker_setup *setup,
     worker->meta = setup->meta;
     worker->agent_epoch = setup->agent_epoch;
     worker->key = setup->key;
+    worker->files_max = setup->files_max;
     worker->canon = malloc(sizeof(*worker->canon));
     worker->tally = calloc(1, sizeof(*worker->tally));
     worker->owners = calloc(1, sizeof(*worker->owners));

@@ -81,10 +81,12 @@ struct msp_worker {
     uint32_t n_conns;
     uint32_t n_rejects; /* of n_conns: only there to be told 503 */
     uint32_t n_idle;
+    uint32_t files_max; /* descriptors of connections, both sides */
 
     struct msp_timer tick;
     bool is_draining;
-    bool is_paused; /* out of descriptors: listeners wait for the tick */
+    bool is_paused;   /* out of descriptors: clients wait in the queues */
+    bool is_resuming; /* the tick comes early */
     uint64_t drain_end_ms;
 };
 
@@ -95,6 +97,7 @@ struct msp_worker_setup {
     const struct msp_meta *meta;
     uint64_t agent_epoch;
     uint64_t netns_cookie; /* of the agent's own namespace */
+    uint32_t files_max;    /* descriptors that connections may take */
     struct msp_key *key;
 };
 
@@ -119,6 +122,15 @@ uint64_t msp_worker_owner(const struct msp_worker *worker,
  */
 int msp_worker_listen(struct msp_worker *worker, int fd, uint64_t netns_cookie,
                       uint16_t port);
+/*
+ * Whether there are `more` descriptors when every open connection has the one
+ * it may need for a host. So none is found missing when a request is there, or
+ * when mspd hands over a listener.
+ */
+bool msp_worker_has_room(const struct msp_worker *worker, uint32_t more);
+/* A client is gone: who waits in the queues comes next. */
+void msp_worker_made_room(struct msp_worker *worker);
+
 /* Stops accepting there; connections stay. */
 void msp_worker_unlisten(struct msp_worker *worker, uint64_t netns_cookie);
 

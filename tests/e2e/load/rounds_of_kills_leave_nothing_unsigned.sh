@@ -13,7 +13,7 @@
 # wait for the next proxy; it is never served unsigned.
 . "$(dirname "$0")/../../harness/sandbox.sh"
 
-ROUNDS=${MSP_ROUNDS:-150}
+ROUNDS=${MSP_ROUNDS:-75}
 HERE=$(dirname "$0")
 KINDS=(proxy mspd both restart build push)
 

@@ -234,12 +234,18 @@ static void give_descriptors_back(rlim_t limit)
     assert_ok(setrlimit(RLIMIT_NOFILE, &files));
 }
 
-static void exchange(int client, int host)
+/* The client has asked. */
+static void exchange_from(int client, int host)
 {
-    send_text(client, GET);
     (void)read_message(host, true);
     send_text(host, OK);
     assert_non_null(strstr(read_message(client, true), " 200 "));
+}
+
+static void exchange(int client, int host)
+{
+    send_text(client, GET);
+    exchange_from(client, host);
 }
 
 static void out_of_descriptors_others_wait_in_the_queue(void **state)
@@ -293,6 +299,76 @@ static void out_of_descriptors_others_wait_in_the_queue(void **state)
     (void)close(host);
 }
 
+static void leave_descriptors(struct fixture *f, uint32_t n)
+{
+    fixture_hold(f);
+    f->worker->files_max = n;
+    fixture_release(f);
+}
+
+/* What is left to connections is enough for both sides of each. */
+static void nobody_is_accepted_without_a_place_at_the_host(void **state)
+{
+    enum {
+        N = 3
+    };
+
+    struct fixture *f = *state;
+    int client[N], host[N - 1];
+
+    leave_descriptors(f, 2 * (N - 1) + 1);
+    for (size_t i = 0; i < N; i++) {
+        client[i] = fixture_client(f);
+        send_text(client[i], GET);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(host); i++) {
+        host[i] = fixture_accept(f);
+        (void)read_message(host[i], true);
+    }
+    fixture_until(f, is_paused, true);
+    assert_true(fixture_holds(f, has_conns, N - 1));
+    expect_silence(client[N - 1]); /* it waits, and is not told 502 or 503 */
+    send_text(host[0], OK);
+    (void)read_message(client[0], true);
+    (void)close(client[0]);
+    fixture_until(f, has_conns, N - 2);
+    fixture_advance(f, 20); /* much sooner than the next tick */
+    (void)read_message(host[0], true);
+    send_text(host[0], OK);
+    assert_non_null(strstr(read_message(client[N - 1], true), " 200 "));
+    for (size_t i = 1; i < N; i++)
+        (void)close(client[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(host); i++)
+        (void)close(host[i]);
+}
+
+/* Who does nothing gives way: idle ones end, who never asked has to soon. */
+static void idle_connections_give_way(void **state)
+{
+    struct fixture *f = *state;
+    int idle = fixture_client(f), silent, host, next;
+
+    leave_descriptors(f, 5);
+    send_text(idle, GET);
+    host = fixture_accept(f);
+    exchange_from(idle, host);
+    silent = fixture_client(f);
+    fixture_until(f, has_conns, 2);
+    next = fixture_client(f);
+    send_text(next, GET);
+    expect_end(host); /* waited in the pool */
+    expect_end(idle);
+    (void)close(host);
+    host = fixture_accept(f);
+    exchange_from(next, host);
+    fixture_advance(f, MSP_HEAD_MS);
+    expect_end(silent);
+    (void)close(idle);
+    (void)close(silent);
+    (void)close(next);
+    (void)close(host);
+}
+
 static void out_of_descriptors_for_the_host_is_502(void **state)
 {
     struct fixture *f = *state;
@@ -327,6 +403,8 @@ int main(void)
         T(connection_ends_with_its_10000th_request),
         T(out_of_descriptors_others_wait_in_the_queue),
         T(out_of_descriptors_for_the_host_is_502),
+        T(nobody_is_accepted_without_a_place_at_the_host),
+        T(idle_connections_give_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,7 @@ int fixture_setup(void **state)
         .page = &f->page,
         .meta = &f->meta,
         .agent_epoch = 1,
+        .files_max = 2 * MSP_CONNS_MAX + MSP_REJECTS_MAX,
         .key = f->key,
     };
     if (msp_worker_new(&setup, &f->worker) ||
