@@ -78,10 +78,10 @@ check "the time is theirs" grep -Eq \
 check_eq "who may read them" \
     "$(stat -c %a "$SB_DIR/run/status.json" "$SB_DIR/platform/status.json" |
         tr '\n' ' ')" "640 640 "
-key=$(jq -r .key "$SB_DIR/state/keys/$(latched).key")
-check_eq "a key has 64 digits" "${#key}" 64
+secret=$(jq -r .key "$SB_DIR/state/keys/$(latched).key")
+check_eq "a key has 64 digits" "${#secret}" 64
 check_eq "it is in neither" "$(cat "$SB_DIR/run/status.json" \
-    "$SB_DIR/platform/status.json" | grep -ci "$key")" 0
+    "$SB_DIR/platform/status.json" | grep -ci "$secret")" 0
 
 stamp=$(theirs_of .timestamp)
 check "nothing changes: written again in time" \
