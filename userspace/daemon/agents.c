@@ -220,6 +220,7 @@ static void proxy_started(void *data)
     struct mspd *mspd = data;
 
     msp_listeners_forget_sent(&mspd->listeners);
+    mspd->log.serial = 0;
     mspd_channel_give_clock(mspd);
     if (mspd->key->has_key)
         give_key(mspd);
@@ -267,6 +268,7 @@ static int proxy_packet(void *data, const void *packet, size_t len, int fd)
         return -EPROTO;
     if (head->type == MSP_CHILD_LOG && len == sizeof(struct msp_child_log)) {
         msp_connlog_request(&mspd->log, packet);
+        msp_platformlog_request(&mspd->platform, packet, mspd->log.n_requests);
         return 0;
     }
     if (head->type == MSP_CHILD_LISTENER_LOST &&

@@ -261,11 +261,11 @@ static uint64_t uid_of(const char *name)
 static bool add_opts(EVP_MD_CTX *md, const struct msp_opts *opts)
 {
     const char *const texts[] = {
-        opts->cgroup,          opts->pin_dir,    opts->run_dir,
-        opts->state_dir,       opts->log_dir,    opts->libexec_dir,
-        opts->static_key,      opts->proxy_user, opts->keeper_user,
-        opts->guard_key,       opts->adopt_keys, opts->channel_scale,
-        opts->platform_status,
+        opts->cgroup,          opts->pin_dir,      opts->run_dir,
+        opts->state_dir,       opts->log_dir,      opts->libexec_dir,
+        opts->static_key,      opts->proxy_user,   opts->keeper_user,
+        opts->guard_key,       opts->adopt_keys,   opts->channel_scale,
+        opts->platform_status, opts->platform_log,
     };
     struct stat net = {0};
     /* what it sends, and what it guards, is of its network namespace */

@@ -108,6 +108,7 @@ static void on_event(void *data, const struct msp_event *event)
     struct mspd *mspd = data;
 
     msp_connlog_connect(&mspd->log, event);
+    msp_platformlog_connect(&mspd->platform, event);
 }
 
 static void on_gone(void *data, uint64_t cgroup_id)
@@ -146,6 +147,7 @@ static void on_users_changed(void *data)
     struct mspd *mspd = data;
 
     msp_policy_names_changed(&mspd->policy);
+    msp_users_changed(&mspd->platform.users);
 }
 
 static void on_signal(void *data, int signo)
@@ -157,6 +159,7 @@ static void on_signal(void *data, int signo)
 
         if (r < 0)
             msp_log_errno(MSP_LOG_ERR, "log.reopen", r);
+        msp_platformlog_open(&mspd->platform);
         return;
     }
     msp_loop_quit(mspd->loop, MSP_EXIT_OK);
@@ -390,6 +393,16 @@ static int start_privileged(struct mspd *mspd, struct service_user *proxy,
     return 0;
 }
 
+/* A log that cannot be opened is told by status, and tried again. */
+static void start_platform(struct mspd *mspd)
+{
+    mspd->platform.is_on =
+        mspd->opts.platform_status || mspd->opts.platform_log;
+    mspd->platform.dir = mspd->opts.platform_log;
+    mspd->platform.paths = &mspd->paths;
+    msp_platformlog_open(&mspd->platform);
+}
+
 static int start(struct mspd *mspd)
 {
     static const char *const users[] = {"passwd", "group", NULL};
@@ -419,6 +432,7 @@ static int start(struct mspd *mspd)
                                      .cgroup = path_of_cgroup,
                                      .container = container_of_cgroup};
     mspd->log.paths = &mspd->paths;
+    start_platform(mspd);
     r = start_bpf(mspd, &proxy, &keeper);
     if (r < 0)
         return r;
@@ -484,6 +498,7 @@ static void stop(struct mspd *mspd, int code)
     msp_netns_done(&mspd->netns);
     msp_listeners_done(&mspd->listeners);
     msp_connlog_done(&mspd->log);
+    msp_platformlog_done(&mspd->platform);
     msp_cgpaths_done(&mspd->cgpaths);
     msp_closep(&mspd->guard.roles_fd);
     msp_lsm_done(&mspd->lsm);
@@ -525,7 +540,8 @@ int main(int argc, char **argv)
         .cgroup = {.fd = -1, .mount_fd = -1},
         .key_fd = -1,
         .dirs = {-1, -1, -1, -1, -1, -1},
-        .log.fd = -1,
+        .log.file.fd = -1,
+        .platform = MSP_PLATFORMLOG_NONE,
         .loader.link_fd = MSP_NO_LINKS,
         .guard.roles_fd = -1,
     };

@@ -19,6 +19,7 @@
 #include "daemon/opts.h"
 #include "daemon/parkq.h"
 #include "daemon/parts.h"
+#include "daemon/platformlog.h"
 #include "daemon/policy.h"
 #include "daemon/uplinks.h"
 #include "daemon/watch.h"
@@ -97,6 +98,7 @@ struct mspd {
     struct msp_names names;
     struct msp_policy policy;
     struct msp_connlog log;
+    struct msp_platformlog platform;
     struct msp_cgpaths cgpaths;
     struct msp_paths paths; /* for the log and the audit */
     struct msp_ctl ctl;

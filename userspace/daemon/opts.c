@@ -29,6 +29,7 @@ static const char help[] =
     "                      are N times shorter, 1 to 1000\n"
     "  --platform-status DIR  status.json there too, as the platform's agent has\n"
     "                      it: /var/log/azure-proxy-agent\n"
+    "  --platform-log DIR  ProxyAgent.Connection.log there, likewise\n"
     "  --static-key FILE   key file of root instead; with neither nothing is\n"
     "                      signed\n"
     "  --proxy-user NAME   (mspd-proxy)\n"
@@ -67,6 +68,7 @@ enum option_id {
     OPT_POLICY_FROM,
     OPT_CHANNEL_SCALE,
     OPT_PLATFORM_STATUS,
+    OPT_PLATFORM_LOG,
     OPT_PROXY_USER,
     OPT_KEEPER_USER,
     OPT_UPLINK,
@@ -97,6 +99,7 @@ static const struct option longs[] = {
     {"adopt-keys", required_argument, NULL, OPT_ADOPT_KEYS},
     {"channel-scale", required_argument, NULL, OPT_CHANNEL_SCALE},
     {"platform-status", required_argument, NULL, OPT_PLATFORM_STATUS},
+    {"platform-log", required_argument, NULL, OPT_PLATFORM_LOG},
     {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
     {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
     {"uplink", required_argument, NULL, OPT_UPLINK},
@@ -217,6 +220,8 @@ static const char **text_of(struct msp_opts *opts, int id)
         return &opts->adopt_keys;
     case OPT_PLATFORM_STATUS:
         return &opts->platform_status;
+    case OPT_PLATFORM_LOG:
+        return &opts->platform_log;
     case OPT_PROXY_USER:
         return &opts->proxy_user;
     case OPT_KEEPER_USER:
@@ -277,7 +282,8 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         return 1;
     }
     if (r == 0 && optarg && optarg[0] != '/' &&
-        (id == OPT_PIN_DIR || id == OPT_PLATFORM_STATUS)) {
+        (id == OPT_PIN_DIR || id == OPT_PLATFORM_STATUS ||
+         id == OPT_PLATFORM_LOG)) {
         (void)fprintf(err, "mspd: \"%s\": --%s is an absolute path\n", optarg,
                       name_of(id));
         return -EINVAL;

@@ -105,7 +105,12 @@ int msp_platform_print(const struct msp_platform *platform, FILE *out)
         put_part(platform, (enum msp_part)part, out);
     (void)fprintf(out, "    \"proxyConnectionsCount\": %" PRIu64 "\n  },\n",
                   platform->n_requests);
-    (void)fputs("  \"proxyConnectionSummary\": [],\n", out);
-    (void)fputs("  \"failedAuthenticateSummary\": []\n}\n", out);
+    (void)fputs("  \"proxyConnectionSummary\": ", out);
+    msp_platformlog_print(platform->log, &platform->log->passed,
+                          platform->now_ms, out);
+    (void)fputs(",\n  \"failedAuthenticateSummary\": ", out);
+    msp_platformlog_print(platform->log, &platform->log->failed,
+                          platform->now_ms, out);
+    (void)fputs("\n}\n", out);
     return ferror(out) ? -EIO : 0;
 }

@@ -12,6 +12,7 @@
 #include <msp/abi.h>
 
 #include "daemon/parts.h"
+#include "daemon/platformlog.h"
 
 struct msp_platform {
     uint64_t real_ns; /* now, since 1970 */
@@ -24,6 +25,8 @@ struct msp_platform {
     uint32_t incarnation;
     const char *rule_id[MSP_EP_BUILTINS]; /* "" = none */
     uint64_t n_requests;                  /* since mspd started */
+    struct msp_platformlog *log;          /* of the summaries */
+    uint64_t now_ms;                      /* monotonic */
 };
 
 /* @return 0; -EIO writing failed */

@@ -34,7 +34,7 @@ bool mspd_reports_are_failing(const struct mspd *mspd)
     for (int i = 0; i < MSPD_REPORTS; i++)
         if (mspd->reports.error[i] < 0)
             return true;
-    return false;
+    return mspd->platform.error < 0;
 }
 
 /* As for all waits of the channel, tests make it shorter. */
@@ -74,7 +74,7 @@ static const char *rule_id(const struct mspd *mspd, enum msp_builtin endpoint)
     return msp_image_string(image, image->endpoints[endpoint].id_off);
 }
 
-static int print_platform(const struct mspd *mspd, FILE *out)
+static int print_platform(struct mspd *mspd, FILE *out)
 {
     const struct msp_child_channel *channel = &mspd->channel;
     struct msp_part_now parts[MSP_PART_COUNT];
@@ -89,6 +89,8 @@ static int print_platform(const struct mspd *mspd, FILE *out)
         .has_incarnation = channel->has_incarnation,
         .incarnation = channel->incarnation,
         .n_requests = mspd->log.n_requests,
+        .log = &mspd->platform,
+        .now_ms = msp_io_now_ms(),
     };
 
     (void)snprintf(path, sizeof(path), "%s/%s", mspd->opts.platform_status,
@@ -214,6 +216,7 @@ void mspd_reports_beat(struct mspd *mspd)
     struct mspd_reports *reports = &mspd->reports;
     uint64_t now = msp_io_now_ms(), seen;
 
+    msp_platformlog_retry(&mspd->platform, now);
     if (!reports->is_begun || now < reports->next_ms)
         return;
     seen = look(mspd);
@@ -249,10 +252,26 @@ void mspd_reports_provision(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_str(rec, "provision.error", missing);
 }
 
+static void put_file(const struct mspd *mspd, const char *dir, const char *name,
+                     int error, struct msp_rec *rec)
+{
+    char path[1024];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    msp_rec_str(rec, "_item", "reports");
+    msp_rec_str(rec, "file", path);
+    msp_rec_str(rec, "state",
+                error < 0                ? "failed"
+                : mspd->reports.is_begun ? "written"
+                                         : "not yet");
+    if (error < 0)
+        msp_rec_str(rec, "why", strerror(-error));
+    msp_rec_end(rec);
+}
+
 void mspd_reports_list(const struct mspd *mspd, struct msp_rec *rec)
 {
     struct msp_part_now parts[MSP_PART_COUNT];
-    char path[1024];
 
     mspd_parts(mspd, parts);
     for (int i = 0; i < MSP_PART_COUNT; i++) {
@@ -262,20 +281,11 @@ void mspd_reports_list(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_str(rec, "message", parts[i].message);
         msp_rec_end(rec);
     }
-    for (int i = 0; i < MSPD_REPORTS; i++) {
-        int error = mspd->reports.error[i];
-
-        if (!dir_of(mspd, i))
-            continue;
-        (void)snprintf(path, sizeof(path), "%s/%s", dir_of(mspd, i), file_name);
-        msp_rec_str(rec, "_item", "reports");
-        msp_rec_str(rec, "file", path);
-        msp_rec_str(rec, "state",
-                    error < 0                ? "failed"
-                    : mspd->reports.is_begun ? "written"
-                                             : "not yet");
-        if (error < 0)
-            msp_rec_str(rec, "why", strerror(-error));
-        msp_rec_end(rec);
-    }
+    for (int i = 0; i < MSPD_REPORTS; i++)
+        if (dir_of(mspd, i))
+            put_file(mspd, dir_of(mspd, i), file_name, mspd->reports.error[i],
+                     rec);
+    if (mspd->platform.dir)
+        put_file(mspd, mspd->platform.dir, MSP_PLATFORMLOG_NAME,
+                 mspd->platform.error, rec);
 }

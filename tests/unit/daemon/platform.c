@@ -16,6 +16,8 @@ static char *print(const struct msp_platform *platform)
     return text;
 }
 
+static struct msp_platformlog empty = {.users.dir = "/nowhere"};
+
 static void make(struct msp_part_now parts[MSP_PART_COUNT],
                  struct msp_platform *ret)
 {
@@ -35,6 +37,8 @@ static void make(struct msp_part_now parts[MSP_PART_COUNT],
         .incarnation = 10,
         .rule_id = {"i+/=", "w\"", ""},
         .n_requests = 590,
+        .log = &empty,
+        .now_ms = 1,
     };
 }
 
