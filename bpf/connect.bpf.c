@@ -12,6 +12,7 @@
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
 #include "lib/park.bpf.h"
+#include "lib/payer.bpf.h"
 #include "lib/subject.bpf.h"
 #include "lib/target.bpf.h"
 
@@ -157,6 +158,7 @@ static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
     o->is_parked = a->is_parked;
     o->netns_cookie = mark->netns_cookie;
     o->retries = 0;
+    o->made_ns = bpf_ktime_get_ns();
     __builtin_memcpy(o->addr, mark->addr, 16);
     if (kind != MSP_OWNER_REDIRECT || !(a->meta->flags & MSP_META_FD_GUARD))
         return 0;
@@ -252,9 +254,10 @@ static __always_inline bool connect_is_agent_fresh(void)
  * redirected. Global, since what it returns is one case to the verifier, not
  * one for each reason.
  * @param packed a decision and what goes with it; @return the same
+ * @param payer whom the wait is charged to
  */
 __noinline __u64 msp_settle(struct bpf_sock_addr *ctx, __u64 packed,
-                            __u32 slot_flags)
+                            __u32 slot_flags, __u64 payer)
 {
     struct msp_decision d = {.verdict = packed & 0xff,
                              .reason = packed >> 8 & 0xff};
@@ -263,7 +266,7 @@ __noinline __u64 msp_settle(struct bpf_sock_addr *ctx, __u64 packed,
     if (packed & SETTLE_PORT_MASK || !msp_decision_lacks_listener(d) ||
         !connect_is_agent_fresh())
         return packed;
-    found = msp_park_ask(ctx);
+    found = msp_park_ask(ctx, payer);
     if (!found) {
         event_stat(MSP_STAT_PARK_REFUSED);
         return packed;
@@ -313,6 +316,7 @@ static __always_inline int connect_deny(struct attempt *a,
         subject_clear(&mark->ids);
         mark->flags |= MSP_MARK_EMPTY;
         mark->flags &= ~(MSP_MARK_ROOT | MSP_MARK_BOOTSTRAP);
+        mark->payer = msp_payer(a->ctx);
         if (!connect_own(a, mark, MSP_OWNER_REDIRECT) &&
             !connect_mark(a, mark)) {
             a->to_port = port;
@@ -344,7 +348,10 @@ connect_judge(struct attempt *a, struct msp_endpoint *ep, struct msp_mark *mark)
         event_stat(MSP_STAT_GENERATION_MOVED);
         d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_STALE_POLICY);
     }
-    packed = msp_settle(a->ctx, settle_pack(d, port), slot_flags);
+    /* who is denied takes nothing, and is not asked who pays */
+    if (d.verdict == MSP_VERDICT_ALLOW || msp_decision_lacks_listener(d))
+        mark->payer = msp_payer(a->ctx);
+    packed = msp_settle(a->ctx, settle_pack(d, port), slot_flags, mark->payer);
     d = msp_decided(packed & 0xff, packed >> 8 & 0xff);
     port = packed >> SETTLE_PORT_SHIFT & 0xffff;
     a->is_parked = packed >> SETTLE_PARK_SHIFT;

@@ -120,13 +120,14 @@ static __always_inline long park_renew(const __u64 *cookie,
 /*
  * Asks mspd for a listener in the namespace of this connect, if nobody has.
  * Global, so that it is verified once and by itself.
+ * @param payer whom it is charged to
  * @return its port, with PARK_NEW unless it is there; 0: nothing to wait for
  */
-__noinline __u32 msp_park_ask(struct bpf_sock_addr *ctx)
+__noinline __u32 msp_park_ask(struct bpf_sock_addr *ctx, __u64 payer)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     __u64 now = bpf_ktime_get_ns();
-    struct msp_park park = {.until_ns = now + MSP_PARK_NS};
+    struct msp_park park = {.payer = payer, .until_ns = now + MSP_PARK_NS};
     struct msp_netns row = {.until_ns = park.until_ns,
                             .state = MSP_NETNS_PARKED};
     bool is_there;

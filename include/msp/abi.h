@@ -166,6 +166,7 @@ enum msp_stat {
     MSP_STAT_PARKED,            /* asked mspd for a listener */
     MSP_STAT_PARK_REFUSED,      /* could not wait for one: denied at once */
     MSP_STAT_LISTENER_FOREIGN,  /* another listens at a listener's port */
+    MSP_STAT_MARK_OLD,          /* MSP_HANDOFF_NS after its connect: refused */
     MSP_STAT_COUNT,
 };
 
@@ -253,6 +254,7 @@ struct msp_mark {
     struct msp_exe exe; /* zero without MSP_MARK_EXEC */
     __u64 cgroup_id;
     __u64 netns_cookie;
+    __u64 payer; /* payer.h: whom it is charged to */
     __u32 identity_epoch;
     __u32 uid;  /* effective, init user namespace */
     __u32 pid;  /* tgid, init pid namespace */
@@ -261,10 +263,11 @@ struct msp_mark {
     __u8 flags;
 };
 
-MSP_ASSERT_SIZE(msp_mark, 192);
+MSP_ASSERT_SIZE(msp_mark, 200);
 MSP_ASSERT_OFFSET(msp_mark, addr, 128);
 MSP_ASSERT_OFFSET(msp_mark, cgroup_id, 160);
-MSP_ASSERT_OFFSET(msp_mark, flags, 191);
+MSP_ASSERT_OFFSET(msp_mark, payer, 176);
+MSP_ASSERT_OFFSET(msp_mark, flags, 199);
 
 /* --- sockets ------------------------------------------------------------ */
 
@@ -284,9 +287,10 @@ struct msp_handoff {
     struct msp_mark mark;
     __u32 isn;        /* initial sequence number of the client's SYN */
     __u32 is_guarded; /* the fd guard wants the client's socket */
+    __u64 made_ns;    /* CLOCK_MONOTONIC of the connect */
 };
 
-MSP_ASSERT_SIZE(msp_handoff, 200);
+MSP_ASSERT_SIZE(msp_handoff, 216);
 
 /* Where a process lives: what tells one container from another. */
 struct msp_container {
@@ -320,10 +324,11 @@ struct msp_owner {
     __u64 netns_cookie;
     __u32 retries; /* TCP_SYNCNT to go back to; 0 = it is as it was */
     __u32 pad;
+    __u64 made_ns; /* CLOCK_MONOTONIC of the connect */
     struct msp_container container;
 };
 
-MSP_ASSERT_SIZE(msp_owner, 88);
+MSP_ASSERT_SIZE(msp_owner, 96);
 
 /* --- slots -------------------------------------------------------------- */
 
@@ -381,10 +386,11 @@ struct msp_meta {
     /* first retransmission of a parked SYN, in the kernel's ticks */
     __u32 park_ticks;
     __u32 pad;
+    __u64 netns_cookie; /* of the agent's own network namespace */
     struct msp_slot_meta slot[MSP_SLOTS];
 };
 
-MSP_ASSERT_SIZE(msp_meta, 360);
+MSP_ASSERT_SIZE(msp_meta, 368);
 /* in every layout: an mspd of another one ends the earlier proxy by it */
 MSP_ASSERT_OFFSET(msp_meta, agent_epoch, 24);
 
@@ -637,7 +643,7 @@ struct msp_request {
     char endpoint[MSP_ENDPOINT_NAME_BYTES];
     /* scratch of the kernel */
     __u64 pair_bits[MSP_PAIRS_MAX / 64];
-    __u8 pad[MSP_REQUEST_PAGE_BYTES - 2000];
+    __u8 pad[MSP_REQUEST_PAGE_BYTES - 2008];
 };
 
 MSP_ASSERT_SIZE(msp_request, MSP_REQUEST_PAGE_BYTES);

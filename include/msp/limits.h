@@ -8,7 +8,7 @@
 
 /* --- pins and formats --------------------------------------------------- */
 #ifndef MSP_LAYOUT   /* a test builds another one */
-#define MSP_LAYOUT 4 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#define MSP_LAYOUT 5 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
 #define MSP_IMAGE_VERSION 3
 #define MSP_CTL_VERSION   1
@@ -58,8 +58,9 @@
 #define MSP_WORKERS_MAX           16
 #define MSP_REQUEST_PAGE_BYTES    4096
 #define MSP_HANDOFF_MAX           65536
-#define MSP_HANDOFF_PER_NETNS     4096  /* marks on their way, one namespace */
-#define MSP_PENDING_BUCKETS       8192  /* a power of two */
+#define MSP_HANDOFF_PER_NETNS     4096 /* marks on their way, one namespace */
+#define MSP_HANDOFF_NS            5000000000ull /* from verdict to handshake */
+#define MSP_PENDING_BUCKETS       8192          /* a power of two */
 #define MSP_PENDING_WAYS          8     /* namespaces that share a bucket */
 #define MSP_FD_SOCKS_MAX          32768 /* connections under the fd guard */
 #define MSP_NETNS_MAX             16384
@@ -125,7 +126,7 @@
 #define MSP_FIRST_BYTE_MS         30000
 #define MSP_CONN_MS               300000
 #define MSP_CONN_REQUESTS         10000
-#define MSP_CONNS_PER_CONTAINER   512
+#define MSP_CONNS_PER_PAYER       512
 #define MSP_CONNS_MAX             8192
 #define MSP_RETRY_AFTER_S         1
 #define MSP_DRAIN_MS              30000

@@ -54,6 +54,7 @@ MSP_ASSERT_SIZE(msp_tickets, 8 * MSP_PARKED_PER_CGROUP);
 struct msp_park {
     __u64 netns_cookie;
     __u64 cgroup_id;
+    __u64 payer;    /* payer.h */
     __u64 until_ns; /* of its ticket */
     __u32 bucket;
     __u32 ticket;
@@ -63,7 +64,7 @@ struct msp_park {
     __u16 pad[3];
 };
 
-MSP_ASSERT_SIZE(msp_park, 48);
+MSP_ASSERT_SIZE(msp_park, 56);
 
 /* A namespace some process lives in, of those that have a row. */
 struct msp_netns_task {

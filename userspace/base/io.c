@@ -11,6 +11,10 @@
 
 #include <msp/cleanup.h>
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* linux/asm-generic/socket.h, 5.14 */
+#endif
+
 enum {
     SLURP_BYTES = 4096,
     FDS_MAX = 8, /* room to notice surplus descriptors */
@@ -165,6 +169,17 @@ ssize_t msp_io_recv(int sock, void *buf, size_t len, int *ret_fd)
     }
     *ret_fd = n_fds ? fds[0] : -1;
     return n;
+}
+
+int msp_io_netns_cookie(uint64_t *ret_cookie)
+{
+    msp_autoclose int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t len = sizeof(*ret_cookie);
+
+    if (sock < 0 ||
+        getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &len) < 0)
+        return -errno;
+    return 0;
 }
 
 uint64_t msp_io_now_ns(void)

@@ -37,6 +37,9 @@ int msp_io_send(int sock, const void *buf, size_t len, int fd);
  */
 ssize_t msp_io_recv(int sock, void *buf, size_t len, int *ret_fd);
 
+/* Number of the network namespace the thread is in. @return 0 */
+int msp_io_netns_cookie(uint64_t *ret_cookie);
+
 /* CLOCK_MONOTONIC. */
 uint64_t msp_io_now_ms(void);
 uint64_t msp_io_now_ns(void);

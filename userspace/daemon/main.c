@@ -393,14 +393,24 @@ static int start_privileged(struct mspd *mspd, struct service_user *proxy,
     return 0;
 }
 
-/* A log that cannot be opened is told by status, and tried again. */
-static void start_platform(struct mspd *mspd)
+static int start_logs(struct mspd *mspd)
 {
-    mspd->platform.is_on =
-        mspd->opts.platform_status || mspd->opts.platform_log;
-    mspd->platform.dir = mspd->opts.platform_log;
-    mspd->platform.paths = &mspd->paths;
-    msp_platformlog_open(&mspd->platform);
+    struct msp_platformlog *platform = &mspd->platform;
+    int r = msp_connlog_open(&mspd->log, mspd->dirs.log_fd);
+
+    if (r < 0)
+        return failed("start.log", r, mspd->opts.log_dir);
+    mspd->cgpaths.loader = &mspd->loader;
+    mspd->paths = (struct msp_paths){.data = mspd,
+                                     .exe = path_of_exe,
+                                     .cgroup = path_of_cgroup,
+                                     .container = container_of_cgroup};
+    mspd->log.paths = platform->paths = &mspd->paths;
+    platform->is_on = mspd->opts.platform_status || mspd->opts.platform_log;
+    platform->dir = mspd->opts.platform_log;
+    /* one that cannot be opened is told by status, and tried again */
+    msp_platformlog_open(platform);
+    return 0;
 }
 
 static int start(struct mspd *mspd)
@@ -423,16 +433,9 @@ static int start(struct mspd *mspd)
         return r;
     msp_timer_init(mspd->loop, &mspd->heartbeat, on_heartbeat, mspd);
     msp_timer_init(mspd->loop, &mspd->drain, on_drain, mspd);
-    r = msp_connlog_open(&mspd->log, mspd->dirs.log_fd);
+    r = start_logs(mspd);
     if (r < 0)
-        return failed("start.log", r, mspd->opts.log_dir);
-    mspd->cgpaths.loader = &mspd->loader;
-    mspd->paths = (struct msp_paths){.data = mspd,
-                                     .exe = path_of_exe,
-                                     .cgroup = path_of_cgroup,
-                                     .container = container_of_cgroup};
-    mspd->log.paths = &mspd->paths;
-    start_platform(mspd);
+        return r;
     r = start_bpf(mspd, &proxy, &keeper);
     if (r < 0)
         return r;

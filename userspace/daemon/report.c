@@ -334,6 +334,13 @@ static void put_audit_size(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_uint(rec, "audit.dropped", dropped);
 }
 
+static void put_log(const struct msp_connlog *log, struct msp_rec *rec)
+{
+    msp_rec_uint(rec, "log.lines", log->n_lines);
+    msp_rec_uint(rec, "log.limited", log->n_dropped);
+    msp_rec_uint(rec, "log.failed", log->n_failed);
+}
+
 enum msp_ctl_status mspd_report(struct mspd *mspd, struct msp_rec *rec)
 {
     struct msp_slot_meta live = msp_tables_live(&mspd->loader);
@@ -378,9 +385,7 @@ enum msp_ctl_status mspd_report(struct mspd *mspd, struct msp_rec *rec)
         msp_rec_str(rec, "key.why", mspd->key_why);
     mspd_channel_report(mspd, rec);
     msp_rec_uint(rec, "listeners", mspd->listeners.n);
-    msp_rec_uint(rec, "log.lines", mspd->log.n_lines);
-    msp_rec_uint(rec, "log.limited", mspd->log.n_dropped);
-    msp_rec_uint(rec, "log.failed", mspd->log.n_failed);
+    put_log(&mspd->log, rec);
     put_audit_size(mspd, rec);
     put_files(mspd, rec);
     mspd_containers_report(mspd, rec);

@@ -13,6 +13,7 @@
 
 #include <msp/cleanup.h>
 
+#include "base/io.h"
 #include "loader/object.h"
 #include "msp.skel.h"
 #include "msp_61.skel.h"
@@ -231,6 +232,17 @@ static void set_park_ticks(struct msp_loader *loader)
                      __ATOMIC_RELEASE);
 }
 
+/* What is the agent's own network namespace, whose users pay by their uids. */
+static void set_netns(struct msp_loader *loader)
+{
+    uint64_t cookie = 0;
+
+    /* fail closed: not known, everybody pays by his cgroup, also root */
+    if (msp_io_netns_cookie(&cookie) < 0)
+        cookie = 0;
+    __atomic_store_n(&loader->meta->netns_cookie, cookie, __ATOMIC_RELEASE);
+}
+
 static int find_root(struct msp_loader *loader)
 {
     struct msp_find_root_ctx ctx = {0};
@@ -324,6 +336,7 @@ int msp_loader_open(struct msp_loader *loader, const char *pin_dir,
     __atomic_store_n(&loader->meta->keeper_uid, keeper_uid, __ATOMIC_RELEASE);
     set_clock(loader);
     set_park_ticks(loader);
+    set_netns(loader);
     return find_root(loader);
 }
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -13,12 +12,9 @@
 #include <msp/cleanup.h>
 #include <msp/lsm.h>
 
+#include "base/io.h"
 #include "loader/object.h"
 #include "msp.skel.h"
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71 /* linux/asm-generic/socket.h, 5.14 */
-#endif
 
 static size_t page_bytes(void)
 {
@@ -359,13 +355,9 @@ static void settle(struct msp_loader *loader, struct msp_lsm_item *item)
 /* Of our own network namespace; 0 = not known, which stands for every one. */
 static uint64_t netns_cookie(void)
 {
-    msp_autoclose int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     uint64_t cookie = 0;
-    socklen_t len = sizeof(cookie);
 
-    if (fd >= 0)
-        (void)getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
-    return cookie;
+    return msp_io_netns_cookie(&cookie) < 0 ? 0 : cookie;
 }
 
 static int map_page(struct msp_loader *loader, struct msp_lsm *lsm)

@@ -19,9 +19,7 @@
 #include <msp/abi.h>
 #include <msp/cleanup.h>
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71 /* linux/asm-generic/socket.h, 5.14 */
-#endif
+#include "base/io.h"
 
 int msp_netns_open(const char *path)
 {
@@ -45,18 +43,6 @@ int msp_netns_open(const char *path)
     if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
         return -EINVAL;
     return TAKE_FD(fd);
-}
-
-/* @return 0; negative errno */
-static int cookie_here(uint64_t *ret_cookie)
-{
-    msp_autoclose int sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    socklen_t len = sizeof(*ret_cookie);
-
-    if (sock < 0 ||
-        getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &len) < 0)
-        return -errno;
-    return 0;
 }
 
 /* @return a socket that may be bound to a port of ours; negative errno */
@@ -122,7 +108,7 @@ static int listen_here(int own_sk_fd, struct msp_netns_listener *ret)
 {
     uint16_t port = ret->port;
     uint64_t cookie = 0;
-    int r = cookie_here(&cookie);
+    int r = msp_io_netns_cookie(&cookie);
 
     if (r < 0)
         return r;

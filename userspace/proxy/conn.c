@@ -58,25 +58,15 @@ static int restore_deadline(struct msp_conn *conn)
 
 /* --- life --------------------------------------------------------------- */
 
-/* The tables cannot fill: they hold twice the connections there may be. */
+/* The table cannot fill: it holds twice the connections there may be. */
 static void charge(struct msp_conn *conn)
 {
-    struct msp_worker *worker = conn->worker;
-    uint64_t owner = msp_worker_owner(worker, &conn->mark);
-
-    (void)msp_tally_add(worker->tally, conn->mark.cgroup_id);
-    if (owner)
-        (void)msp_tally_add(worker->owners, owner);
+    (void)msp_tally_add(conn->worker->tally, conn->mark.payer);
 }
 
 static void discharge(struct msp_conn *conn)
 {
-    struct msp_worker *worker = conn->worker;
-    uint64_t owner = msp_worker_owner(worker, &conn->mark);
-
-    msp_tally_drop(worker->tally, conn->mark.cgroup_id);
-    if (owner)
-        msp_tally_drop(worker->owners, owner);
+    msp_tally_drop(conn->worker->tally, conn->mark.payer);
 }
 
 int msp_conn_open(struct msp_worker *worker, int fd,

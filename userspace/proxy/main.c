@@ -228,18 +228,6 @@ static int open_kernel(struct proxy *proxy)
     return r < 0 ? fail("map-meta", r) : 0;
 }
 
-/* The cookie of the network namespace we live in. @return 0; negative errno */
-static int own_netns(uint64_t *ret_cookie)
-{
-    msp_autoclose int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    socklen_t len = sizeof(*ret_cookie);
-
-    if (fd < 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &len) < 0)
-        return -errno;
-    return 0;
-}
-
 static int open_worker(struct proxy *proxy)
 {
     static const int signals[] = {SIGTERM, SIGINT, 0};
@@ -254,11 +242,8 @@ static int open_worker(struct proxy *proxy)
         .meta = proxy->meta,
         .agent_epoch = proxy->options.epoch,
     };
-    int r = own_netns(&setup.netns_cookie);
+    int r = msp_sandbox_files(&setup.files_max);
 
-    if (r < 0)
-        return fail("namespace", r);
-    r = msp_sandbox_files(&setup.files_max);
     if (r < 0)
         return fail("descriptors", r);
 

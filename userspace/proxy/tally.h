@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Open connections by cgroup: an open-addressing table, twice as large as
+ * Open connections by payer: an open-addressing table, twice as large as
  * there can be connections, so it never fills and never allocates.
  */
 #pragma once

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <msp/payer.h>
+
 #include "base/log.h"
 #include "conn.h"
 #include "upstream.h"
@@ -89,27 +91,14 @@ static bool make_room(struct msp_worker *worker)
     return msp_worker_has_room(worker, FILES_PER_CONN);
 }
 
-#define OWNER_NETNS (1ull << 63)
-#define OWNER_USER  (1ull << 62)
-
-uint64_t msp_worker_owner(const struct msp_worker *worker,
-                          const struct msp_mark *mark)
-{
-    if (mark->netns_cookie != worker->netns_cookie)
-        return OWNER_NETNS | mark->netns_cookie;
-    return mark->uid ? OWNER_USER | mark->uid : 0;
-}
-
 static bool is_over_cap(const struct msp_worker *worker,
                         const struct msp_mark *mark)
 {
-    uint64_t owner = msp_worker_owner(worker, mark);
+    uint32_t n_conns = worker->n_conns - worker->n_rejects;
 
-    return worker->n_conns - worker->n_rejects >= MSP_CONNS_MAX ||
-           msp_tally_count(worker->tally, mark->cgroup_id) >=
-               MSP_CONNS_PER_CONTAINER ||
-           (owner &&
-            msp_tally_count(worker->owners, owner) >= MSP_CONNS_PER_CONTAINER);
+    return msp_tally_count(worker->tally, mark->payer) >=
+           msp_payer_share(mark->payer, n_conns, worker->conns_max,
+                           MSP_CONNS_PER_PAYER);
 }
 
 /* One accepted socket; owns fd. */
@@ -405,13 +394,13 @@ int msp_worker_new(const struct msp_worker_setup *setup,
     worker->agent_epoch = setup->agent_epoch;
     worker->key = setup->key;
     worker->files_max = setup->files_max;
+    worker->conns_max = worker->files_max / FILES_PER_CONN < MSP_CONNS_MAX
+                            ? worker->files_max / FILES_PER_CONN
+                            : MSP_CONNS_MAX;
     worker->canon = malloc(sizeof(*worker->canon));
     worker->tally = calloc(1, sizeof(*worker->tally));
-    worker->owners = calloc(1, sizeof(*worker->owners));
-    worker->netns_cookie = setup->netns_cookie;
     msp_timer_init(worker->loop, &worker->tick, on_tick, worker);
-    if (!worker->canon || !worker->tally || !worker->owners ||
-        msp_sign_new(&worker->sign) < 0 ||
+    if (!worker->canon || !worker->tally || msp_sign_new(&worker->sign) < 0 ||
         msp_timer_set(&worker->tick, TICK_MS) < 0) {
         msp_worker_free(worker);
         return -ENOMEM;
@@ -452,7 +441,6 @@ struct msp_worker *msp_worker_free(struct msp_worker *worker)
     msp_timer_stop(&worker->tick);
     free_pools(worker);
     free(worker->tally);
-    free(worker->owners);
     free(worker->canon);
     msp_sign_free(worker->sign);
     free(worker);

@@ -70,9 +70,7 @@ struct msp_worker {
     uint64_t host_boot_ns; /* and CLOCK_BOOTTIME then; 0 = not known */
     char date[MSP_DATE_BYTES];
 
-    struct msp_tally *tally;     /* by cgroup */
-    struct msp_tally *owners;    /* by msp_worker_owner */
-    uint64_t netns_cookie;       /* the namespace mspd lives in */
+    struct msp_tally *tally;     /* by payer */
     struct msp_conn *conns;      /* open ones */
     struct msp_conn *free_conns; /* pools grow to the caps, never shrink */
     struct msp_exchange *free_exchanges;
@@ -83,6 +81,7 @@ struct msp_worker {
     uint32_t n_rejects; /* of n_conns: only there to be told 503 */
     uint32_t n_idle;
     uint32_t files_max; /* descriptors of connections, both sides */
+    uint32_t conns_max; /* as many as there are descriptors for */
 
     struct msp_timer tick;
     bool is_draining;
@@ -97,8 +96,7 @@ struct msp_worker_setup {
     struct msp_request *page;
     const struct msp_meta *meta;
     uint64_t agent_epoch;
-    uint64_t netns_cookie; /* of the agent's own namespace */
-    uint32_t files_max;    /* descriptors that connections may take */
+    uint32_t files_max; /* descriptors that connections may take */
     struct msp_key *key;
 };
 
@@ -107,14 +105,6 @@ int msp_worker_new(const struct msp_worker_setup *setup,
                    struct msp_worker **ret_worker);
 /* Closes every socket. */
 struct msp_worker *msp_worker_free(struct msp_worker *worker); /* NULL */
-
-/*
- * Whom a connection is charged to beside its cgroup, which a container may
- * split at will: its network namespace, or in the agent's own one its user.
- * @return 0 nobody: root of the agent's own namespace
- */
-uint64_t msp_worker_owner(const struct msp_worker *worker,
-                          const struct msp_mark *mark);
 
 /*
  * Accepts on a listening socket from now on.

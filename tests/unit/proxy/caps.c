@@ -4,13 +4,16 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <msp/payer.h>
+
 #include "fixture.h"
 #include "proxy/conn.h"
 
-#define HOST  "Host: 127.0.0.1\r\n"
-#define GET   "GET /a HTTP/1.1\r\n" HOST "\r\n"
-#define OK    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-#define FRESH 1000000 /* a container that has no connection yet */
+#define HOST   "Host: 127.0.0.1\r\n"
+#define GET    "GET /a HTTP/1.1\r\n" HOST "\r\n"
+#define OK     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+#define NTH(n) msp_payer_of(MSP_PAYER_CONTAINER, n)
+#define FRESH  NTH(1000000) /* one that has no connection yet */
 
 static void expect_overload(int client)
 {
@@ -55,33 +58,33 @@ static void expect_rejected(struct fixture *f)
     assert_int_equal(f->n_authorized, n_authorized);
 }
 
-/* `n` more connections of one container, all of them accepted. */
-static void fill(struct fixture *f, int *ret_fds, size_t n, uint64_t container)
+/* `n` more connections of one payer, all of them accepted. */
+static void fill(struct fixture *f, int *ret_fds, size_t n, uint64_t payer)
 {
     size_t before;
 
     fixture_hold(f);
     before = f->worker->n_conns;
-    f->mark.cgroup_id = container;
+    f->mark.payer = payer;
     fixture_release(f);
     for (size_t i = 0; i < n; i++)
         ret_fds[i] = fixture_client(f);
     fixture_until(f, has_conns, before + n);
 }
 
-static void container_may_have_512_connections(void **state)
+static void a_payer_may_have_512_connections(void **state)
 {
-    static int fds[MSP_CONNS_PER_CONTAINER];
+    static int fds[MSP_CONNS_PER_PAYER];
     struct fixture *f = *state;
 
-    fill(f, fds, ARRAY_SIZE(fds), 42);
+    fill(f, fds, ARRAY_SIZE(fds), NTH(42));
     expect_rejected(f);
     fixture_until(f, has_conns, ARRAY_SIZE(fds));
-    /* another container is not affected */
-    f->mark.cgroup_id = FRESH;
+    /* another one is not affected */
+    f->mark.payer = FRESH;
     expect_judged(f);
     /* one that goes makes room for another */
-    f->mark.cgroup_id = 42;
+    f->mark.payer = NTH(42);
     (void)close(fds[0]);
     fixture_until(f, has_conns, ARRAY_SIZE(fds) - 1);
     expect_judged(f);
@@ -91,46 +94,73 @@ static void container_may_have_512_connections(void **state)
         (void)close(fds[i]);
 }
 
-/* Many cgroups of one container, or of one host user, are one caller. */
+/* Many cgroups, namespaces and users of one payer are one caller. */
 static void splitting_a_cgroup_gives_no_more(void **state)
 {
-    static int fds[MSP_CONNS_PER_CONTAINER];
+    static int fds[MSP_CONNS_PER_PAYER];
     struct fixture *f = *state;
 
-    for (int by_user = 0; by_user < 2; by_user++) {
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i += 128) {
         fixture_hold(f);
-        f->mark.netns_cookie = by_user ? 0 : 4711;
-        f->mark.uid = by_user ? 1000 : 0;
+        f->mark.cgroup_id = 100 + i;
+        f->mark.netns_cookie = 4711 + i;
+        f->mark.uid = (uint32_t)i;
         fixture_release(f);
-        for (size_t i = 0; i < ARRAY_SIZE(fds); i += 128)
-            fill(f, fds + i, 128, 100 + i);
-        f->mark.cgroup_id = FRESH;
-        expect_rejected(f);
-        /* another namespace, another user */
-        f->mark.netns_cookie = by_user ? 0 : 4712;
-        f->mark.uid = by_user ? 1001 : 0;
-        expect_judged(f);
-        for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-            (void)close(fds[i]);
-        fixture_until(f, has_conns, 0);
+        fill(f, fds + i, 128, NTH(42));
     }
+    f->mark.cgroup_id = 1;
+    expect_rejected(f);
+    f->mark.payer = FRESH;
+    expect_judged(f);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        (void)close(fds[i]);
+    fixture_until(f, has_conns, 0);
 }
 
-static void there_may_be_8192_connections(void **state)
+/* Opens what each of `n` payers may have. @return connections there are */
+static size_t fill_shares(struct fixture *f, int *fds, size_t at,
+                          enum msp_payer_kind kind, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t payer = msp_payer_of(kind, i);
+        size_t more = 0;
+
+        while (more < msp_payer_share(payer, (uint32_t)(at + more),
+                                      MSP_CONNS_MAX, MSP_CONNS_PER_PAYER))
+            more++;
+        fill(f, fds + at, more, payer);
+        at += more;
+    }
+    return at;
+}
+
+/* Thirty of each kind: sixteen would do if all had as much as the first. */
+static void however_many_take_their_share_one_more_is_served(void **state)
 {
     static int fds[MSP_CONNS_MAX];
     struct fixture *f = *state;
+    size_t n = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(fds); i += MSP_CONNS_PER_CONTAINER)
-        fill(f, fds + i, MSP_CONNS_PER_CONTAINER, i);
-    f->mark.cgroup_id = FRESH;
+    n = fill_shares(f, fds, n, MSP_PAYER_CGROUP, 30);
+    f->mark.payer = msp_payer_of(MSP_PAYER_CGROUP, 30);
+    expect_judged(f);
+    f->mark.payer = msp_payer_of(MSP_PAYER_CGROUP, 0);
+    expect_rejected(f);
+    f->mark.payer = FRESH;
+    expect_judged(f);
+    n = fill_shares(f, fds, n, MSP_PAYER_CONTAINER, 30);
+    f->mark.payer = FRESH;
+    expect_judged(f);
+    f->mark.payer = 0;
+    expect_judged(f);
+    fill(f, fds + n, MSP_CONNS_MAX - n, 0); /* root of the host alone */
     expect_rejected(f);
     fixture_until(f, has_conns, ARRAY_SIZE(fds));
     (void)close(fds[0]);
     fixture_until(f, has_conns, ARRAY_SIZE(fds) - 1);
     expect_judged(f);
     fixture_stop(f);
-    assert_int_equal(f->worker->stats.n_over_cap, 1);
+    assert_int_equal(f->worker->stats.n_over_cap, 2);
     for (size_t i = 1; i < ARRAY_SIZE(fds); i++)
         (void)close(fds[i]);
 }
@@ -138,11 +168,11 @@ static void there_may_be_8192_connections(void **state)
 /* Even being told 503 takes a place; beyond those it is said unasked. */
 static void over_the_places_for_503_it_is_said_at_once(void **state)
 {
-    static int fds[MSP_CONNS_PER_CONTAINER + MSP_REJECTS_MAX];
+    static int fds[MSP_CONNS_PER_PAYER + MSP_REJECTS_MAX];
     struct fixture *f = *state;
     int client;
 
-    fill(f, fds, ARRAY_SIZE(fds), 42);
+    fill(f, fds, ARRAY_SIZE(fds), NTH(42));
     client = fixture_client(f);
     expect_overload(client); /* it has not asked yet */
     expect_end(client);
@@ -157,7 +187,7 @@ static void over_the_places_for_503_it_is_said_at_once(void **state)
     fixture_hold(f);
     assert_int_equal(f->worker->n_rejects, MSP_REJECTS_MAX);
     assert_int_equal(f->worker->n_conns, ARRAY_SIZE(fds));
-    f->mark.cgroup_id = FRESH;
+    f->mark.payer = FRESH;
     fixture_release(f);
     expect_judged(f); /* the places are not counted against others */
     /* they do not last for ever either */
@@ -396,9 +426,9 @@ static void out_of_descriptors_for_the_host_is_502(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(container_may_have_512_connections),
+        T(a_payer_may_have_512_connections),
         T(splitting_a_cgroup_gives_no_more),
-        T(there_may_be_8192_connections),
+        T(however_many_take_their_share_one_more_is_served),
         T(over_the_places_for_503_it_is_said_at_once),
         T(connection_ends_with_its_10000th_request),
         T(out_of_descriptors_others_wait_in_the_queue),

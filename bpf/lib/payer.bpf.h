@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Whom the current task is charged to; see include/msp/payer.h. */
+#pragma once
+
+#include <msp/payer.h>
+
+#include "lib/host.bpf.h"
+#include "lib/maps.bpf.h"
+#include "lib/registered.bpf.h"
+
+/*
+ * Whether this is a process of the host, with a socket of the agent's own
+ * network namespace, whose uid is one that somebody gave to it. In a user
+ * namespace of its own it may be any of a range.
+ */
+static __always_inline bool payer_is_user(struct bpf_sock_addr *ctx,
+                                          struct task_struct *task,
+                                          const struct msp_meta *meta)
+{
+    return meta->netns_cookie == bpf_get_netns_cookie(ctx) &&
+           task->cred->user_ns->level == 0 && !subject_in_container(task, meta);
+}
+
+/*
+ * For those who are to get something. Global, so that it is verified once and
+ * by itself.
+ * @return as include/msp/payer.h says
+ */
+__noinline __u64 msp_payer(struct bpf_sock_addr *ctx)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    __u64 cgroup = bpf_get_current_cgroup_id(), id;
+    __u32 zero = 0;
+    struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
+
+    id = registered_top(cgroup);
+    if (id)
+        return msp_payer_of(MSP_PAYER_CONTAINER, id);
+    if (!meta)
+        return msp_payer_of(MSP_PAYER_CGROUP, cgroup); /* cannot happen */
+    if (payer_is_user(ctx, task, meta))
+        return subject_is_root(task)
+                   ? msp_payer_of(MSP_PAYER_NOBODY, 0)
+                   : msp_payer_of(MSP_PAYER_USER, task->cred->euid.val);
+    id =
+        bpf_get_current_ancestor_cgroup_id(meta->scope_level + MSP_PAYER_LEVEL);
+    return msp_payer_of(MSP_PAYER_CGROUP, id ? id : cgroup);
+}
