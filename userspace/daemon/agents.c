@@ -258,6 +258,23 @@ static void revive(struct mspd *mspd, const struct msp_child_listener *lost)
             r < 0 ? strerror(-r) : "ok", NULL);
 }
 
+static int take_records(struct mspd *mspd, const struct msp_child_log *record,
+                        size_t len)
+{
+    size_t n = len / sizeof(*record);
+
+    if (len % sizeof(*record) || n > MSP_CHILD_LOGS_MAX)
+        return -EPROTO;
+    for (size_t i = 0; i < n; i++) {
+        if (record[i].head.type != MSP_CHILD_LOG)
+            return -EPROTO;
+        msp_connlog_request(&mspd->log, &record[i]);
+        msp_platformlog_request(&mspd->platform, &record[i],
+                                mspd->log.n_requests);
+    }
+    return 0;
+}
+
 static int proxy_packet(void *data, const void *packet, size_t len, int fd)
 {
     struct mspd *mspd = data;
@@ -266,11 +283,8 @@ static int proxy_packet(void *data, const void *packet, size_t len, int fd)
 
     if (owned >= 0)
         return -EPROTO;
-    if (head->type == MSP_CHILD_LOG && len == sizeof(struct msp_child_log)) {
-        msp_connlog_request(&mspd->log, packet);
-        msp_platformlog_request(&mspd->platform, packet, mspd->log.n_requests);
-        return 0;
-    }
+    if (head->type == MSP_CHILD_LOG)
+        return take_records(mspd, packet, len);
     if (head->type == MSP_CHILD_LISTENER_LOST &&
         len == sizeof(struct msp_child_listener)) {
         revive(mspd, packet);
