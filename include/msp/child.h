@@ -186,6 +186,10 @@ struct msp_child_log {
     uint32_t is_cut;    /* target longer than the field */
     uint64_t bytes_in;  /* request body */
     uint64_t bytes_out; /* response body */
+    uint64_t serial;    /* of this proxy's requests, from 1; gaps were lost */
+    uint32_t client_be; /* address the client connected from, network order */
+    uint16_t client_port;
+    uint16_t pad;
     char method[MSP_METHOD_BYTES];
     char target[MSP_TARGET_BYTES];
     char endpoint[MSP_ENDPOINT_NAME_BYTES];

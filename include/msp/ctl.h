@@ -44,6 +44,7 @@ enum msp_ctl_type {
     MSP_CTL_CONTAINER_REMOVE,
     MSP_CTL_CONTAINER_LIST,
     MSP_CTL_CONTAINER_UPDATE,
+    MSP_CTL_PROVISION, /* no payload; reply: provision.finished, .error */
     MSP_CTL_TYPE_COUNT,
 };
 

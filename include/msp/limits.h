@@ -188,6 +188,9 @@
 #define MSP_EXE_MOUNTS_MS       250   /* the table of mounts is read so often */
 #define MSP_COEXIST_SWEEP_MS    30000 /* cgroups are looked at for programs */
 #define MSP_COEXIST_MAX         256   /* of others, that are shown */
+#define MSP_REPORT_MS           60000 /* files that say how it stands, at least */
+#define MSP_REPORT_RETRY_MS     5000   /* those that cannot be written */
+#define MSP_PROVISION_MS        120000 /* until it is an error not to be ready */
 #define MSP_BACKOFF_FIRST_MS    100
 #define MSP_BACKOFF_MAX_MS      10000
 #define MSP_CTL_CLIENTS_MAX     16

@@ -22,8 +22,8 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/model.h"
 #include "cli/client.h"
-#include "cli/model.h"
 #include "cli/out.h"
 #include "daemon/connlog.h"
 #include "fuzz.h"

@@ -313,11 +313,12 @@ static void exchange(const uint8_t *bytes, size_t len, size_t step)
         .cgroup_id = 42,
         .endpoint = MSP_EP_IMDS,
     };
+    const struct sockaddr_in peer = {.sin_family = AF_INET};
     int pair[2];
 
     FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
                           0, pair) == 0);
-    if (msp_conn_open(worker, pair[0], &mark, false) < 0)
+    if (msp_conn_open(worker, pair[0], &mark, &peer, false) < 0)
         abort();
     for (size_t at = 0; at < len; at += step) {
         send_all(pair[1], bytes + at, len - at < step ? len - at : step);

@@ -9,8 +9,8 @@
 #include <msp/cleanup.h>
 #include <msp/limits.h>
 
+#include "base/escape.h"
 #include "cli/annotations.h"
-#include "cli/escape.h"
 
 static const struct {
     const char *name;
@@ -68,11 +68,11 @@ int msp_cli_fail(struct msp_cli *cli, enum msp_cli_end end, const char *format,
     if (cli->is_json) {
         (void)fprintf(cli->out, "{\"schema\":%d,\"result\":\"%s\",\"error\":",
                       MSP_JSON_SCHEMA, of_end[end].name);
-        msp_out_json_string(text ? text : "out of memory", cli->out);
+        msp_escape_json(text ? text : "out of memory", cli->out);
         (void)fputs("}\n", cli->out);
     } else {
         (void)fputs("mspctl: ", cli->err);
-        (void)msp_out_escaped(text ? text : "out of memory", cli->err);
+        (void)msp_escape_text(text ? text : "out of memory", cli->err);
         (void)fputc('\n', cli->err);
     }
     return of_end[end].exit_code;
@@ -84,7 +84,7 @@ void msp_cli_warn_manager(const struct msp_cli *cli, const char *option,
     if (!name || msp_manager_find(name))
         return;
     (void)fprintf(cli->err, "mspctl: %s ", option);
-    (void)msp_out_escaped(name, cli->err);
+    (void)msp_escape_text(name, cli->err);
     (void)fputs(": not one of " MSP_MANAGER_NAMES
                 ": no annotation of its containers is believed\n",
                 cli->err);
@@ -157,7 +157,7 @@ int msp_cli_ask(struct msp_cli *cli, enum msp_ctl_type type,
 
 int msp_cli_print(struct msp_cli *cli, enum msp_ctl_status status,
                   char *payload, size_t len, const struct msp_out_view *view,
-                  const struct msp_out_extra *extra)
+                  const struct msp_json_extra *extra)
 {
     int exit_code = msp_cli_exit(status);
     const char *says = of_status[status].says;

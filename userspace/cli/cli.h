@@ -111,7 +111,7 @@ int msp_cli_register(struct msp_cli *cli, enum msp_ctl_type type,
  */
 int msp_cli_print(struct msp_cli *cli, enum msp_ctl_status status,
                   char *payload, size_t len, const struct msp_out_view *view,
-                  const struct msp_out_extra *extra);
+                  const struct msp_json_extra *extra);
 
 /* How a command ends without an answer of the daemon. */
 enum msp_cli_end {

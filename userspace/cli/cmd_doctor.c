@@ -12,9 +12,9 @@
 
 #include <msp/cleanup.h>
 
+#include "base/model.h"
 #include "cli/annotations.h"
 #include "cli/cli.h"
-#include "cli/model.h"
 #include "cli/oci_installed.h"
 #include "cli/oci_runtime.h"
 #include "cli/proc.h"

@@ -257,7 +257,7 @@ int msp_cmd_policy_push(struct msp_cli *cli)
     msp_cleanup(msp_client_reply_done) struct msp_client_reply reply = {0};
     msp_cleanup(source_done) struct source source = {0};
     msp_autofree char *compile = NULL;
-    struct msp_out_extra extra = {.name = "compile"};
+    struct msp_json_extra extra = {.name = "compile"};
     struct msp_ctl_push push;
     struct iovec part[2] = {{.iov_base = &push, .iov_len = sizeof(push)}};
     int r = make_push(cli, &push);
@@ -336,7 +336,7 @@ int msp_cmd_policy_show(struct msp_cli *cli)
     msp_cleanup(msp_client_reply_done) struct msp_client_reply reply = {0};
     msp_cleanup(source_done) struct source source = {0};
     msp_autofree char *policy = NULL;
-    struct msp_out_extra extra = {.name = "image", .json = "null"};
+    struct msp_json_extra extra = {.name = "image", .json = "null"};
     struct msp_image image;
     int r = msp_cli_ask(cli, MSP_CTL_SHOW, NULL, 0, &reply);
 

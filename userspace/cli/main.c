@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/oci_runtime.h"
 #include "cli/opts.h"
+#include "cli/provision.h"
 
 static const char *base_name(const char *path)
 {
@@ -28,6 +29,12 @@ int main(int argc, char **argv)
 
     if (argc > 0 && msp_streq(base_name(argv[0]), MSP_OCI_RUNTIME_NAME))
         return msp_oci_runtime_main(&cli, MSP_OCI_RUNTIME_CONF, argc, argv);
+    if (argc > 0 && msp_streq(base_name(argv[0]), MSP_PROVISION_NAME)) {
+        exit_code = msp_provision_main(&cli, argc, argv);
+        /* an answer that was cut off is none */
+        return fflush(stdout) != 0 || ferror(stdout) ? MSP_PROVISION_WAITING
+                                                     : exit_code;
+    }
     if (msp_opts_parse(&msp_cli_verbs, argc, argv, &cli, &verb) < 0)
         return MSP_EXIT_USAGE;
     if (cli.is_version)

@@ -4,15 +4,15 @@
  * programs. It knows the grammar of include/msp/ctl.h, not the meaning of
  * any field, so a field the daemon adds appears in --json by itself.
  *
- * JSON: {"schema":1, ...}. A dotted name nests ("proxy.pid" is member pid of
- * object proxy), the record gives the type, list items are collected in an
- * array named after their list. Text: `name  value` lines, then one titled
+ * JSON is that of base/json.h. Text: `name  value` lines, then one titled
  * table a list. Bytes that could drive a terminal never leave as themselves.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdio.h>
+
+#include "base/json.h"
 
 /*
  * Which columns of a list people see, in order; all of them if the list has
@@ -35,12 +35,6 @@ struct msp_out_view {
                                  * field "state" is "off" */
 };
 
-/* One more member of the JSON object; `json` is a complete JSON value. */
-struct msp_out_extra {
-    const char *name;
-    const char *json;
-};
-
 /*
  * @param payload [len] records; written to (unescaped in place)
  * @param view NULL = every column
@@ -58,4 +52,4 @@ int msp_out_text(char *payload, size_t len, const struct msp_out_view *view,
  */
 int msp_out_json(char *payload, size_t len, const char *result,
                  const struct msp_out_view *view,
-                 const struct msp_out_extra *extra, FILE *out);
+                 const struct msp_json_extra *extra, FILE *out);

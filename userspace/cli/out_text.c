@@ -7,8 +7,8 @@
 
 #include <msp/cleanup.h>
 
-#include "cli/escape.h"
-#include "cli/model.h"
+#include "base/escape.h"
+#include "base/model.h"
 #include "cli/out.h"
 
 /* Columns of one table; a view names some, a list without one shows all. */
@@ -37,15 +37,15 @@ static void print_fields(const struct msp_model_row *row, FILE *out)
     size_t width = 0;
 
     for (size_t i = 0; i < row->n; i++) {
-        size_t n = msp_out_escaped(row->field[i].name, NULL);
+        size_t n = msp_escape_text(row->field[i].name, NULL);
 
         width = n > width ? n : width;
     }
     for (size_t i = 0; i < row->n; i++) {
-        size_t n = msp_out_escaped(row->field[i].name, out);
+        size_t n = msp_escape_text(row->field[i].name, out);
 
         pad(width - n + GAP, out);
-        (void)msp_out_escaped(row->field[i].value, out);
+        (void)msp_escape_text(row->field[i].value, out);
         (void)fputc('\n', out);
     }
 }
@@ -70,7 +70,7 @@ static struct column *column_of(struct table *table, const char *name)
         return NULL;
     table->column[table->n] = (struct column){
         .name = name,
-        .width = msp_out_escaped(name, NULL),
+        .width = msp_escape_text(name, NULL),
         .is_number = true,
     };
     return &table->column[table->n++];
@@ -134,7 +134,7 @@ static void measure(const struct msp_model *model, const char *list,
             column = column_of(table, field->name);
             if (!column)
                 continue;
-            n = msp_out_escaped(field->value, NULL);
+            n = msp_escape_text(field->value, NULL);
             column->width = n > column->width ? n : column->width;
             column->is_number &= field->type == 'u';
         }
@@ -145,14 +145,14 @@ static void print_head(const struct table *table, FILE *out)
 {
     for (size_t i = 0; i < table->n; i++) {
         const struct column *column = &table->column[i];
-        size_t rest = column->width - msp_out_escaped(column->name, NULL);
+        size_t rest = column->width - msp_escape_text(column->name, NULL);
 
         pad(i ? GAP : 0, out);
         pad(column->is_number ? rest : 0, out);
         for (const char *c = column->name; *c; c++) {
             char one[2] = {(char)toupper((unsigned char)*c), '\0'};
 
-            (void)msp_out_escaped(one, out);
+            (void)msp_escape_text(one, out);
         }
         if (i + 1 < table->n)
             pad(column->is_number ? 0 : rest, out);
@@ -170,10 +170,10 @@ static void print_row(const struct table *table,
         size_t rest;
 
         value = value[0] ? value : "-";
-        rest = column->width - msp_out_escaped(value, NULL);
+        rest = column->width - msp_escape_text(value, NULL);
         pad(i ? GAP : 0, out);
         pad(column->is_number ? rest : 0, out);
-        (void)msp_out_escaped(value, out);
+        (void)msp_escape_text(value, out);
         if (i + 1 < table->n)
             pad(column->is_number ? 0 : rest, out);
     }
@@ -217,7 +217,7 @@ static void print_lists(const struct msp_model *model,
         is_first = false;
         is_found |=
             view && view->list && msp_streq(view->list, model->row[r].list);
-        (void)msp_out_escaped(model->row[r].list, out);
+        (void)msp_escape_text(model->row[r].list, out);
         (void)fputs(":\n", out);
         print_list(model, model->row[r].list, view, out);
     }

@@ -221,6 +221,7 @@ static void proxy_started(void *data)
     struct mspd *mspd = data;
 
     msp_listeners_forget_sent(&mspd->listeners);
+    mspd->log.serial = 0;
     mspd_channel_give_clock(mspd);
     if (mspd->key->has_key)
         give_key(mspd);
@@ -269,6 +270,8 @@ static int take_records(struct mspd *mspd, const struct msp_child_log *record,
         if (record[i].head.type != MSP_CHILD_LOG)
             return -EPROTO;
         msp_connlog_request(&mspd->log, &record[i]);
+        msp_platformlog_request(&mspd->platform, &record[i],
+                                mspd->log.n_requests);
     }
     return 0;
 }

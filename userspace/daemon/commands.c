@@ -378,6 +378,7 @@ static void detach(struct mspd *mspd, const struct msp_ctl_client *client,
         refuse_now(mspd, client, MSP_CTL_INTERNAL, mspd->loader.why);
         return;
     }
+    mspd->is_detached = true;
     msp_log(MSP_LOG_WARN, "detach.done", "pins", mspd->loader.pins.dir, NULL);
     msp_rec_bool(&rec, "detached", true);
     msp_rec_str(&rec, "pins", mspd->loader.pins.dir);
@@ -387,6 +388,35 @@ static void detach(struct mspd *mspd, const struct msp_ctl_client *client,
     msp_loop_quit(mspd->loop, MSP_EXIT_OK);
 }
 
+/* --- reports ------------------------------------------------------------ */
+
+static void report(struct mspd *mspd, const struct msp_ctl_client *client)
+{
+    struct msp_rec rec = {0};
+    enum msp_ctl_status status;
+
+    msp_coexist_refresh(&mspd->coexist);
+    status = mspd_report(mspd, &rec);
+    reply_now(mspd, client, status, &rec);
+}
+
+static void provision(struct mspd *mspd, const struct msp_ctl_client *client)
+{
+    struct msp_rec rec = {0};
+
+    mspd_reports_provision(mspd, &rec);
+    msp_rec_end(&rec);
+    reply_now(mspd, client, MSP_CTL_OK, &rec);
+}
+
+static void audit(struct mspd *mspd, const struct msp_ctl_client *client)
+{
+    struct msp_rec rec = {0};
+    int r = mspd_report_audit(mspd, &rec);
+
+    reply_now(mspd, client, r < 0 ? MSP_CTL_INTERNAL : MSP_CTL_OK, &rec);
+}
+
 /* --- dispatch ----------------------------------------------------------- */
 
 void mspd_command(void *data, struct msp_ctl_client *client,
@@ -394,14 +424,13 @@ void mspd_command(void *data, struct msp_ctl_client *client,
 {
     struct mspd *mspd = data;
     msp_autofree char *owned = payload;
-    struct msp_rec rec = {0};
-    enum msp_ctl_status status;
 
     switch (type) {
     case MSP_CTL_STATUS:
-        msp_coexist_refresh(&mspd->coexist);
-        status = mspd_report(mspd, &rec);
-        reply_now(mspd, client, status, &rec);
+        report(mspd, client);
+        return;
+    case MSP_CTL_PROVISION:
+        provision(mspd, client);
         return;
     case MSP_CTL_PUSH:
         if (is_locked(mspd, client))
@@ -412,9 +441,7 @@ void mspd_command(void *data, struct msp_ctl_client *client,
         show(mspd, client);
         return;
     case MSP_CTL_AUDIT:
-        status =
-            mspd_report_audit(mspd, &rec) < 0 ? MSP_CTL_INTERNAL : MSP_CTL_OK;
-        reply_now(mspd, client, status, &rec);
+        audit(mspd, client);
         return;
     case MSP_CTL_NETNS_ADD:
         netns_add(mspd, client, owned, len);

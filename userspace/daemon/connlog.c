@@ -1,89 +1,50 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "daemon/connlog.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <time.h>
-
 #include <msp/cleanup.h>
 #include <msp/limits.h>
 
 #include "base/io.h"
+#include "daemon/stamp.h"
 
 enum {
     /* two paths of 4096 bytes, each byte six long if escaped, and the rest */
     LINE_BYTES_MAX = 65536
 };
 
-static const char file_name[] = "connection.log";
-static const char old_name[] = "connection.log.1";
-
-static int open_file(struct msp_connlog *log)
-{
-    msp_autoclose int fd = -1;
-    struct stat st;
-
-    fd = openat(log->dir_fd, file_name,
-                O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    msp_closep(&log->fd);
-    log->fd = TAKE_FD(fd);
-    log->n_bytes = (uint64_t)st.st_size;
-    return 0;
-}
-
 int msp_connlog_open(struct msp_connlog *log, int dir_fd)
 {
     memset(log, 0, sizeof(*log));
-    log->dir_fd = dir_fd;
-    log->fd = -1;
+    log->file = (struct msp_logfile){.dir_fd = dir_fd,
+                                     .name = "connection.log",
+                                     .max_bytes = MSP_LOG_FILE_BYTES,
+                                     .n_kept = 1,
+                                     .fd = -1};
     log->buf.max = LINE_BYTES_MAX;
-    return open_file(log);
+    return msp_logfile_open(&log->file);
 }
 
 int msp_connlog_reopen(struct msp_connlog *log)
 {
-    return open_file(log);
+    return msp_logfile_open(&log->file);
 }
 
 void msp_connlog_done(struct msp_connlog *log)
 {
-    msp_closep(&log->fd);
-    log->fd = -1;
+    msp_logfile_done(&log->file);
     msp_buf_done(&log->buf);
-}
-
-static void rotate(struct msp_connlog *log)
-{
-    if (log->n_bytes < MSP_LOG_FILE_BYTES)
-        return;
-    if (renameat(log->dir_fd, file_name, log->dir_fd, old_name) == 0)
-        (void)open_file(log);
-}
-
-static uint64_t real_now_ns(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 /* Writes the line in buf. */
 static void write_line(struct msp_connlog *log, int error)
 {
     if (error == 0)
-        error = msp_io_write_full(log->fd, log->buf.data, log->buf.len);
-    if (error < 0) {
+        error = msp_logfile_add(&log->file, log->buf.data, log->buf.len);
+    if (error < 0)
         log->n_failed++;
-    } else {
+    else
         log->n_lines++;
-        log->n_bytes += log->buf.len;
-    }
     msp_buf_consume(&log->buf, log->buf.len);
-    rotate(log);
 }
 
 static bool may_write(struct msp_connlog *log, uint64_t cgroup_id,
@@ -101,8 +62,9 @@ void msp_connlog_connect(struct msp_connlog *log, const struct msp_event *event)
     uint64_t dropped;
 
     if (may_write(log, event->cgroup_id, &dropped))
-        write_line(log, msp_connlog_connect_line(&log->buf, event, log->paths,
-                                                 real_now_ns() - age, dropped));
+        write_line(log,
+                   msp_connlog_connect_line(&log->buf, event, log->paths,
+                                            msp_stamp_now_ns() - age, dropped));
 }
 
 void msp_connlog_request(struct msp_connlog *log,
@@ -110,7 +72,11 @@ void msp_connlog_request(struct msp_connlog *log,
 {
     uint64_t dropped;
 
+    /* a proxy that was started anew begins at 1 */
+    log->n_requests +=
+        record->serial > log->serial ? record->serial - log->serial : 1;
+    log->serial = record->serial;
     if (may_write(log, record->mark.cgroup_id, &dropped))
         write_line(log, msp_connlog_request_line(&log->buf, record, log->paths,
-                                                 real_now_ns(), dropped));
+                                                 msp_stamp_now_ns(), dropped));
 }

@@ -11,15 +11,16 @@
 
 #include "base/buf.h"
 #include "daemon/bucket.h"
+#include "daemon/logfile.h"
 #include "daemon/paths.h"
 
 struct msp_connlog {
-    int dir_fd; /* borrowed */
-    int fd;
-    uint64_t n_bytes;
-    uint64_t n_lines;   /* written by this mspd */
-    uint64_t n_dropped; /* limited */
-    uint64_t n_failed;  /* the disk refused them */
+    struct msp_logfile file;
+    uint64_t n_lines;    /* written by this mspd */
+    uint64_t n_dropped;  /* limited */
+    uint64_t n_failed;   /* the disk refused them */
+    uint64_t n_requests; /* finished, since mspd started */
+    uint64_t serial;     /* of the proxy's last one */
     struct msp_buf buf;
     struct msp_buckets buckets;
     const struct msp_paths *paths; /* borrowed; NULL: no path is known */

@@ -123,23 +123,61 @@ void msp_dirs_done(struct msp_dirs *dirs)
     *dirs = MSP_DIRS_NONE;
 }
 
-int msp_dirs_store(int dir_fd, const char *name, const void *data, size_t len)
+static int write_temp(int dir_fd, const char *temp, mode_t mode,
+                      const void *data, size_t len)
 {
     msp_autoclose int fd = -1;
+    int r;
+
+    /* one that is there is left over, or no file of ours */
+    if (unlinkat(dir_fd, temp, 0) < 0 && errno != ENOENT)
+        return -errno;
+    fd = openat(dir_fd, temp,
+                O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    r = msp_io_write_full(fd, data, len);
+    if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+        r = -errno;
+    return r;
+}
+
+int msp_dirs_replace(int dir_fd, const char *name, mode_t mode,
+                     const void *data, size_t len)
+{
     char temp[64];
     int r;
 
     (void)snprintf(temp, sizeof(temp), "%s.new", name);
-    fd = openat(dir_fd, temp,
-                O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    r = msp_io_write_full(fd, data, len);
-    if (r < 0)
+    r = write_temp(dir_fd, temp, mode, data, len);
+    if (r == 0 && renameat(dir_fd, temp, dir_fd, name) < 0)
+        r = -errno;
+    if (r < 0) {
+        (void)unlinkat(dir_fd, temp, 0);
         return r;
-    if (fsync(fd) < 0 || renameat(dir_fd, temp, dir_fd, name) < 0 ||
-        fsync(dir_fd) < 0)
+    }
+    return fsync(dir_fd) < 0 ? -errno : 0;
+}
+
+int msp_dirs_store(int dir_fd, const char *name, const void *data, size_t len)
+{
+    return msp_dirs_replace(dir_fd, name, 0600, data, len);
+}
+
+int msp_dirs_open_public(const char *path, int *ret_fd)
+{
+    msp_autoclose int fd = -1;
+    struct stat st;
+
+    if (mkdir(path, 0755) < 0 && errno != EEXIST)
         return -errno;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    /* fail closed: others could put there what looks like ours */
+    if (st.st_uid != 0 || (st.st_mode & 022))
+        return -EPERM;
+    *ret_fd = TAKE_FD(fd);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "daemon/opts.h"
 
@@ -38,8 +39,21 @@ int msp_dirs_open_keys(struct msp_dirs *dirs, const struct msp_opts *opts,
                        uint32_t keeper_gid, const char **reterr_what);
 void msp_dirs_done(struct msp_dirs *dirs);
 
-/* Writes <name> by a temporary file, fsync of file and directory, rename. */
+/*
+ * Writes <name> by a temporary file <name>.new, fsync of file and directory,
+ * rename; no link is followed, and what fails leaves what was there.
+ * @return 0; negative errno
+ */
+int msp_dirs_replace(int dir_fd, const char *name, mode_t mode,
+                     const void *data, size_t len);
+/* The same with mode 0600. */
 int msp_dirs_store(int dir_fd, const char *name, const void *data, size_t len);
+
+/*
+ * Opens, and makes if need be, a directory that others read, its last name no
+ * link. @return 0; -EPERM not root's alone to write; negative errno
+ */
+int msp_dirs_open_public(const char *path, int *ret_fd);
 
 /*
  * Reads <name>.

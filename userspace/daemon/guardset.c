@@ -14,6 +14,7 @@
 #include <msp/cleanup.h>
 
 #include "base/io.h"
+#include "daemon/dirs.h"
 
 #define EXECUTABLE (MSP_GUARD_NOWRITE | MSP_GUARD_NAMES)
 #define DIRECTORY  (MSP_GUARD_DIR | MSP_GUARD_NAMES | MSP_GUARD_NOWRITE)
@@ -135,6 +136,19 @@ static int add_units(struct msp_guardset *set)
     return r;
 }
 
+/*
+ * Made here: a guard cannot be on what will be made later. One that cannot be
+ * used is no reason to be without mspd; status says it.
+ */
+static int add_report_dir(struct msp_guardset *set, const char *path)
+{
+    msp_autoclose int fd = -1;
+
+    if (!path || msp_dirs_open_public(path, &fd) < 0)
+        return 0;
+    return add(set, path, DIRECTORY);
+}
+
 static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
                        const char **reterr_what)
 {
@@ -156,6 +170,11 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
         if (r < 0)
             return r;
     }
+    /* as those of the run directory, it says how the guarded one stands */
+    *reterr_what = opts->platform_status;
+    r = add_report_dir(set, opts->platform_status);
+    if (r < 0)
+        return r;
     *reterr_what = opts->static_key;
     r = add_with_dir(set, opts->static_key, EXECUTABLE | MSP_GUARD_NOREAD);
     for (size_t i = 0; r == 0 && i < opts->n_guard_protect; i++) {
@@ -243,11 +262,11 @@ static uint64_t uid_of(const char *name)
 static bool add_opts(EVP_MD_CTX *md, const struct msp_opts *opts)
 {
     const char *const texts[] = {
-        opts->cgroup,        opts->pin_dir,    opts->run_dir,
-        opts->state_dir,     opts->log_dir,    opts->libexec_dir,
-        opts->static_key,    opts->proxy_user, opts->keeper_user,
-        opts->guard_key,     opts->adopt_keys, opts->local_rules,
-        opts->channel_scale,
+        opts->cgroup,      opts->pin_dir,         opts->run_dir,
+        opts->state_dir,   opts->log_dir,         opts->libexec_dir,
+        opts->static_key,  opts->proxy_user,      opts->keeper_user,
+        opts->guard_key,   opts->adopt_keys,      opts->channel_scale,
+        opts->local_rules, opts->platform_status, opts->platform_log,
     };
     struct stat net = {0};
     /* what it sends, and what it guards, is of its network namespace */

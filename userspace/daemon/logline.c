@@ -2,13 +2,13 @@
 /* The JSON text of a connection log line. */
 #include <arpa/inet.h>
 #include <inttypes.h>
-#include <time.h>
 
 #include <msp/cleanup.h>
 #include <msp/limits.h>
 
 #include "base/names.h"
 #include "daemon/connlog.h"
+#include "daemon/stamp.h"
 
 /* Members are collected; the first error stays. */
 struct line {
@@ -86,14 +86,9 @@ static void put_addr(struct line *line, const uint8_t addr[16])
 
 static void begin(struct line *line, uint64_t real_ns, enum msp_stage stage)
 {
-    time_t seconds = (time_t)(real_ns / 1000000000u);
-    char text[32] = "", stamp[48];
-    struct tm tm;
+    char stamp[MSP_STAMP_BYTES];
 
-    if (gmtime_r(&seconds, &tm))
-        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(stamp, sizeof(stamp), "%s.%03uZ", text,
-                   (unsigned int)(real_ns / 1000000u % 1000u));
+    msp_stamp(real_ns, stamp);
     put(line, "{\"schema\":1", 11);
     put_word(line, "time", stamp);
     put_word(line, "stage", msp_name_stage(stage));

@@ -95,6 +95,7 @@ static void on_heartbeat(void *data)
     watch_lsm(mspd);
     mspd_guard_beat(mspd);
     mspd_channel_look(mspd);
+    mspd_reports_beat(mspd);
     /* and so is a cgroup's */
     if (++mspd->n_beats % CGROUPS_BEATS == 0 &&
         msp_iter_cgroups_left(&mspd->loader) < 0)
@@ -118,6 +119,7 @@ static void on_event(void *data, const struct msp_event *event)
     struct mspd *mspd = data;
 
     msp_connlog_connect(&mspd->log, event);
+    msp_platformlog_connect(&mspd->platform, event);
 }
 
 static void on_gone(void *data, uint64_t cgroup_id)
@@ -156,6 +158,7 @@ static void on_users_changed(void *data)
     struct mspd *mspd = data;
 
     msp_policy_names_changed(&mspd->policy);
+    msp_users_changed(&mspd->platform.users);
 }
 
 static void on_signal(void *data, int signo)
@@ -167,6 +170,7 @@ static void on_signal(void *data, int signo)
 
         if (r < 0)
             msp_log_errno(MSP_LOG_ERR, "log.reopen", r);
+        msp_platformlog_open(&mspd->platform);
         return;
     }
     msp_loop_quit(mspd->loop, MSP_EXIT_OK);
@@ -294,6 +298,7 @@ static int go_live(struct mspd *mspd)
                      mspd);
     if (r < 0)
         return failed("start.control", r, "");
+    mspd_reports_start(mspd);
     /* the kernel's BTF and the objects are of no use any more */
     (void)malloc_trim(0);
     return 0;
@@ -399,6 +404,26 @@ static int start_privileged(struct mspd *mspd, struct service_user *proxy,
     return 0;
 }
 
+static int start_logs(struct mspd *mspd)
+{
+    struct msp_platformlog *platform = &mspd->platform;
+    int r = msp_connlog_open(&mspd->log, mspd->dirs.log_fd);
+
+    if (r < 0)
+        return failed("start.log", r, mspd->opts.log_dir);
+    mspd->cgpaths.loader = &mspd->loader;
+    mspd->paths = (struct msp_paths){.data = mspd,
+                                     .exe = path_of_exe,
+                                     .cgroup = path_of_cgroup,
+                                     .container = container_of_cgroup};
+    mspd->log.paths = platform->paths = &mspd->paths;
+    platform->is_on = mspd->opts.platform_status || mspd->opts.platform_log;
+    platform->dir = mspd->opts.platform_log;
+    /* one that cannot be opened is told by status, and tried again */
+    msp_platformlog_open(platform);
+    return 0;
+}
+
 static int start(struct mspd *mspd)
 {
     static const char *const users[] = {"passwd", "group", NULL};
@@ -419,15 +444,9 @@ static int start(struct mspd *mspd)
         return r;
     msp_timer_init(mspd->loop, &mspd->heartbeat, on_heartbeat, mspd);
     msp_timer_init(mspd->loop, &mspd->drain, on_drain, mspd);
-    r = msp_connlog_open(&mspd->log, mspd->dirs.log_fd);
+    r = start_logs(mspd);
     if (r < 0)
-        return failed("start.log", r, mspd->opts.log_dir);
-    mspd->cgpaths.loader = &mspd->loader;
-    mspd->paths = (struct msp_paths){.data = mspd,
-                                     .exe = path_of_exe,
-                                     .cgroup = path_of_cgroup,
-                                     .container = container_of_cgroup};
-    mspd->log.paths = &mspd->paths;
+        return r;
     r = start_bpf(mspd, &proxy, &keeper);
     if (r < 0)
         return r;
@@ -476,6 +495,7 @@ static void stop(struct mspd *mspd, int code)
         msp_child_stop(&mspd->proxy);
         msp_child_stop(&mspd->keeper);
     }
+    mspd_reports_stop(mspd, code);
     if (mspd->key_wait.loop)
         msp_timer_stop(&mspd->key_wait);
     mspd_parked_done(mspd);
@@ -492,6 +512,7 @@ static void stop(struct mspd *mspd, int code)
     msp_netns_done(&mspd->netns);
     msp_listeners_done(&mspd->listeners);
     msp_connlog_done(&mspd->log);
+    msp_platformlog_done(&mspd->platform);
     msp_cgpaths_done(&mspd->cgpaths);
     msp_closep(&mspd->guard.roles_fd);
     msp_lsm_done(&mspd->lsm);
@@ -533,7 +554,8 @@ int main(int argc, char **argv)
         .cgroup = {.fd = -1, .mount_fd = -1},
         .key_fd = -1,
         .dirs = {-1, -1, -1, -1, -1, -1},
-        .log.fd = -1,
+        .log.file.fd = -1,
+        .platform = MSP_PLATFORMLOG_NONE,
         .loader.link_fd = MSP_NO_LINKS,
         .guard.roles_fd = -1,
     };
@@ -552,6 +574,7 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     mspd.listeners.max = raise_files();
+    mspd.reports.start_ms = msp_io_now_ms();
     r = start(&mspd);
     r = r < 0 ? MSP_EXIT_INTERNAL : msp_loop_run(mspd.loop);
     if (r < 0)

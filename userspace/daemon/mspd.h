@@ -19,6 +19,8 @@
 #include "daemon/netns.h"
 #include "daemon/opts.h"
 #include "daemon/parkq.h"
+#include "daemon/parts.h"
+#include "daemon/platformlog.h"
 #include "daemon/policy.h"
 #include "daemon/uplinks.h"
 #include "daemon/watch.h"
@@ -35,6 +37,30 @@ struct msp_key_box {
 
 enum {
     MSPD_PROCESSES = 4, /* mspd and its children */
+};
+
+/* Why the state is "degraded"; none = it is not. */
+struct mspd_reasons {
+    const char *text[48]; /* at least one for each question there is */
+    size_t n;
+};
+
+/* Files that say how it stands; reports.c. */
+enum mspd_report_file {
+    MSPD_REPORT_OWN = 0,  /* status.json of the run directory */
+    MSPD_REPORT_PLATFORM, /* of --platform-status */
+    MSPD_REPORTS,
+};
+
+struct mspd_reports {
+    bool is_begun;           /* there is something to say */
+    bool is_stopping;        /* the last ones are written */
+    bool is_failed;          /* of a failure */
+    uint64_t start_ms;       /* of mspd */
+    uint64_t shown;          /* a hash of what they say */
+    uint64_t next_ms;        /* not before; how often at most */
+    uint64_t due_ms;         /* at the latest */
+    int error[MSPD_REPORTS]; /* 0; negative errno of the last attempt */
 };
 
 struct mspd {
@@ -73,6 +99,7 @@ struct mspd {
     struct msp_names names;
     struct msp_policy policy;
     struct msp_connlog log;
+    struct msp_platformlog platform;
     struct msp_cgpaths cgpaths;
     struct msp_paths paths; /* for the log and the audit */
     struct msp_ctl ctl;
@@ -84,6 +111,7 @@ struct mspd {
     struct msp_timer heartbeat;
     uint64_t n_beats;
     struct msp_timer drain;
+    struct mspd_reports reports;
 
     struct msp_key_box *key;          /* locked memory */
     char key_why[1024];               /* why there is no key */
@@ -96,6 +124,7 @@ struct mspd {
     uint64_t epoch;
     bool is_proxy_ready;
     bool is_attached;
+    bool is_detached; /* since, for good */
     bool is_start_failed;
     bool is_scanned;      /* for namespaces that had a listener */
     size_t n_start_waits; /* what the first start of the proxy waits for */
@@ -201,7 +230,32 @@ void mspd_containers_command(struct mspd *mspd, struct msp_ctl_client *client,
 /* Fields of status. */
 void mspd_containers_report(const struct mspd *mspd, struct msp_rec *rec);
 
-/* --- commands.c, report.c ----------------------------------------------- */
+/* --- reasons.c: how it stands --------------------------------------------- */
+
+/* Stopped by a signal or a debugger: it runs but does not serve. */
+bool mspd_is_frozen(pid_t pid);
+/* "off", "on", or that it should be on and is not attached */
+const char *mspd_fd_guard_state(const struct mspd *mspd);
+void mspd_parts(const struct mspd *mspd,
+                struct msp_part_now ret[MSP_PART_COUNT]);
+struct mspd_reasons mspd_reasons(struct mspd *mspd,
+                                 const struct msp_slot_meta *live);
+
+/* --- reports.c: files that say how it stands ------------------------------ */
+
+/* There is something to report: from now on every beat may. */
+void mspd_reports_start(struct mspd *mspd);
+/* Writes what has changed, and what is due. Logs what fails. */
+void mspd_reports_beat(struct mspd *mspd);
+/* The last ones: mspd ends. @param code enum msp_exit */
+void mspd_reports_stop(struct mspd *mspd, int code);
+bool mspd_reports_are_failing(const struct mspd *mspd);
+/* Fields of status: as far as provisioning is. */
+void mspd_reports_provision(const struct mspd *mspd, struct msp_rec *rec);
+/* Items of status: the parts, the files. */
+void mspd_reports_list(const struct mspd *mspd, struct msp_rec *rec);
+
+/* --- commands.c, report.c, reportaudit.c ----------------------------------------------- */
 
 void mspd_command(void *data, struct msp_ctl_client *client,
                   enum msp_ctl_type type, char *payload, size_t len);

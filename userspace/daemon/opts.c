@@ -27,8 +27,11 @@ static const char help[] =
     "                      (its directory of GUID.key files); read only\n"
     "  --local-rules DIR   where the host's policy asks for local rule files,\n"
     "                      merge those of this directory into it\n"
-    "  --channel-scale N   for tests: all waits of the channel are N times\n"
-    "                      shorter, 1 to 1000\n"
+    "  --channel-scale N   for tests: all waits of the channel, and of reports,\n"
+    "                      are N times shorter, 1 to 1000\n"
+    "  --platform-status DIR  status.json there too, as the platform's agent has\n"
+    "                      it: /var/log/azure-proxy-agent\n"
+    "  --platform-log DIR  ProxyAgent.Connection.log there, likewise\n"
     "  --static-key FILE   key file of root instead; with neither nothing is\n"
     "                      signed\n"
     "  --proxy-user NAME   (mspd-proxy)\n"
@@ -67,6 +70,8 @@ enum option_id {
     OPT_LOCAL_RULES,
     OPT_POLICY_FROM,
     OPT_CHANNEL_SCALE,
+    OPT_PLATFORM_STATUS,
+    OPT_PLATFORM_LOG,
     OPT_PROXY_USER,
     OPT_KEEPER_USER,
     OPT_UPLINK,
@@ -97,6 +102,8 @@ static const struct option longs[] = {
     {"adopt-keys", required_argument, NULL, OPT_ADOPT_KEYS},
     {"local-rules", required_argument, NULL, OPT_LOCAL_RULES},
     {"channel-scale", required_argument, NULL, OPT_CHANNEL_SCALE},
+    {"platform-status", required_argument, NULL, OPT_PLATFORM_STATUS},
+    {"platform-log", required_argument, NULL, OPT_PLATFORM_LOG},
     {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
     {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
     {"uplink", required_argument, NULL, OPT_UPLINK},
@@ -217,6 +224,10 @@ static const char **text_of(struct msp_opts *opts, int id)
         return &opts->adopt_keys;
     case OPT_LOCAL_RULES:
         return &opts->local_rules;
+    case OPT_PLATFORM_STATUS:
+        return &opts->platform_status;
+    case OPT_PLATFORM_LOG:
+        return &opts->platform_log;
     case OPT_PROXY_USER:
         return &opts->proxy_user;
     case OPT_KEEPER_USER:
@@ -276,9 +287,11 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         (void)fputs("mspd " MSP_VERSION "\n", out);
         return 1;
     }
-    if (r == 0 && id == OPT_PIN_DIR && optarg[0] != '/') {
-        (void)fprintf(err, "mspd: \"%s\": --pin-dir is an absolute path\n",
-                      optarg);
+    if (r == 0 && optarg && optarg[0] != '/' &&
+        (id == OPT_PIN_DIR || id == OPT_PLATFORM_STATUS ||
+         id == OPT_PLATFORM_LOG)) {
+        (void)fprintf(err, "mspd: \"%s\": --%s is an absolute path\n", optarg,
+                      name_of(id));
         return -EINVAL;
     }
     if (r < 0)
@@ -313,6 +326,18 @@ static int check_channel(const struct msp_opts *opts, FILE *err)
     if (!fault)
         return 0;
     (void)fprintf(err, "mspd: %s, see --help\n", fault);
+    return -EINVAL;
+}
+
+/* Two files of one name. */
+static int check_reports(const struct msp_opts *opts, FILE *err)
+{
+    if (!opts->platform_status ||
+        !msp_streq(opts->platform_status, opts->run_dir))
+        return 0;
+    (void)fputs("mspd: --platform-status is another directory than --run-dir, "
+                "see --help\n",
+                err);
     return -EINVAL;
 }
 
@@ -373,7 +398,7 @@ int msp_opts_parse(int argc, char **argv, struct msp_opts *ret, FILE *out,
         return -EINVAL;
     }
     if (check_channel(&opts, err) < 0 || check_guard(&opts, err) < 0 ||
-        check_uplinks(&opts, err) < 0)
+        check_uplinks(&opts, err) < 0 || check_reports(&opts, err) < 0)
         return -EINVAL;
     *ret = opts;
     return MSP_OPTS_RUN;

@@ -24,7 +24,9 @@ struct msp_opts {
     bool is_channel;         /* the key is latched with the host */
     bool is_push_only;       /* the host's policy is not applied */
     bool has_policy_from;    /* that was said */
-    const char *channel_scale; /* waits are so many times shorter; NULL: 1 */
+    const char *platform_status; /* directory; NULL: no such report */
+    const char *platform_log;    /* directory; NULL: no such log */
+    const char *channel_scale;   /* waits are so many times shorter; NULL: 1 */
     const char *proxy_user;
     const char *keeper_user;
     const char *uplink[MSP_UPLINK_NAMES_MAX]; /* [n_uplinks] devices */

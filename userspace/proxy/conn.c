@@ -70,7 +70,8 @@ static void discharge(struct msp_conn *conn)
 }
 
 int msp_conn_open(struct msp_worker *worker, int fd,
-                  const struct msp_mark *mark, bool is_rejected)
+                  const struct msp_mark *mark, const struct sockaddr_in *peer,
+                  bool is_rejected)
 {
     struct msp_conn *conn = worker->free_conns;
     int r;
@@ -85,6 +86,8 @@ int msp_conn_open(struct msp_worker *worker, int fd,
         .worker = worker,
         .next = worker->conns,
         .mark = *mark,
+        .client_be = peer->sin_addr.s_addr,
+        .client_port = ntohs(peer->sin_port),
         .born_ms = msp_loop_now(worker->loop),
         .is_rejected = is_rejected,
         .is_readable = true, /* the request often came with the ACK */
@@ -153,6 +156,9 @@ static void send_log(struct msp_conn *conn)
         return;
     conn->now.is_active = false;
     ex->log.bytes_in = conn->now.body_bytes;
+    ex->log.serial = ++worker->stats.n_told;
+    ex->log.client_be = conn->client_be;
+    ex->log.client_port = conn->client_port;
     ex->log.elapsed_us = (msp_io_now_ns() - ex->start_ns) / 1000;
     worker->ops.log(worker->ops.data, &ex->log);
 }

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -109,6 +110,8 @@ struct msp_conn {
     struct msp_source client;
     struct msp_timer timer;
     struct msp_mark mark;
+    uint32_t client_be; /* where it connected from, for the log */
+    uint16_t client_port;
     char addr[16]; /* dotted quad of mark.addr */
     uint64_t born_ms;
     uint64_t due_ms; /* the deadline; the timer may ring before it */
@@ -129,10 +132,12 @@ struct msp_conn {
 /*
  * Makes a connection of an accepted socket and counts it.
  * @param fd taken over on success
+ * @param peer what accept4() said of it; no address = nothing
  * @return 0; -ENOMEM; negative errno
  */
 int msp_conn_open(struct msp_worker *worker, int fd,
-                  const struct msp_mark *mark, bool is_rejected);
+                  const struct msp_mark *mark, const struct sockaddr_in *peer,
+                  bool is_rejected);
 /* Logs a request in flight, gives everything back. */
 void msp_conn_close(struct msp_conn *conn);
 /* Between requests, and none has arrived unread either. */

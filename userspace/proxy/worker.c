@@ -105,7 +105,8 @@ static bool is_over_cap(const struct msp_worker *worker,
 }
 
 /* One accepted socket; owns fd. */
-static void admit(struct msp_worker *worker, int fd)
+static void admit(struct msp_worker *worker, int fd,
+                  const struct sockaddr_in *peer)
 {
     struct msp_mark mark = {0};
     bool is_over;
@@ -121,7 +122,7 @@ static void admit(struct msp_worker *worker, int fd)
     if (is_over)
         worker->stats.n_over_cap++;
     if ((is_over && worker->n_rejects >= MSP_REJECTS_MAX) ||
-        msp_conn_open(worker, fd, &mark, is_over) < 0) {
+        msp_conn_open(worker, fd, &mark, peer, is_over) < 0) {
         msp_reply_overload(fd);
         (void)close(fd);
     }
@@ -154,6 +155,12 @@ static bool accept_waiting(struct msp_listener *listener, int most)
     struct msp_worker *worker = listener->worker;
 
     for (int i = 0; i < most; i++) {
+        union {
+            struct sockaddr any;
+            struct sockaddr_in in; /* listeners are of this family */
+        } peer = {0};
+
+        socklen_t len = sizeof(peer);
         int fd;
 
         if (!msp_worker_has_room(worker, FILES_PER_CONN)) {
@@ -164,11 +171,11 @@ static bool accept_waiting(struct msp_listener *listener, int most)
                 return false;
             }
         }
-        fd = accept4(listener->source.fd, NULL, NULL,
+        fd = accept4(listener->source.fd, &peer.any, &len,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
-            admit(worker, fd);
+            admit(worker, fd, &peer.in);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||

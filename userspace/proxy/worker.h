@@ -47,6 +47,7 @@ struct msp_worker_stats {
     uint64_t n_unmarked;
     uint64_t n_over_cap;
     uint64_t n_requests;
+    uint64_t n_told; /* records of requests, with those dropped */
     uint64_t n_log_dropped;
 };
 

@@ -4,7 +4,7 @@
 // clang-format on
 #include "cli/out.h"
 
-#include "cli/escape.h"
+#include "base/escape.h"
 
 static const char *const two_columns[] = {"verdict", "count", "absent", NULL};
 static const struct msp_out_view some = {
@@ -27,7 +27,7 @@ enum how {
 /* @return what was printed, free(); *ret_r of the call */
 static char *render(enum how how, const char *payload,
                     const struct msp_out_view *view,
-                    const struct msp_out_extra *extra, int *ret_r)
+                    const struct msp_json_extra *extra, int *ret_r)
 {
     msp_autofree char *copy = strdup(payload);
     char *text = NULL;
@@ -160,7 +160,7 @@ static void renders_records(void **state)
 
 static void extra_json_is_one_more_member(void **state)
 {
-    const struct msp_out_extra extra = {"policy", "{\"a\":[]}"};
+    const struct msp_json_extra extra = {"policy", "{\"a\":[]}"};
     msp_autofree char *text = NULL;
     int r;
 
@@ -203,8 +203,8 @@ static void width_counts_characters(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(widths); i++)
-        if (msp_out_escaped(widths[i].text, NULL) != widths[i].width)
-            fail_msg("%zu: %zu", i, msp_out_escaped(widths[i].text, NULL));
+        if (msp_escape_text(widths[i].text, NULL) != widths[i].width)
+            fail_msg("%zu: %zu", i, msp_escape_text(widths[i].text, NULL));
 }
 
 int main(void)

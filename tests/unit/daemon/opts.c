@@ -46,6 +46,7 @@ static void defaults_are_the_documented_ones(void **state)
     assert_null(opts.adopt_keys);
     assert_null(opts.local_rules);
     assert_null(opts.channel_scale);
+    assert_null(opts.platform_status);
 }
 
 static void the_channel_has_its_options(void **state)
@@ -112,6 +113,8 @@ static void refuses_what_it_does_not_know(void **state)
         {"--secure-channel", "--policy-from=push", "--local-rules=/r"},
         {"--policy-from", "host"},
         {"--channel-scale", "2"},
+        {"--platform-status", "relative"},
+        {"--platform-status", "/run/mspd"},
         {"--secure-channel", "--policy-from", "both"},
         {"--secure-channel", "--channel-scale", "0"},
         {"--secure-channel", "--channel-scale", "1001"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-#include "cli/escape.h"
+#include "base/escape.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -49,7 +49,7 @@ static int is_control(uint32_t code)
            (code >= 0x2066 && code <= 0x2069);
 }
 
-size_t msp_out_escaped(const char *text, FILE *out)
+size_t msp_escape_text(const char *text, FILE *out)
 {
     size_t width = 0;
 
@@ -75,7 +75,7 @@ size_t msp_out_escaped(const char *text, FILE *out)
     return width;
 }
 
-void msp_out_json_string(const char *text, FILE *out)
+void msp_escape_json(const char *text, FILE *out)
 {
     (void)fputc('"', out);
     while (*text) {

@@ -9,7 +9,7 @@
 
 struct msp_model_field {
     char type; /* 's', 'u', 'b'; 'a' one text of several that have its name;
-                * of out_json.c only: 'j' JSON, 'l' list */
+                * of json.c only: 'j' JSON, 'l' list */
     const char *name;
     const char *value; /* checked against the type */
 };

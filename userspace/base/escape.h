@@ -13,7 +13,7 @@
  * @param out NULL = only measure
  * @return columns written, one a character
  */
-size_t msp_out_escaped(const char *text, FILE *out);
+size_t msp_escape_text(const char *text, FILE *out);
 
 /* A JSON string with its quotes; malformed UTF-8 becomes U+FFFD. */
-void msp_out_json_string(const char *text, FILE *out);
+void msp_escape_json(const char *text, FILE *out);
