@@ -64,12 +64,12 @@ def print_shape(lines, key):
             print(f"  mspd over {other}, per CPU-second: {found:.2f}")
 
 
-def added(by_shape, pings):
-    """p99 that the proxy adds, in round trips at their p99."""
-    rounds = {x["round"]: x["p99"] for x in pings if x["name"] == "pingpong"}
-    lines = {(x["round"], x["name"]): x["p99"] for x in by_shape.get(ALONE, [])}
-    found = [(lines[r, "mspd"] - lines[r, "direct"]) / rounds[r]
-             for r in rounds if (r, "mspd") in lines and (r, "direct") in lines]
+def added(by_shape, pings, which, name="mspd"):
+    """What a proxy adds at p50 or p99, in round trips at theirs."""
+    rounds = {x["round"]: x[which] for x in pings if x["name"] == "pingpong"}
+    lines = {(x["round"], x["name"]): x[which] for x in by_shape.get(ALONE, [])}
+    found = [(lines[r, name] - lines[r, "direct"]) / rounds[r]
+             for r in rounds if (r, name) in lines and (r, "direct") in lines]
     return statistics.median(found) if found else None
 
 
@@ -93,7 +93,10 @@ def numbers(by_shape, pings):
             ratio(by_shape.get(KEPT, []), per_cpu, "mspd", "haproxy"),
         "newconn_ratio_haproxy":
             ratio(by_shape.get(NEW, []), per_cpu, "mspd", "haproxy"),
-        "added_p99_rtt": added(by_shape, pings),
+        "added_p99_rtt": added(by_shape, pings, "p99"),
+        "added_p50_rtt": added(by_shape, pings, "p50"),
+        "floor_added_p99_rtt": added(by_shape, pings, "p99", "floor"),
+        "floor_added_p50_rtt": added(by_shape, pings, "p50", "floor"),
     }
     if pings:
         values["pingpong_p99_us"] = median(
@@ -145,7 +148,8 @@ def main():
               " us of CPU a request")
     values = numbers(by_shape, pings)
     for key in "keepalive_ratio_haproxy", "newconn_ratio_haproxy", \
-            "added_p99_rtt":
+            "added_p99_rtt", "added_p50_rtt", "floor_added_p99_rtt", \
+            "floor_added_p50_rtt":
         if key in values:
             print(f"proxy.{key:28} {values[key]:.3f}")
     if len(sys.argv) > 2:
