@@ -123,11 +123,13 @@
 #define MSP_BODY_MS               30000
 #define MSP_IDLE_MS               60000
 #define MSP_UPSTREAM_CONNECT_MS   2000
+#define MSP_HOST_AWAY_MS          1000 /* after one: others do not wait, too */
 #define MSP_FIRST_BYTE_MS         30000
 #define MSP_CONN_MS               300000
 #define MSP_CONN_REQUESTS         10000
 #define MSP_CONNS_PER_PAYER       512
 #define MSP_CONNS_MAX             8192
+#define MSP_SOCKET_BYTES          65536 /* each way; the kernel doubles it */
 #define MSP_RETRY_AFTER_S         1
 #define MSP_DRAIN_MS              30000
 
@@ -181,4 +183,5 @@
 #define MSP_CTL_REPLY_BYTES_MAX (32u << 20)
 #define MSP_LOG_LINES_PER_S     100 /* connection log, a container */
 #define MSP_LOG_BURST           1000
+#define MSP_LOG_FLUSH_MS        100 /* a record may wait this long for others */
 #define MSP_LOG_FILE_BYTES      (64u << 20) /* then rotated to .1 */
