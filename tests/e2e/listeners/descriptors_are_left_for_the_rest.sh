@@ -8,7 +8,7 @@
 . "$(dirname "$0")/common.sh"
 
 LIMIT=400
-MOST=$((LIMIT - LIMIT / 5 * 2))
+MOST=$((LIMIT - LIMIT * 2 / 5))
 
 is_served() {
     [[ $(crowd "$IMDS:80" 1) == "1 x 200" ]]
