@@ -35,6 +35,8 @@ BARS = [
     ("proxy", "added_p99_rtt", 1.5, False,
      "latency added at p99, in loopback round trips"),
     ("compile", "ms", 10, False, "compile 1,000 rules, ms"),
+    ("push", "containers_10000_ms", 200, False,
+     "policy push with 10,000 containers, ms"),
     ("density", "rss_mib_1000", 12, False, "memory at 1,000 containers, MiB"),
     ("density", "bpf_base_mib", 2, False, "BPF maps at start, MiB"),
 ]

@@ -3,11 +3,13 @@
 # A listener does not hold its namespace: once nobody else does, it goes, and
 # the namespace with it. While somebody does it stays, whatever he does there.
 # Namespaces that come, are served and go leave nothing behind; those in which
-# nobody who may connects never get one. MSP_NAMESPACES says how many (100).
+# nobody who may connects never get one. MSP_NAMESPACES says how many (100),
+# MSP_AT_ONCE of them at work at a time (20).
 . "$(dirname "$0")/../../harness/sandbox.sh"
 . "$(dirname "$0")/common.sh"
 
 COUNT=${MSP_NAMESPACES:-100}
+AT_ONCE=${MSP_AT_ONCE:-20}
 IDLE=$((COUNT * 5))
 
 get() {
@@ -84,21 +86,21 @@ check_eq "and its listener" "$(listeners)" 1
 
 # What is not served is not made a listener for.
 check_eq "$IDLE namespaces in which nobody connects" \
-    "$(crowd -x -p 100 "$IMDS:80" "$IDLE")" "$IDLE x made"
+    "$(crowd -x -p "$AT_ONCE" "$IMDS:80" "$IDLE")" "$IDLE x made"
 check_eq "in which somebody is denied" \
-    "$(crowd -u 2002 -p 100 "$IMDS:80" "$COUNT")" "$COUNT x EPERM"
+    "$(crowd -u 2002 -p "$AT_ONCE" "$IMDS:80" "$COUNT")" "$COUNT x EPERM"
 check_eq "no listener was made" \
     "$(grep -c '^<6>listeners.released' "$SB_DIR/mspd.log") $(listeners)" "2 1"
 
 # A first round fills caches and pools; the second one must add nothing.
-crowd -p 20 -c "$each" "$IMDS:80" "$COUNT" >/dev/null
+crowd -p "$AT_ONCE" -c "$each" "$IMDS:80" "$COUNT" >/dev/null
 check "a first round: its listeners go" until_true 30 has_listeners 1
 check "and what the proxy keeps open toward the host" \
     until_true 90 has_no_upstream
 before=$(inventory)
 pss=$(pss_kib)
 check_eq "$COUNT come, are served, and go" \
-    "$(crowd -p 20 -c "$each" "$IMDS:80" "$COUNT")" "$COUNT x 200"
+    "$(crowd -p "$AT_ONCE" -c "$each" "$IMDS:80" "$COUNT")" "$COUNT x 200"
 note "slowest $(jq .slowest_ms "$SB_DIR/tmp/crowd") ms"
 check "their listeners go" until_true 30 has_listeners 1
 check "and what the proxy keeps open toward the host" \

@@ -4,6 +4,7 @@
 # round, under load of four clients: a request that was begun after a push
 # returned gets the new verdict, one that ended before it was sent the old one.
 # The clients' clock and the simulator's journal are the only witnesses.
+# MSP_FLIPS_RESULT names a file for what they say, for tests/bench/push.sh.
 #
 # First the paths move and the identities stay: connections live on and the
 # same one is allowed and denied in turn. Then the identities move: verdicts
@@ -81,6 +82,8 @@ phase() {
         test "$(result wrong)" -ge "$n"
     judge "$@"
     note "$name: $(<"$SB_DIR/result")"
+    [[ -z ${MSP_FLIPS_RESULT:-} ]] ||
+        cat "$SB_DIR/result" >>"$MSP_FLIPS_RESULT"
     [[ ! -s $SB_DIR/wrong ]] || note "$(<"$SB_DIR/wrong")"
     check_eq "$name: each push was made and timed" \
         "$(wc -l <"$SB_DIR/pushes")" $((n + 1))
