@@ -183,4 +183,5 @@
 #define MSP_CTL_REPLY_BYTES_MAX (32u << 20)
 #define MSP_LOG_LINES_PER_S     100 /* connection log, a container */
 #define MSP_LOG_BURST           1000
+#define MSP_LOG_FLUSH_MS        100 /* a record may wait this long for others */
 #define MSP_LOG_FILE_BYTES      (64u << 20) /* then rotated to .1 */

@@ -191,10 +191,7 @@ void msp_upstream_give(struct msp_upstream *upstream)
 
 void msp_upstream_close(struct msp_upstream *upstream)
 {
-    int fd = upstream->source.fd;
-
-    msp_loop_remove(&upstream->source);
-    (void)close(fd);
+    msp_loop_close(&upstream->source);
     put_free(upstream);
 }
 

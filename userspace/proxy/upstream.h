@@ -15,7 +15,7 @@
 struct msp_conn;
 struct msp_worker;
 
-#define MSP_UPSTREAM_IDLE_MAX 64
+#define MSP_UPSTREAM_IDLE_MAX 512
 #define MSP_UPSTREAM_IDLE_MS  10000
 
 struct msp_upstream {
