@@ -14,6 +14,7 @@
 #include <msp/ctl.h>
 
 #include "base/caps.h"
+#include "base/deny.h"
 #include "base/log.h"
 #include "keeper/service.h"
 
@@ -99,7 +100,10 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGINT, SIG_IGN); /* mspd decides when to stop */
     r = be_nobody();
+    if (r == 0)
+        r = msp_deny_enter(false);
     if (r < 0) {
+        /* fail closed: not with more than it needs */
         msp_log_errno(MSP_LOG_ERR, "keeper.privileges", r);
         return MSP_EXIT_INTERNAL;
     }

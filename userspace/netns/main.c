@@ -19,6 +19,7 @@
 #include <msp/ctl.h>
 
 #include "base/caps.h"
+#include "base/deny.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "netns/file.h"
@@ -151,6 +152,8 @@ int main(int argc, char **argv)
         return MSP_EXIT_INTERNAL;
     }
     r = msp_caps_reduce(keep, ARRAY_SIZE(keep));
+    if (r == 0)
+        r = msp_deny_enter(true);
     if (r < 0) {
         /* fail closed: not with more privilege than stated */
         msp_log_errno(MSP_LOG_ERR, "netns.privileges", r);

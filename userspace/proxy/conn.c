@@ -163,10 +163,21 @@ static void send_log(struct msp_conn *conn)
     worker->ops.log(worker->ops.data, &ex->log);
 }
 
+/* A response that ends with the connection, and has not ended. */
+static bool is_cut_short(const struct msp_conn *conn)
+{
+    return conn->state == MSP_CONN_RELAY && !conn->now.is_response_done &&
+           conn->now.response_framing == MSP_FRAMING_EOF;
+}
+
 void msp_conn_close(struct msp_conn *conn)
 {
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     struct msp_worker *worker = conn->worker;
 
+    if (is_cut_short(conn)) /* only a reset tells */
+        (void)setsockopt(conn->client.fd, SOL_SOCKET, SO_LINGER, &reset,
+                         sizeof(reset));
     if (conn->now.is_active && conn->ex)
         msp_conn_detail(conn, "aborted");
     send_log(conn);

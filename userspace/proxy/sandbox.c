@@ -132,6 +132,7 @@ static const struct rule rules[] = {
     IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
     IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_SNDBUF)),
     IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVBUF)),
+    IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER)),
     IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)),
     /* the kernel's verdict */
     IF(bpf, IS(0, BPF_MAP_LOOKUP_ELEM)),

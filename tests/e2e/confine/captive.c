@@ -2,13 +2,10 @@
 #include "captive.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -117,7 +114,8 @@ static long try_execveat(void)
 
 static long try_ptrace(void)
 {
-    return ptrace(PTRACE_ATTACH, getppid(), NULL, NULL);
+    /* no PTRACE_ATTACH, which would leave the parent stopped */
+    return ptrace(PTRACE_SEIZE, getppid(), NULL, NULL);
 }
 
 static long try_read_memory(void)
@@ -128,11 +126,6 @@ static long try_read_memory(void)
 static long try_take_descriptor(void)
 {
     return syscall(SYS_pidfd_getfd, 0, 0, 0);
-}
-
-static long try_prctl(void)
-{
-    return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
 static long try_unshare(void)
@@ -153,11 +146,6 @@ static long try_perf(void)
 static long try_userfaultfd(void)
 {
     return syscall(SYS_userfaultfd, 0);
-}
-
-static long try_keyctl(void)
-{
-    return syscall(SYS_keyctl, 0, -3, 0, 0, 0); /* own session keyring */
 }
 
 static long try_module(void)
@@ -189,14 +177,6 @@ static long try_int80(void)
 }
 #endif
 
-static long try_code(void)
-{
-    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
-                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
-               ? -1
-               : 0;
-}
-
 const struct captive_try captive_common[] = {
     {"execve", "SIGSYS", try_execve},
     {"execveat", "SIGSYS", try_execveat},
@@ -207,11 +187,8 @@ const struct captive_try captive_common[] = {
     {"io_uring", "SIGSYS", try_io_uring},
     {"perf_event_open", "SIGSYS", try_perf},
     {"userfaultfd", "SIGSYS", try_userfaultfd},
-    {"keyctl", "SIGSYS", try_keyctl},
     {"init_module", "SIGSYS", try_module},
     {"mount", "SIGSYS", try_mount},
-    {"prctl", "SIGSYS", try_prctl},
-    {"mmap-exec", "SIGSYS", try_code},
     {"x32", "SIGSYS", try_x32},
 #if defined(__x86_64__)
     {"int80", "SIGSYS", try_int80},

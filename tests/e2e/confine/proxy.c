@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -363,7 +364,28 @@ static long try_make_code(void)
     return mprotect(page, MSP_REQUEST_PAGE_BYTES, PROT_READ | PROT_EXEC);
 }
 
+static long try_keyctl(void)
+{
+    return syscall(SYS_keyctl, 0, -3, 0, 0, 0); /* own session keyring */
+}
+
+static long try_prctl(void)
+{
+    return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static long try_code(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+               ? -1
+               : 0;
+}
+
 static const struct captive_try tries[] = {
+    {"prctl", "SIGSYS", try_prctl},
+    {"keyctl", "SIGSYS", try_keyctl},
+    {"mmap-exec", "SIGSYS", try_code},
     {"open", "SIGSYS", try_open},
     {"openat2", "SIGSYS", try_openat2},
     {"fork", "SIGSYS", try_fork},

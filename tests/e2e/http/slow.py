@@ -51,6 +51,11 @@ def serve_target(sock, target):
         time.sleep(0.3)  # what was sent is not to be lost with it
         hard_close(sock)
         return False
+    if target == "/reset-unmeasured":
+        sock.sendall(b"HTTP/1.1 200 OK\r\n\r\nab")
+        time.sleep(0.3)
+        hard_close(sock)
+        return False
     if target == "/stop-middle":
         sock.sendall(OK + b"ab")
         sock.recv(1)
@@ -71,11 +76,13 @@ def serve_target(sock, target):
             sock.sendall(b"x" * 1000000)
         return True
     if target in ("/bad-chunk", "/bad-first-chunk"):
-        sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         if target == "/bad-chunk":
-            sock.sendall(b"2\r\nab\r\n")
+            sock.sendall(data + b"2\r\nab\r\n")
             time.sleep(0.3)
-        sock.sendall(b"z\r\n0\r\n\r\n" + OK + b"wrong")
+            data = b""
+        # with its head in one piece: nothing of it is on its way yet
+        sock.sendall(data + b"z\r\n0\r\n\r\n" + OK + b"wrong")
         return True
     if target == "/storm":
         while True:  # of interim answers
@@ -203,6 +210,8 @@ ROWS = {
     "host resets at once": (plain, "/reset-early", 0, 502, "whole", None),
     "host resets in the middle":
         (plain, "/reset-middle", 0, 200, "cut", b"ab"),
+    "host resets an answer that ends with the connection":
+        (plain, "/reset-unmeasured", 0, 200, "reset", b"ab"),
     "host closes in the middle":
         (plain, "/close-middle", 0, 200, "cut", b"ab"),
     "host stops in the middle":
@@ -238,7 +247,7 @@ def judge(row, data, end, seconds):
         return f"after {seconds:.1f} s only"
     if end_wanted == "cut" and end == "whole":
         return f"whole: {data[:200]!r}"
-    if end_wanted == "whole" and end != "whole":
+    if end_wanted in ("whole", "reset") and end != end_wanted:
         return f"{end}: {data[:200]!r}"
     if status is None:
         return "ok"

@@ -78,7 +78,7 @@ wait "$rows"
 while IFS= read -r row; do
     check_eq "${row%%:*}" "${row#*: }" ok
 done <"$SB_DIR/tmp/rows"
-check_eq "all rows were asked" "$(wc -l <"$SB_DIR/tmp/rows")" 18
+check_eq "all rows were asked" "$(wc -l <"$SB_DIR/tmp/rows")" 19
 check_eq "and who asks now is served" \
     "$(ask client "$USER" vm "$HOST:$PORT" /plain x)" 200
 sandbox_done

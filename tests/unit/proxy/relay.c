@@ -236,6 +236,38 @@ static void response_cut_short_is_cut_short(void **state)
     }
 }
 
+/* Its end is the connection's: one that was cut short must not look like it. */
+static void response_until_the_end_is_not_cut_short_in_silence(void **state)
+{
+    const struct linger hard = {.l_onoff = 1, .l_linger = 0};
+    struct fixture *f = *state;
+
+    for (int resets = 0; resets < 2; resets++) {
+        int client = fixture_client(f);
+        char got[3];
+        int host;
+
+        send_text(client, GET);
+        host = fixture_accept(f);
+        (void)read_message(host, true);
+        send_text(host, "HTTP/1.1 200 OK\r\n\r\nabc");
+        (void)read_message(client, false);
+        read_exactly(client, got, 3);
+        if (resets) {
+            assert_ok(
+                setsockopt(host, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)));
+            (void)close(host);
+        } else {
+            fixture_advance(f, MSP_BODY_MS);
+        }
+        assert_int_equal(recv(client, got, sizeof(got), 0), -1);
+        assert_int_equal(errno, ECONNRESET);
+        (void)close(client);
+        if (!resets)
+            (void)close(host);
+    }
+}
+
 static void interim_responses_are_dropped(void **state)
 {
     struct fixture *f = *state;
@@ -392,6 +424,7 @@ int main(void)
         T(slow_reader_loses_nothing),
         T(bad_responses_become_502),
         T(response_cut_short_is_cut_short),
+        T(response_until_the_end_is_not_cut_short_in_silence),
         T(interim_responses_are_dropped),
         T(bytes_behind_a_response_reach_nobody),
         T(lost_idle_connection_is_tried_once_more),
