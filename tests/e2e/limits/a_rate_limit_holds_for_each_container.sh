@@ -37,11 +37,24 @@ at_host() {
     journal_count ".client_id == \"$1\""
 }
 
-# within N BURST RATE SECONDS: as many as there were tokens, less what came back
-# while nobody asked
+# within N BURST RATE LEAST MOST: as many as there were tokens in so many seconds,
+# less what came back while nobody asked
 within() {
-    jq -en "$1 <= ($2 + $3 * $4 + 1 | floor) and $1 >= $2 + $3 * $4 / 2" \
+    jq -en "$1 <= ($2 + $3 * $5 + 1 | floor) and $1 >= $2 + $3 * $4 / 2" \
         >/dev/null
+}
+
+# Takes all tokens out of all buckets, for longer than any test lasts.
+drain() {
+    local pin row
+    pin=$(printf '%s/maps/msp_rates' "$SB_DIR"/bpf/mspd/layout-*)
+    bpftool -j map dump pinned "$pin" >"$SB_DIR/tmp/rows"
+    while read -r row; do
+        # shellcheck disable=SC2086
+        bpftool map update pinned "$pin" key hex $row \
+            value hex ff ff ff ff ff ff ff 00 || die "cannot empty a bucket"
+    done < <(jq -r '.[].key | map(ltrimstr("0x")) | join(" ")' \
+        "$SB_DIR/tmp/rows")
 }
 
 reasons() {
@@ -73,12 +86,11 @@ check_eq "without a limit all are served" \
 # --- a burst, and a connection that stays --------------------------------------
 limit enforce 1 5
 journal_mark
-got=$(client c1 burst first 6)
-check_eq "five at once, then 429 on the same connection" \
-    "$(jq -c '[.results["200"], .results["429"], .connects]' <<<"$got")" \
-    "[5,1,1]"
+got=$(client c1 burst first 8)
+check "five at once, then 429 on the same connection" jq -en "$got |
+    .results[\"200\"] >= 5 and .results[\"429\"] > 0 and .connects == 1"
 check_eq "Retry-After is a second" "$(jq -c .retry_after <<<"$got")" "[1]"
-check_eq "the host has seen five" "$(at_host first)" 5
+check_eq "the host has seen those alone" "$(at_host first)" "$(of "$got" 200)"
 check_eq "another container has a bucket of its own" \
     "$(of "$(client c2 burst second 5)" 200)" 5
 check_eq "its records say nothing of a limit" "$(reasons "${ID[c2]}")" \
@@ -96,6 +108,7 @@ for how in greedy stubborn; do
     limit enforce 5 $((10 + ${#how})) # another limit: buckets are full
     journal_mark
     log_mark
+    begin=$EPOCHREALTIME
     (client c3 $how flood-$how $SECONDS_LONG >"$SB_DIR/tmp/flood") &
     flood=$!
     SB_PIDS+=("$flood")
@@ -103,10 +116,12 @@ for how in greedy stubborn; do
         "$(of "$(client c4 burst beside-$how 10)" 200)" 10
     wait "$flood"
     got=$(cat "$SB_DIR/tmp/flood")
+    # what is on its way when the client ends is served if there is a token
     seen=$(at_host flood-$how)
+    most=$(jq -n "$EPOCHREALTIME - $begin")
     note "$how: $(jq -c '[.seconds, .results]' <<<"$got"), $seen at the host"
     check "$how: the host has seen the burst and the rate, no more" \
-        within "$seen" $((10 + ${#how})) 5 "$(jq .seconds <<<"$got")"
+        within "$seen" $((10 + ${#how})) 5 $SECONDS_LONG "$most"
     check "$how: who was served was served by the host" \
         test "$(of "$got" 200)" -le "$seen"
     check "$how: the log says why" \
@@ -129,7 +144,8 @@ n=20
 while read -r how wanted; do
     n=$((n + 1))
     limit enforce 1 $n "$how" # never the same limit twice
-    client c5 burst empties $((n + 1)) >/dev/null
+    client c5 burst takes 1 >/dev/null
+    drain
     SB_CLIENT_CG=work/c5
     check_eq "onDeny $how: with an empty bucket" \
         "$(ask mspclient "${WHO[c5]}" c5 "$IMDS:80" "$URL" x)" "$wanted"
@@ -139,13 +155,13 @@ http 429'
 
 # --- a push -----------------------------------------------------------------------
 limit enforce 1 40
-got=$(client c5 burst before 41)
+got=$(client c5 burst before 40)
 check_eq "a new limit is a full bucket" "$(of "$got" 200)" 40
+drain
 push_policy "$(policy "$(item_of enforce ',"rateLimit":{"requestsPerSecond":1,
     "burst":40},"onDeny":"http"')" "$(item_of audit '')")"
-got=$(client c5 burst after 3)
-check "a push that does not change it leaves the bucket" \
-    test "$(of "$got" 429)" -gt 0
+got=$(client c5 burst after 1)
+check_eq "a push that does not change it leaves the bucket" "$(of "$got" 429)" 1
 
 # --- audit ------------------------------------------------------------------------
 check "a listener for the last one" ctl netns add "$SB_DIR/ns/c6"
