@@ -159,6 +159,7 @@ static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
     o->netns_cookie = mark->netns_cookie;
     o->retries = 0;
     o->payer = mark->payer;
+    o->made_ns = bpf_ktime_get_ns();
     __builtin_memcpy(o->addr, mark->addr, 16);
     if (kind != MSP_OWNER_REDIRECT || !(a->meta->flags & MSP_META_FD_GUARD))
         return 0;

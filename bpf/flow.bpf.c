@@ -17,6 +17,10 @@
  * TIMEOUT_INIT, after CONNECT_CB, says how soon. Who waited in vain is recorded
  * when his socket closes.
  *
+ * A mark is good for MSP_HANDOFF_NS from connect(): a client may have its SYN
+ * sent again for hours, or send it long after (a deferred fast open). An older
+ * one is neither published nor taken, and RETRANS_CB collects what is there.
+ *
  * Connections that an endpoint's own address and port opened to this host
  * (health probes) are noted, so that the egress guard lets the answers out.
  *
@@ -27,10 +31,11 @@
 #include "lib/maps.bpf.h"
 #include "lib/target.bpf.h"
 
-#define AF_INET    2
-#define TCP_CLOSE  7
-#define SOL_TCP    6
-#define TCP_SYNCNT 7
+#define AF_INET      2
+#define TCP_CLOSE    7
+#define TCP_SYN_SENT 2
+#define SOL_TCP      6
+#define TCP_SYNCNT   7
 
 /*
  * The peer's address. Each word is read on its own, whatever the family:
@@ -178,12 +183,41 @@ static __always_inline bool flow_insert(struct bpf_sock_ops *ops,
         flow_uncount(entry->mark.payer, MSP_PENDING_MARKS);
         return false;
     }
-    /* the entry goes with this socket at the latest */
-    if (bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_STATE_CB_FLAG)) {
+    /* the entry goes with this socket at the latest, sooner if it is old */
+    if (bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_STATE_CB_FLAG |
+                                           BPF_SOCK_OPS_RETRANS_CB_FLAG)) {
         flow_remove(key);
         return false;
     }
     return true;
+}
+
+static __always_inline bool flow_is_old(__u64 made_ns)
+{
+    return bpf_ktime_get_ns() - made_ns > MSP_HANDOFF_NS;
+}
+
+/* Waited for a listener in vain. Global, so that it is verified once. */
+int flow_late(const struct msp_mark *mark);
+
+__noinline int flow_late(const struct msp_mark *mark)
+{
+    struct msp_outcome o = {.stage = MSP_STAGE_CONNECT,
+                            .verdict = MSP_VERDICT_DENY,
+                            .reason = MSP_REASON_LISTENER_LATE,
+                            .identity = MSP_NO_IDENTITY,
+                            .privilege = MSP_NO_IDENTITY};
+    __u32 zero = 0;
+    struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
+
+    if (!meta || !mark)
+        return 0;
+    o.endpoint = mark->endpoint;
+    o.slot = meta->live & (MSP_SLOTS - 1);
+    o.generation = meta->slot[o.slot].generation;
+    event_audit(mark, &o, NULL);
+    event_ring(mark, &o);
+    return 0;
 }
 
 /* The client is about to send its SYN to a listener port. */
@@ -213,8 +247,16 @@ static __noinline int flow_publish(struct bpf_sock_ops *ops)
      * fail closed: without the ISN the entry could be taken by another; a
      * socket under repair sends no SYN, its entry would stay
      */
+    if (owner && flow_is_old(owner->made_ns)) {
+        /* fail closed: who connected then may not be who sends it now */
+        event_stat(MSP_STAT_MARK_OLD);
+        flow_remove(&key);
+        flow_late(&entry.mark);
+        return 0;
+    }
     if (tp && owner && !BPF_CORE_READ_BITFIELD(tp, repair)) {
         entry.isn = tp->write_seq;
+        entry.made_ns = owner->made_ns;
         entry.is_guarded = owner->guard == MSP_GUARD_WANTED;
         owner->isn = entry.isn;
         if (flow_insert(ops, &key, &entry)) {
@@ -256,6 +298,13 @@ static __noinline int flow_take(struct bpf_sock_ops *ops)
     /* fail closed: left by another connection of the same tuple */
     if (entry->isn != ops->rcv_nxt - 1) {
         event_stat(MSP_STAT_MARK_ISN_STALE);
+        return 0;
+    }
+    if (flow_is_old(*(volatile __u64 *)&entry->made_ns)) {
+        /* fail closed: who connected then may not be who is there now */
+        event_stat(MSP_STAT_MARK_OLD);
+        flow_late(&entry->mark);
+        flow_remove(&key);
         return 0;
     }
     if (entry->is_guarded && flow_is_early(sk) &&
@@ -379,27 +428,6 @@ static __noinline int flow_guard(struct bpf_sock_ops *ops)
     return 0;
 }
 
-/* Waited for a listener in vain. */
-static __noinline int flow_late(const struct msp_mark *mark)
-{
-    struct msp_outcome o = {.endpoint = mark->endpoint,
-                            .stage = MSP_STAGE_CONNECT,
-                            .verdict = MSP_VERDICT_DENY,
-                            .reason = MSP_REASON_LISTENER_LATE,
-                            .identity = MSP_NO_IDENTITY,
-                            .privilege = MSP_NO_IDENTITY};
-    __u32 zero = 0;
-    struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
-
-    if (!meta)
-        return 0;
-    o.slot = meta->live & (MSP_SLOTS - 1);
-    o.generation = meta->slot[o.slot].generation;
-    event_audit(mark, &o, NULL);
-    event_ring(mark, &o);
-    return 0;
-}
-
 /* @return 1: the reply is set; 0: as if we were not there */
 static __noinline int flow_timeout(struct bpf_sock_ops *ops)
 {
@@ -419,6 +447,30 @@ static __noinline int flow_timeout(struct bpf_sock_ops *ops)
     flow_be_patient(ops, owner);
     ops->reply = meta->park_ticks;
     return 1;
+}
+
+/* A SYN was sent again, for a mark that is good for nothing any more? */
+static __noinline int flow_again(struct bpf_sock_ops *ops)
+{
+    struct bpf_sock *sk = ops->sk;
+    struct msp_handoff *entry;
+    struct msp_owner *owner;
+    struct msp_flow_key key;
+
+    if (!sk || ops->state != TCP_SYN_SENT)
+        return 0;
+    owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
+    if (!owner || !flow_is_old(owner->made_ns))
+        return 0;
+    flow_key(ops, true, &key);
+    entry = bpf_map_lookup_elem(&msp_handoff, &key);
+    if (!entry || entry->isn != owner->isn)
+        return 0;
+    /* fail closed: as where it is taken */
+    event_stat(MSP_STAT_MARK_OLD);
+    flow_late(&entry->mark);
+    flow_remove(&key);
+    return 0;
 }
 
 /* A client socket is gone; so is what it published, if nobody took it. */
@@ -544,6 +596,11 @@ int msp_sockops(struct bpf_sock_ops *ops)
     case BPF_SOCK_OPS_TCP_LISTEN_CB:
         if (target_is_listener_port(ops->local_port))
             return flow_listen(ops);
+        return 0;
+    case BPF_SOCK_OPS_RETRANS_CB:
+        if (target_is_listener_port(bpf_ntohl(ops->remote_port)) &&
+            flow_is_v4(ops))
+            return flow_again(ops);
         return 0;
     case BPF_SOCK_OPS_STATE_CB:
         if (ops->args[1] == TCP_CLOSE &&

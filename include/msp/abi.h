@@ -166,6 +166,7 @@ enum msp_stat {
     MSP_STAT_PARKED,            /* asked mspd for a listener */
     MSP_STAT_PARK_REFUSED,      /* could not wait for one: denied at once */
     MSP_STAT_LISTENER_FOREIGN,  /* another listens at a listener's port */
+    MSP_STAT_MARK_OLD,          /* MSP_HANDOFF_NS after its connect: refused */
     MSP_STAT_COUNT,
 };
 
@@ -286,9 +287,10 @@ struct msp_handoff {
     struct msp_mark mark;
     __u32 isn;        /* initial sequence number of the client's SYN */
     __u32 is_guarded; /* the fd guard wants the client's socket */
+    __u64 made_ns;    /* CLOCK_MONOTONIC of the connect */
 };
 
-MSP_ASSERT_SIZE(msp_handoff, 208);
+MSP_ASSERT_SIZE(msp_handoff, 216);
 
 /* Where a process lives: what tells one container from another. */
 struct msp_container {
@@ -322,11 +324,12 @@ struct msp_owner {
     __u64 netns_cookie;
     __u32 retries; /* TCP_SYNCNT to go back to; 0 = it is as it was */
     __u32 pad;
-    __u64 payer; /* payer.h */
+    __u64 payer;   /* payer.h */
+    __u64 made_ns; /* CLOCK_MONOTONIC of the connect */
     struct msp_container container;
 };
 
-MSP_ASSERT_SIZE(msp_owner, 96);
+MSP_ASSERT_SIZE(msp_owner, 104);
 
 /* --- slots -------------------------------------------------------------- */
 

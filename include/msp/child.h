@@ -44,7 +44,8 @@ enum msp_child_type {
 
     /* proxy -> mspd */
     MSP_CHILD_READY, /* struct msp_child_head: accepting */
-    MSP_CHILD_LOG,   /* struct msp_child_log */
+    /* struct msp_child_log, one or up to MSP_CHILD_LOGS_MAX in a row */
+    MSP_CHILD_LOG,
     /* struct msp_child_listener: somebody ended it; listen and send again */
     MSP_CHILD_LISTENER_LOST,
 
@@ -154,6 +155,8 @@ struct msp_child_log {
     char exe_name[MSP_NAME_BYTES]; /* base name at exec, "-" for none known */
     char detail[64];               /* why it failed, "" if it did not */
 };
+
+#define MSP_CHILD_LOGS_MAX 16
 
 /* Up to this many names a query; longer lists are split. */
 #define MSP_CHILD_NAMES_MAX  64

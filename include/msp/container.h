@@ -21,6 +21,10 @@
  *     u pid                  of its first process, for what is not told else
  *     u cgroup_id            of `cgroup` when this was told; a cgroup of that
  *                            path that has another one now is another container
+ *     u told_ns              CLOCK_MONOTONIC of when it was told; of the spool
+ *                            and the registry's files, else it is now
+ *     b ended                REMOVE only: not while its cgroup has processes,
+ *                            for then another container has the id by now
  *
  * MSP_CTL_CONTAINER_ADD     one record; the cgroup has none yet, or the same:
  *                           another one is taken away, and this one refused
@@ -34,8 +38,9 @@
  *
  * The spool is a directory 0700 of root. Each file in it, 0600, is one record
  * to add that has `cgroup_id`, and is named by it: 16 lower-case hex digits. A
- * file whose name begins with a dot is not finished yet. A hook removes those
- * of a container that ended.
+ * file whose name begins with a dot is not finished yet. One that was told
+ * before what is known of the cgroup, or does not say when, changes nothing. A
+ * hook removes those of a container that ended.
  */
 #pragma once
 

@@ -58,9 +58,10 @@
 #define MSP_WORKERS_MAX           16
 #define MSP_REQUEST_PAGE_BYTES    4096
 #define MSP_HANDOFF_MAX           65536
-#define MSP_HANDOFF_PER_PAYER     512   /* marks on their way, one payer */
-#define MSP_PENDING_BUCKETS       8192  /* a power of two */
-#define MSP_PENDING_WAYS          8     /* payers that share a bucket */
+#define MSP_HANDOFF_PER_PAYER     512 /* marks on their way, one payer */
+#define MSP_HANDOFF_NS            5000000000ull /* from verdict to handshake */
+#define MSP_PENDING_BUCKETS       8192          /* a power of two */
+#define MSP_PENDING_WAYS          8             /* payers that share a bucket */
 #define MSP_PENDING_KNOWN_WAYS    2     /* of those, for nobody by his cgroup */
 #define MSP_FD_SOCKS_MAX          32768 /* connections under the fd guard */
 #define MSP_FD_SOCKS_PER_PAYER    1024
@@ -128,11 +129,13 @@
 #define MSP_BODY_MS               30000
 #define MSP_IDLE_MS               60000
 #define MSP_UPSTREAM_CONNECT_MS   2000
+#define MSP_HOST_AWAY_MS          1000 /* after one: others do not wait, too */
 #define MSP_FIRST_BYTE_MS         30000
 #define MSP_CONN_MS               300000
 #define MSP_CONN_REQUESTS         10000
 #define MSP_CONNS_PER_PAYER       512
 #define MSP_CONNS_MAX             8192
+#define MSP_SOCKET_BYTES          65536 /* each way; the kernel doubles it */
 #define MSP_RETRY_AFTER_S         1
 #define MSP_DRAIN_MS              30000
 
@@ -186,4 +189,5 @@
 #define MSP_CTL_REPLY_BYTES_MAX (32u << 20)
 #define MSP_LOG_LINES_PER_S     100 /* connection log, a container */
 #define MSP_LOG_BURST           1000
+#define MSP_LOG_FLUSH_MS        100 /* a record may wait this long for others */
 #define MSP_LOG_FILE_BYTES      (64u << 20) /* then rotated to .1 */

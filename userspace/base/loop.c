@@ -135,6 +135,14 @@ void msp_loop_remove(struct msp_source *source)
     source->loop = NULL;
 }
 
+void msp_loop_close(struct msp_source *source)
+{
+    if (source->loop)
+        forget_batch(source->loop, source);
+    source->loop = NULL;
+    (void)close(source->fd);
+}
+
 /* --- timers ------------------------------------------------------------- */
 
 static void place(struct msp_loop *loop, uint32_t index,

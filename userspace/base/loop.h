@@ -46,6 +46,12 @@ int msp_loop_want(struct msp_source *source, uint32_t events);
 /* No-op on a source that is not registered. */
 void msp_loop_remove(struct msp_source *source);
 
+/*
+ * Removes and closes in one step, for a descriptor that nobody else has: then
+ * the kernel takes it out of the epoll set by itself. Not registered: closes.
+ */
+void msp_loop_close(struct msp_source *source);
+
 /* Initialises; does not arm. */
 void msp_timer_init(struct msp_loop *loop, struct msp_timer *timer,
                     msp_loop_timer_fn fn, void *data);

@@ -99,6 +99,7 @@ static const char *const stats[] = {
     [MSP_STAT_PARKED] = "parked",
     [MSP_STAT_PARK_REFUSED] = "park-refused",
     [MSP_STAT_LISTENER_FOREIGN] = "listener-foreign",
+    [MSP_STAT_MARK_OLD] = "mark-old",
 };
 _Static_assert(ARRAY_SIZE(stats) == MSP_STAT_COUNT, "stats");
 

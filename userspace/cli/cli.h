@@ -29,10 +29,11 @@ struct msp_cli {
     const char *endpoint;      /* document, see struct msp_policy_options; */
     const char *mode;          /* NULL = not given */
     const char *pid;           /* decimal; NULL = not given */
+    const char *cgroup_id;     /* decimal; NULL = not given */
     const char *manager;       /* of oci-runtime; NULL = not given */
     const char *spool;         /* directory of oci-hook */
     const char *host_root;     /* of the files doctor looks at: "" */
-    struct msp_registration container; /* its options; pid is set later */
+    struct msp_registration container; /* its options; numbers are set later */
     char *const *rest;                 /* [n_rest] what follows "--" of a verb
                                         * that takes it; ends in NULL */
     size_t n_rest;

@@ -34,19 +34,35 @@ static const struct msp_out_view view = {
     .empty = "no container is registered",
 };
 
-/* @return MSP_EXIT_OK, or the exit code after saying why */
-static int read_pid(struct msp_cli *cli)
+/*
+ * @param text decimal; NULL: not given, 0
+ * @return false: it is none of 1 to `max`
+ */
+static bool read_number(const char *text, unsigned long max, uint64_t *ret)
 {
-    const char *text = cli->pid;
-    unsigned long pid;
-
+    *ret = 0;
     if (!text)
-        return MSP_EXIT_OK;
-    pid = strtoul(text, NULL, 10);
-    if (!text[0] || text[strspn(text, "0123456789")] || pid == 0 ||
-        pid > INT32_MAX)
+        return true;
+    if (!text[0] || text[strspn(text, "0123456789")])
+        return false;
+    errno = 0;
+    *ret = strtoul(text, NULL, 10);
+    return !errno && *ret && *ret <= max;
+}
+
+/* @return MSP_EXIT_OK, or the exit code after saying why */
+static int read_numbers(struct msp_cli *cli)
+{
+    uint64_t pid;
+
+    if (!read_number(cli->pid, INT32_MAX, &pid))
         return msp_cli_fail(cli, MSP_CLI_USAGE, "--pid %s: not a process id",
-                            text);
+                            cli->pid);
+    if (!read_number(cli->cgroup_id, ULONG_MAX, &cli->container.cgroup_id))
+        return msp_cli_fail(cli, MSP_CLI_USAGE,
+                            "--cgroup-id %s: not the number of the cgroup's "
+                            "directory, as stat -c %%i says",
+                            cli->cgroup_id);
     cli->container.pid = (uint32_t)pid;
     return MSP_EXIT_OK;
 }
@@ -169,7 +185,7 @@ static int check_host(struct msp_cli *cli)
 /* What is wrong with the fields alone is said by msp_cli_register(). */
 static int tell(struct msp_cli *cli, enum msp_ctl_type type)
 {
-    int r = read_pid(cli);
+    int r = read_numbers(cli);
 
     msp_cli_warn_manager(cli, "--runtime", cli->container.runtime);
     if (r == MSP_EXIT_OK)
@@ -206,6 +222,10 @@ int msp_cmd_container_update(struct msp_cli *cli)
 
 int msp_cmd_container_remove(struct msp_cli *cli)
 {
+    int r = read_numbers(cli);
+
+    if (r != MSP_EXIT_OK)
+        return r;
     if (!cli->container.cgroup == !cli->container.id)
         return msp_cli_fail(cli, MSP_CLI_USAGE,
                             "which container? either --cgroup PATH or --id ID");

@@ -174,6 +174,7 @@ static void take_state(struct msp_cli *cli, struct told *told)
     const struct msp_manager *manager =
         msp_manager_find(cli->container.runtime);
 
+    told->reg.told_ns = msp_io_now_ns();
     told->reg.cgroup = told->cgroup;
     told->reg.id = told->state.id;
     told->reg.pid = told->state.pid;
@@ -235,10 +236,15 @@ static int tell_start(struct msp_cli *cli, struct told *told)
     return r == MSP_EXIT_DEGRADED ? MSP_EXIT_OK : r;
 }
 
-/* mspd forgets a container with its cgroup too: it may know it no more. */
+/*
+ * mspd forgets a container with its cgroup too: it may know it no more. A
+ * runtime runs this when the id is free again: whoever has it by now and
+ * processes is another one.
+ */
 static int tell_end(struct msp_cli *cli, const struct told *told)
 {
-    const struct msp_registration reg = {.id = told->state.id};
+    const struct msp_registration reg = {.id = told->state.id,
+                                         .is_ended = true};
     int r = msp_cli_register(cli, MSP_CTL_CONTAINER_REMOVE, &reg);
 
     if (r != MSP_EXIT_NODAEMON)

@@ -12,6 +12,7 @@
 #include <msp/cleanup.h>
 
 #include "base/io.h"
+#include "base/populated.h"
 #include "cli/registration.h"
 
 #define CGROUP_BYTES_MAX    (256u << 10) /* named hierarchies are many */
@@ -171,21 +172,43 @@ int msp_proc_cgroup_mount(char ret_path[static PATH_MAX])
     return 0;
 }
 
-int msp_proc_cgroup_id(const char *path, uint64_t *ret_id)
+/* @param ret_full directory of a cgroup; free() @return 0; errno */
+static int full_path(const char *path, char **ret_full)
 {
     char mount[PATH_MAX];
+    int r = msp_proc_cgroup_mount(mount);
+
+    *ret_full = NULL;
+    if (r < 0)
+        return r;
+    if (asprintf(ret_full, "%s%s", mount, path) < 0) {
+        *ret_full = NULL;
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+int msp_proc_cgroup_id(const char *path, uint64_t *ret_id)
+{
     msp_autofree char *full = NULL;
     struct stat st;
-    int r = msp_proc_cgroup_mount(mount);
+    int r = full_path(path, &full);
 
     if (r < 0)
         return r;
-    if (asprintf(&full, "%s%s", mount, path) < 0) {
-        full = NULL;
-        return -ENOMEM;
-    }
     if (lstat(full, &st) < 0)
         return -errno;
     *ret_id = st.st_ino;
     return 0;
+}
+
+bool msp_proc_cgroup_is_populated(const char *path, uint64_t id)
+{
+    msp_autofree char *full = NULL;
+    msp_autoclose int fd = -1;
+
+    if (full_path(path, &full) < 0)
+        return false;
+    fd = open(full, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return msp_populated(fd, id);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,13 @@ const char *msp_proc_cgroup_mount_parse(char **cursor);
  * @return 0; -ENOENT no such cgroup, or no mount of cgroup v2; errno
  */
 int msp_proc_cgroup_id(const char *path, uint64_t *ret_id);
+
+/*
+ * Whether the cgroup has processes, itself or below.
+ * @param path, id of the one that is meant
+ * @return false also where another one has the path, or it cannot be told
+ */
+bool msp_proc_cgroup_is_populated(const char *path, uint64_t id);
 
 /* The first of them that is not hidden. @return 0; -ENOENT there is none; errno */
 int msp_proc_cgroup_mount(char ret_path[static PATH_MAX]);

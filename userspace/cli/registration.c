@@ -157,6 +157,10 @@ int msp_registration_write(const struct msp_registration *reg,
         msp_rec_uint(ret_rec, "pid", reg->pid);
     if (reg->cgroup_id)
         msp_rec_uint(ret_rec, "cgroup_id", reg->cgroup_id);
+    if (reg->told_ns)
+        msp_rec_uint(ret_rec, "told_ns", reg->told_ns);
+    if (reg->is_ended)
+        msp_rec_bool(ret_rec, "ended", true);
     msp_rec_end(ret_rec);
     if (ret_rec->error == -E2BIG) {
         *reterr_where = "registration";

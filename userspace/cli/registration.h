@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,7 +35,9 @@ struct msp_registration {
     struct msp_labels label;
     struct msp_labels pod_label;
     uint64_t cgroup_id;
+    uint64_t told_ns; /* CLOCK_MONOTONIC */
     uint32_t pid;
+    bool is_ended; /* to remove: only if it has no process any more */
 };
 
 /*

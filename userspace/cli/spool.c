@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,6 +16,7 @@
 
 #include "base/io.h"
 #include "base/rec.h"
+#include "cli/proc.h"
 
 static void close_dir(DIR **dir)
 {
@@ -134,16 +136,23 @@ int msp_spool_write(const char *dir, uint64_t cgroup_id, const void *record,
 
 /* --- to take them back ------------------------------------------------------ */
 
-static bool has_id(char *text, size_t len, const char *id)
+/* @return whether it has this id, and its cgroup, which its name is the id of,
+ * has no process */
+static bool is_ended(const char *name, char *text, size_t len, const char *id)
 {
-    const char *end = text + len;
-    char *cursor = text;
+    const char *end = text + len, *cgroup = NULL;
     struct msp_rec_field field;
+    char *cursor = text;
+    bool is_its = false;
 
-    while (msp_rec_next(&cursor, end, &field) == MSP_REC_FIELD)
+    while (msp_rec_next(&cursor, end, &field) == MSP_REC_FIELD) {
         if (field.type == 's' && msp_streq(field.name, "id"))
-            return msp_streq(field.value, id);
-    return false;
+            is_its = msp_streq(field.value, id);
+        else if (field.type == 's' && msp_streq(field.name, "cgroup"))
+            cgroup = field.value;
+    }
+    return is_its && !(cgroup && msp_proc_cgroup_is_populated(
+                                     cgroup, strtoull(name, NULL, 16)));
 }
 
 /* What cannot be read is left for mspd to complain of. */
@@ -155,7 +164,7 @@ static int forget(int dir_fd, const char *name, void *data)
         openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     if (fd < 0 || msp_io_slurp(fd, MSP_CONTAINER_RECORD_MAX, &text, &len) < 0 ||
-        !has_id(text, len, data))
+        !is_ended(name, text, len, data))
         return 0;
     return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }

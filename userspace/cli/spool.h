@@ -20,7 +20,8 @@ int msp_spool_write(const char *dir, uint64_t cgroup_id, const void *record,
                     size_t len);
 
 /*
- * Removes the registrations of one container.
+ * Removes the registrations of one container that ended: not those whose cgroup
+ * has processes, for another container has the id by now.
  * @param id field "id" of the record
  * @return 0, also if there was none; -EPERM; other errno
  */

@@ -54,6 +54,8 @@ OPTION(opt_origin, "origin", NULL, "whose it is, not what it says", is_origin);
 
 OPTION(opt_cgroup, "cgroup", "PATH", "below the cgroup2 mount, as /a/b",
        container.cgroup);
+OPTION(opt_cgroup_id, "cgroup-id", "ID",
+       "of that cgroup: another one of its path is refused", cgroup_id);
 OPTION(opt_id, "id", "ID", "the runtime's id of the container", container.id);
 OPTION(opt_name, "name", "NAME", "of the container", container.name);
 OPTION(opt_image, "image", "IMAGE", "it was made from", container.image);
@@ -110,14 +112,16 @@ static const struct msp_opt *const detach_options[] = {
 };
 static const struct msp_opt *const unlock_options[] = {&opt_token, NULL};
 static const struct msp_opt *const container_options[] = {
-    &opt_cgroup,      &opt_id,        &opt_name,          &opt_image,
-    &opt_runtime,     &opt_label,     &opt_pod_namespace, &opt_pod_name,
-    &opt_pod_account, &opt_pod_label, &opt_netns,         &opt_root,
-    &opt_pid,         NULL,
+    &opt_cgroup,        &opt_id,        &opt_name,
+    &opt_image,         &opt_runtime,   &opt_label,
+    &opt_pod_namespace, &opt_pod_name,  &opt_pod_account,
+    &opt_pod_label,     &opt_netns,     &opt_root,
+    &opt_pid,           &opt_cgroup_id, NULL,
 };
 static const struct msp_opt *const container_remove_options[] = {
     &opt_cgroup,
     &opt_id,
+    &opt_cgroup_id,
     NULL,
 };
 static const struct msp_opt *const hook_options[] = {

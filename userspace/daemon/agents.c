@@ -257,6 +257,21 @@ static void revive(struct mspd *mspd, const struct msp_child_listener *lost)
             r < 0 ? strerror(-r) : "ok", NULL);
 }
 
+static int take_records(struct mspd *mspd, const struct msp_child_log *record,
+                        size_t len)
+{
+    size_t n = len / sizeof(*record);
+
+    if (len % sizeof(*record) || n > MSP_CHILD_LOGS_MAX)
+        return -EPROTO;
+    for (size_t i = 0; i < n; i++) {
+        if (record[i].head.type != MSP_CHILD_LOG)
+            return -EPROTO;
+        msp_connlog_request(&mspd->log, &record[i]);
+    }
+    return 0;
+}
+
 static int proxy_packet(void *data, const void *packet, size_t len, int fd)
 {
     struct mspd *mspd = data;
@@ -265,10 +280,8 @@ static int proxy_packet(void *data, const void *packet, size_t len, int fd)
 
     if (owned >= 0)
         return -EPROTO;
-    if (head->type == MSP_CHILD_LOG && len == sizeof(struct msp_child_log)) {
-        msp_connlog_request(&mspd->log, packet);
-        return 0;
-    }
+    if (head->type == MSP_CHILD_LOG)
+        return take_records(mspd, packet, len);
     if (head->type == MSP_CHILD_LISTENER_LOST &&
         len == sizeof(struct msp_child_listener)) {
         revive(mspd, packet);

@@ -28,7 +28,7 @@ static union {
     struct msp_child_names names;
     struct msp_child_netns netns;
     struct msp_child_open open;
-    struct msp_child_log log;
+    struct msp_child_log log[MSP_CHILD_LOGS_MAX];
     char bytes[sizeof(struct msp_child_names)];
 } packet_buffer;
 

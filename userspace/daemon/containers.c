@@ -10,6 +10,7 @@
 
 #include <msp/cleanup.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "daemon/ctrcgroup.h"
 #include "daemon/ctrlist.h"
@@ -107,6 +108,8 @@ static int save(const struct msp_containers *c,
 
     msp_ctr_record_write(record, &rec);
     msp_rec_uint(&rec, "cgroup_id", id);
+    if (record->told_ns)
+        msp_rec_uint(&rec, "told_ns", record->told_ns);
     msp_rec_end(&rec);
     if (rec.error < 0)
         return rec.error;
@@ -226,9 +229,30 @@ words(struct msp_containers *c, const char *format, ...)
     return c->why;
 }
 
+enum how {
+    ADDED,
+    SET,
+    SPOOLED, /* as SET; when it was told was not now */
+};
+
+/*
+ * The same again: nothing changes but that it was told now. That is kept too,
+ * or an older word would count with the next mspd.
+ */
+static struct msp_container_result
+told_again(struct msp_containers *c, struct msp_container_entry *entry,
+           const struct msp_ctr_record *record)
+{
+    if (record->told_ns > entry->record.told_ns) {
+        entry->record.told_ns = record->told_ns;
+        (void)save(c, &entry->record, entry->id);
+    }
+    return done(entry, true);
+}
+
 static struct msp_container_result set_record(struct msp_containers *c,
                                               struct msp_ctr_record *record,
-                                              bool may_replace)
+                                              enum how how)
 {
     const char *path = record->text[MSP_CTR_CGROUP], *field;
     struct msp_container_entry *entry;
@@ -250,10 +274,13 @@ static struct msp_container_result set_record(struct msp_containers *c,
         return gone(MSP_CTL_REFUSED,
                     "the cgroup that is meant has gone, another has its name");
     entry = msp_ctr_list_find(c, id);
+    /* fail closed: of two that were told the later one is what it is */
+    if (entry && how == SPOOLED && record->told_ns < entry->record.told_ns)
+        return gone(MSP_CTL_REFUSED, "the cgroup was registered anew since");
     field = entry ? msp_ctr_record_difference(&entry->record, record) : NULL;
     if (entry && !field)
-        return done(entry, true);
-    if (entry && !may_replace) {
+        return told_again(c, entry, record);
+    if (entry && how == ADDED) {
         /* fail closed: one of the two is wrong, so neither counts */
         drop_refill(c, entry, "container.conflict");
         return failed(MSP_CTL_REFUSED,
@@ -264,12 +291,6 @@ static struct msp_container_result set_record(struct msp_containers *c,
     }
     return put(c, id, record);
 }
-
-enum how {
-    ADDED,
-    SET,
-    SPOOLED, /* as SET; when it was told was not now */
-};
 
 static struct msp_container_result
 set_text(struct msp_containers *c, const char *text, size_t len, enum how how)
@@ -283,7 +304,9 @@ set_text(struct msp_containers *c, const char *text, size_t len, enum how how)
     /* fail closed: another cgroup may have the name by now */
     if (how == SPOOLED && !record.cgroup_id)
         return failed(MSP_CTL_INVALID, "the record has no cgroup_id");
-    return set_record(c, &record, how != ADDED);
+    if (how != SPOOLED)
+        record.told_ns = msp_io_now_ns();
+    return set_record(c, &record, how);
 }
 
 struct msp_container_result msp_containers_set(struct msp_containers *c,
@@ -339,8 +362,9 @@ struct msp_container_result msp_containers_update(struct msp_containers *c,
     r = msp_ctr_record_merge(&result.entry->record, &record, &both, &why);
     if (r < 0)
         return failed(r == -ENOMEM ? MSP_CTL_INTERNAL : MSP_CTL_INVALID, why);
+    both.told_ns = msp_io_now_ns();
     if (!msp_ctr_record_difference(&result.entry->record, &both))
-        return done(result.entry, true);
+        return told_again(c, msp_ctr_list_find(c, result.entry->id), &both);
     return put(c, result.entry->id, &both);
 }
 
@@ -359,12 +383,20 @@ static bool is_meant(const struct msp_container_entry *entry,
     return !record->cgroup_id || record->cgroup_id == entry->id;
 }
 
+static bool is_alive(const struct msp_containers *c,
+                     const struct msp_container_entry *entry)
+{
+    return msp_ctr_cgroup_is_populated(
+        c->mount_fd, entry->record.text[MSP_CTR_CGROUP], entry->id);
+}
+
 struct msp_container_result msp_containers_remove(struct msp_containers *c,
                                                   const char *text, size_t len,
                                                   size_t *ret_n)
 {
     msp_cleanup(msp_ctr_record_done) struct msp_ctr_record record = {0};
     const char *why = "";
+    size_t n_alive = 0;
     int r = msp_ctr_record_parse(text, len, &record, &why);
 
     *ret_n = 0;
@@ -377,9 +409,17 @@ struct msp_container_result msp_containers_remove(struct msp_containers *c,
 
         if (!is_meant(entry, &record))
             continue;
+        if (record.is_ended_only && is_alive(c, entry)) {
+            n_alive++;
+            continue;
+        }
         drop_refill(c, entry, "container.removed");
         ++*ret_n;
     }
+    if (*ret_n == 0 && n_alive)
+        return failed(MSP_CTL_REFUSED,
+                      "its cgroup still has processes: it has not ended, or "
+                      "another one has its id by now");
     if (*ret_n == 0)
         return failed(MSP_CTL_REFUSED, "no such container is registered");
     return (struct msp_container_result){.status = MSP_CTL_OK, .why = ""};

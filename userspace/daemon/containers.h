@@ -80,7 +80,8 @@ struct msp_container_result {
     const char *why;                         /* until the next request; "" */
     const struct msp_container_entry *entry; /* borrowed; NULL: none */
     bool is_known; /* the same was registered before */
-    bool is_gone;  /* refused: its cgroup is not there any more */
+    bool is_gone;  /* refused: its cgroup is not there any more, or it was told
+                    * before what is known of it */
 };
 
 /*
@@ -103,7 +104,8 @@ msp_containers_update(struct msp_containers *containers, const char *text,
                       size_t len);
 
 /*
- * REMOVE: the record has the cgroup, or an id of the runtime.
+ * REMOVE: the record has the cgroup, or an id of the runtime; it may want only
+ * what has ended.
  * @param ret_n how many there were
  */
 struct msp_container_result

@@ -13,15 +13,22 @@
 
 #include <msp/cleanup.h>
 
-int msp_ctr_cgroup_id(int mount_fd, const char *path, uint64_t *ret_id)
+#include "base/populated.h"
+
+static int open_cgroup(int mount_fd, const char *path)
 {
     const struct open_how how = {
         .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
                    RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
     };
-    msp_autoclose int fd =
-        (int)syscall(SYS_openat2, mount_fd, path + 1, &how, sizeof(how));
+
+    return (int)syscall(SYS_openat2, mount_fd, path + 1, &how, sizeof(how));
+}
+
+int msp_ctr_cgroup_id(int mount_fd, const char *path, uint64_t *ret_id)
+{
+    msp_autoclose int fd = open_cgroup(mount_fd, path);
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0) {
@@ -33,6 +40,13 @@ int msp_ctr_cgroup_id(int mount_fd, const char *path, uint64_t *ret_id)
     }
     *ret_id = st.st_ino; /* of cgroup v2: the id */
     return 0;
+}
+
+bool msp_ctr_cgroup_is_populated(int mount_fd, const char *path, uint64_t id)
+{
+    msp_autoclose int fd = open_cgroup(mount_fd, path);
+
+    return msp_populated(fd, id);
 }
 
 void msp_ctr_cgroup_why(int mount_fd, const char *path, int r, char *ret_why,

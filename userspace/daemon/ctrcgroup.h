@@ -2,6 +2,7 @@
 /* The cgroup a registration names by its path below the cgroup2 mount. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,13 @@
  * @return 0; -ENOENT there is none; -EINVAL the path is not a cgroup's; errno
  */
 int msp_ctr_cgroup_id(int mount_fd, const char *path, uint64_t *ret_id);
+
+/*
+ * Whether the cgroup has processes, itself or below.
+ * @param path, id of the cgroup that is meant
+ * @return false also where another one has the path, or it cannot be told
+ */
+bool msp_ctr_cgroup_is_populated(int mount_fd, const char *path, uint64_t id);
 
 /*
  * Why it was not found, in words that name the mount and the path.

@@ -193,6 +193,8 @@ void mspd_containers_command(struct mspd *mspd, struct msp_ctl_client *client,
     enum msp_ctl_status status;
     struct msp_rec rec = {0};
 
+    /* what was told before comes first */
+    msp_containers_spool(&mspd->containers);
     if (type == MSP_CTL_CONTAINER_LIST)
         status = list(mspd, &rec);
     else if (type == MSP_CTL_CONTAINER_REMOVE)

@@ -174,6 +174,16 @@ static int take_field(struct parse *parse, const struct msp_rec_field *field,
                    ? take_number(parse, value, UINT64_MAX,
                                  &parse->record->cgroup_id)
                    : fail(parse, -EINVAL, "cgroup_id is not a number");
+    if (msp_streq(field->name, "told_ns"))
+        return field->type == 'u'
+                   ? take_number(parse, value, UINT64_MAX,
+                                 &parse->record->told_ns)
+                   : fail(parse, -EINVAL, "told_ns is not a number");
+    if (msp_streq(field->name, "ended")) {
+        if (field->type != 'b')
+            return fail(parse, -EINVAL, "ended is not true or false");
+        parse->record->is_ended_only = msp_streq(value, "true");
+    }
     return 0;
 }
 

@@ -36,6 +36,8 @@ struct msp_ctr_record {
     const char *text[MSP_CTR_TEXT_COUNT]; /* NULL: not told */
     uint64_t pid;                         /* 0: not told, as the next */
     uint64_t cgroup_id;
+    uint64_t told_ns;          /* CLOCK_MONOTONIC; 0: not told */
+    bool is_ended_only;        /* to remove: not one that has processes */
     struct msp_ctr_fact *fact; /* [n_facts], owned; what demands ask for */
     size_t n_facts;
 };
@@ -50,7 +52,7 @@ struct msp_ctr_record {
 int msp_ctr_record_parse(const char *text, size_t len,
                          struct msp_ctr_record *ret, const char **reterr_why);
 
-/* Its fields but cgroup_id, without the end. */
+/* Its fields but cgroup_id and told_ns, without the end. */
 void msp_ctr_record_write(const struct msp_ctr_record *record,
                           struct msp_rec *rec);
 

@@ -52,9 +52,15 @@ static int make_socket(int own_sk_fd)
     msp_autoclose int sock = socket(
         AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
     uint32_t own = MSP_OWN_LISTENER;
+    const int room = MSP_SOCKET_BYTES;
     int one = 1;
 
     if (sock < 0)
+        return -errno;
+    /* inherited by accepted sockets; else who reads nothing holds megabytes of
+     * the agent's, and as many as the sysctls of his namespace say */
+    if (setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) < 0 ||
+        setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) < 0)
         return -errno;
     /* past TIME_WAIT of an earlier agent; never SO_REUSEPORT, which would
      * let others of the same user share the port */

@@ -93,7 +93,8 @@ int msp_conn_open(struct msp_worker *worker, int fd,
                    mark->addr[12], mark->addr[13], mark->addr[14],
                    mark->addr[15]);
     msp_timer_init(worker->loop, &conn->timer, on_timer, conn);
-    r = msp_loop_add(worker->loop, &conn->client, fd, EPOLLIN, on_client, conn);
+    /* epoll is asked when the first read finds nothing, and often never */
+    r = msp_loop_add(worker->loop, &conn->client, fd, 0, on_client, conn);
     if (r >= 0) {
         r = msp_conn_await_request(conn);
         if (r < 0)
@@ -159,7 +160,6 @@ static void send_log(struct msp_conn *conn)
 void msp_conn_close(struct msp_conn *conn)
 {
     struct msp_worker *worker = conn->worker;
-    int fd = conn->client.fd;
 
     if (conn->now.is_active)
         msp_conn_detail(conn, "aborted");
@@ -169,8 +169,7 @@ void msp_conn_close(struct msp_conn *conn)
     msp_buf_done(&conn->body);
     drop_exchange(conn);
     msp_timer_stop(&conn->timer);
-    msp_loop_remove(&conn->client);
-    (void)close(fd);
+    msp_loop_close(&conn->client);
     if (conn->prev)
         conn->prev->next = conn->next;
     else
@@ -205,8 +204,11 @@ bool msp_conn_is_new(const struct msp_conn *conn)
 
 void msp_conn_detail(struct msp_conn *conn, const char *detail)
 {
-    (void)snprintf(conn->ex->log.detail, sizeof(conn->ex->log.detail), "%s",
-                   detail);
+    char *to = conn->ex->log.detail;
+    size_t len = strnlen(detail, sizeof(conn->ex->log.detail) - 1);
+
+    memcpy(to, detail, len);
+    to[len] = '\0';
 }
 
 bool msp_conn_must_close(struct msp_conn *conn)
@@ -243,6 +245,23 @@ int msp_conn_fill(struct msp_conn *conn)
         conn->is_readable = false;
     ex->in_len += (size_t)n;
     return (int)n;
+}
+
+ssize_t msp_conn_send(int fd, const struct msp_pieces *pieces, bool is_last)
+{
+    const int flags = is_last ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+    struct iovec iov[2] = {{.iov_len = pieces->head_len},
+                           {.iov_len = pieces->body_len}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+
+    if (!pieces->body_len)
+        return send(fd, pieces->head, pieces->head_len, flags);
+    if (!pieces->head_len)
+        return send(fd, pieces->body, pieces->body_len, flags);
+    /* iovec knows no const */
+    memcpy(&iov[0].iov_base, &pieces->head, sizeof(pieces->head));
+    memcpy(&iov[1].iov_base, &pieces->body, sizeof(pieces->body));
+    return sendmsg(fd, &msg, flags);
 }
 
 static int refuse_head(struct msp_conn *conn, enum msp_http_code code)
@@ -317,8 +336,6 @@ static int step_linger(struct msp_conn *conn)
 static int begin_linger(struct msp_conn *conn)
 {
     drop_exchange(conn);
-    if (shutdown(conn->client.fd, SHUT_WR) < 0)
-        return -1;
     conn->state = MSP_CONN_LINGER;
     return msp_conn_deadline(conn, MSP_LINGER_MS) < 0 ? -1 : 1;
 }
@@ -339,7 +356,9 @@ int msp_conn_finish(struct msp_conn *conn)
     }
     msp_buf_done(&conn->body);
     if (conn->closes) {
-        if (is_clean && ex->in_len <= used && !conn->is_readable)
+        /* what was held back for the end goes out with it */
+        if (shutdown(conn->client.fd, SHUT_WR) < 0 ||
+            (is_clean && ex->in_len <= used && !conn->is_readable))
             return -1;
         return begin_linger(conn);
     }
@@ -493,6 +512,7 @@ static void on_timer(void *data)
                 : msp_reply_http(conn, MSP_HTTP_SLOW);
         break;
     case MSP_CONN_CONNECT:
+        msp_upstream_silent(conn->upstream);
         r = refuse_late(conn, "connect-timeout");
         break;
     case MSP_CONN_SEND:

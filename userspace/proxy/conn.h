@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <msp/abi.h>
 #include <msp/child.h>
@@ -147,6 +148,21 @@ int msp_conn_await_request(struct msp_conn *conn);
  * @return bytes; 0 nothing there; -1 end or error
  */
 int msp_conn_fill(struct msp_conn *conn);
+
+/* Bytes to send in one go; both may be empty. */
+struct msp_pieces {
+    const char *head;
+    size_t head_len;
+    const char *body;
+    size_t body_len;
+};
+
+/*
+ * Sends as much as fits, with sendmsg() only if there are two pieces.
+ * @param is_last the end of the connection follows at once, in one segment
+ * @return bytes of both; -1 and errno
+ */
+ssize_t msp_conn_send(int fd, const struct msp_pieces *pieces, bool is_last);
 
 /* Ends a request whose response is out. @return as a step */
 int msp_conn_finish(struct msp_conn *conn);

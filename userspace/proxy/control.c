@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <msp/cleanup.h>
+#include <msp/limits.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -115,9 +116,31 @@ static void on_control(void *data, uint32_t events)
     }
 }
 
+static int send_records(struct msp_control *control)
+{
+    size_t n = control->n_records;
+    int r;
+
+    if (!n)
+        return 0;
+    msp_timer_stop(&control->flush);
+    control->n_records = 0;
+    r = msp_io_send(control->fd, control->record, n * sizeof(*control->record),
+                    -1);
+    if (r < 0)
+        control->worker->stats.n_log_dropped += n;
+    return r;
+}
+
+static void on_flush(void *data)
+{
+    (void)send_records(data);
+}
+
 int msp_control_open(struct msp_control *control, struct msp_loop *loop, int fd)
 {
     control->fd = fd;
+    msp_timer_init(loop, &control->flush, on_flush, control);
     return msp_loop_add(loop, &control->source, fd, EPOLLIN, on_control,
                         control);
 }
@@ -126,6 +149,7 @@ void msp_control_done(struct msp_control *control)
 {
     if (control->fd < 0)
         return;
+    (void)send_records(control);
     msp_loop_remove(&control->source);
     (void)close(control->fd);
     control->fd = -1;
@@ -155,7 +179,16 @@ int msp_control_lost(struct msp_control *control, uint64_t netns_cookie,
 int msp_control_log(struct msp_control *control,
                     const struct msp_child_log *record)
 {
-    if (control->fd < 0)
+    if (control->fd < 0) {
+        control->worker->stats.n_log_dropped++;
         return -EPIPE;
-    return msp_io_send(control->fd, record, sizeof(*record), -1);
+    }
+    control->record[control->n_records++] = *record;
+    if (control->n_records == MSP_CHILD_LOGS_MAX)
+        return send_records(control);
+    if (control->n_records > 1)
+        return 0; /* the first has set the timer */
+    if (msp_timer_set(&control->flush, MSP_LOG_FLUSH_MS) < 0)
+        return send_records(control);
+    return 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The socket pair to mspd: listeners and keys come in, finished requests go
- * out. A fault of the protocol, or mspd's end, closes it; the worker serves
+ * out, several at a time and at most MSP_LOG_FLUSH_MS later. A fault of the protocol, or mspd's end, closes it; the worker serves
  * on with what it has until the agent epoch changes.
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <msp/child.h>
@@ -20,6 +21,9 @@ struct msp_control {
     struct msp_key *key;       /* borrowed */
     struct msp_source source;
     int fd; /* -1 = mspd is gone */
+    struct msp_timer flush;
+    size_t n_records;
+    struct msp_child_log record[MSP_CHILD_LOGS_MAX]; /* [n_records] not sent */
 };
 
 /*
@@ -28,6 +32,7 @@ struct msp_control {
  */
 int msp_control_open(struct msp_control *control, struct msp_loop *loop,
                      int fd);
+/* Sends what it holds, then closes. */
 void msp_control_done(struct msp_control *control);
 
 /* Tells mspd that we accept. @return 0; negative errno */
@@ -37,6 +42,10 @@ int msp_control_ready(struct msp_control *control);
 int msp_control_lost(struct msp_control *control, uint64_t netns_cookie,
                      uint16_t port);
 
-/* Sends or drops a record. @return 0; -EPIPE no mspd; negative errno */
+/*
+ * Takes a record along. What mspd is too slow for is dropped and counted in
+ * the worker's n_log_dropped.
+ * @return 0; -EPIPE no mspd; negative errno, records were dropped
+ */
 int msp_control_log(struct msp_control *control,
                     const struct msp_child_log *record);

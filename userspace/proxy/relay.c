@@ -9,7 +9,8 @@
 #include "upstream.h"
 #include "worker.h"
 
-#define PROXIED_LINE "x-ms-azure-host-authorization: value\r\n"
+#define JOIN_BYTES_MAX 1024
+#define PROXIED_LINE   "x-ms-azure-host-authorization: value\r\n"
 
 static int bad_gateway(struct msp_conn *conn, const char *reason)
 {
@@ -75,19 +76,20 @@ static int render(struct msp_conn *conn, const struct msp_http_head *response)
 {
     struct msp_exchange *ex = conn->ex;
     struct msp_text text = {.ptr = ex->out, .size = sizeof(ex->out)};
-    char line[64];
 
-    (void)snprintf(line, sizeof(line), "HTTP/1.1 %03u ", response->status);
-    msp_text_puts(&text, line);
+    /* three digits, as the scan has seen */
+    msp_text_puts(&text, "HTTP/1.1 ");
+    msp_text_number(&text, response->status);
+    msp_text_put(&text, " ", 1);
     msp_text_put(&text, response->reason_phrase, response->reason_len);
     msp_text_put(&text, "\r\n", 2);
     for (size_t i = 0; i < response->n_headers; i++)
         if (!response->header[i].is_dropped)
             msp_text_header(&text, &response->header[i]);
     if (response->has_length && response->status != 204) {
-        (void)snprintf(line, sizeof(line), "Content-Length: %llu\r\n",
-                       (unsigned long long)response->length);
-        msp_text_puts(&text, line);
+        msp_text_puts(&text, "Content-Length: ");
+        msp_text_number(&text, response->length);
+        msp_text_put(&text, "\r\n", 2);
     } else if (response->is_chunked && response->status != 204 &&
                ex->head.is_11) {
         msp_text_puts(&text, "Transfer-Encoding: chunked\r\n");
@@ -241,6 +243,21 @@ static int measure(struct msp_conn *conn)
     return 0;
 }
 
+/* A short body goes into the head's buffer: to copy it costs less than to send
+ * two pieces. */
+static void join(struct msp_conn *conn)
+{
+    struct msp_exchange *ex = conn->ex;
+    struct msp_progress *now = &conn->now;
+    size_t n = now->response_end - now->response_sent;
+
+    if (now->n_sent || n > JOIN_BYTES_MAX || n > sizeof(ex->out) - ex->out_len)
+        return;
+    memcpy(ex->out + ex->out_len, ex->response + now->response_sent, n);
+    ex->out_len += n;
+    now->response_sent = now->response_end;
+}
+
 /* Writes head and measured body. @return 1 all out; 0 blocked; -1 */
 static int flush(struct msp_conn *conn)
 {
@@ -249,25 +266,26 @@ static int flush(struct msp_conn *conn)
 
     while (now->n_sent < ex->out_len ||
            now->response_sent < now->response_end) {
-        struct iovec iov[2] = {
-            {ex->out + now->n_sent, ex->out_len - now->n_sent},
-            {ex->response + now->response_sent,
-             now->response_end - now->response_sent},
+        const struct msp_pieces pieces = {
+            ex->out + now->n_sent,
+            ex->out_len - now->n_sent,
+            ex->response + now->response_sent,
+            now->response_end - now->response_sent,
         };
-        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
         size_t of_head;
         ssize_t n;
 
         if (conn->is_write_blocked)
             return 0;
-        n = sendmsg(conn->client.fd, &msg, MSG_NOSIGNAL);
+        n = msp_conn_send(conn->client.fd, &pieces,
+                          conn->closes && now->is_response_done);
         if (n < 0 && errno == EAGAIN) {
             conn->is_write_blocked = true;
             return 0;
         }
         if (n < 0)
             return -1;
-        of_head = (size_t)n < iov[0].iov_len ? (size_t)n : iov[0].iov_len;
+        of_head = (size_t)n < pieces.head_len ? (size_t)n : pieces.head_len;
         now->n_sent += of_head;
         now->response_sent += (size_t)n - of_head;
     }
@@ -284,6 +302,7 @@ int msp_relay_body(struct msp_conn *conn)
         /* bytes after the end of the response are nobody's */
         if (!now->is_response_done && measure(conn) < 0)
             return -1;
+        join(conn);
         r = flush(conn);
         if (r <= 0)
             return r;

@@ -107,7 +107,8 @@ int msp_reply_flush(struct msp_conn *conn)
 
     while (conn->now.n_sent < ex->out_len) {
         ssize_t n = send(conn->client.fd, ex->out + conn->now.n_sent,
-                         ex->out_len - conn->now.n_sent, MSG_NOSIGNAL);
+                         ex->out_len - conn->now.n_sent,
+                         conn->closes ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL);
 
         if (n < 0 && errno == EAGAIN) {
             conn->is_write_blocked = true;

@@ -362,6 +362,7 @@ static size_t choose_headers(struct msp_conn *conn, char length[24])
 {
     struct msp_worker *worker = conn->worker;
     const struct msp_http_head *head = &conn->ex->head;
+    struct msp_text text = {.ptr = length, .size = 24};
     size_t n = 0;
 
     for (size_t i = 0; i < head->n_headers; i++)
@@ -370,9 +371,9 @@ static size_t choose_headers(struct msp_conn *conn, char length[24])
     if (conn->now.is_upload && head->is_chunked) {
         add_header(worker, &n, "Transfer-Encoding", "chunked");
     } else if (head->has_length || head->is_chunked) {
-        (void)snprintf(length, 24, "%llu",
-                       (unsigned long long)(head->is_chunked ? conn->body.len
-                                                             : head->length));
+        msp_text_number(&text,
+                        head->is_chunked ? conn->body.len : head->length);
+        msp_text_put(&text, "", 1); /* its NUL */
         add_header(worker, &n, "Content-Length", length);
     }
     add_header(worker, &n, CLAIMS_NAME,
@@ -493,6 +494,8 @@ int msp_request_connect(struct msp_conn *conn)
             return 0;
         r = msp_upstream_connected(conn->upstream);
     }
+    if (r == -EHOSTDOWN)
+        return msp_reply(conn, &(struct msp_reply){503, "host-away", false});
     if (r < 0)
         return msp_reply(conn, &(struct msp_reply){r == -ETIMEDOUT ? 504 : 502,
                                                    "connect-failed", false});
@@ -515,16 +518,11 @@ int msp_request_send(struct msp_conn *conn)
         size_t of_body =
             now->n_sent > ex->out_len ? now->n_sent - ex->out_len : 0;
         size_t of_head = now->n_sent - of_body;
-        struct iovec iov[2] = {
-            {ex->out + of_head, ex->out_len - of_head},
-            {.iov_len = body_len - of_body},
-        };
-        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
-        ssize_t n;
+        const struct msp_pieces pieces = {ex->out + of_head,
+                                          ex->out_len - of_head, body + of_body,
+                                          body_len - of_body};
+        ssize_t n = msp_conn_send(upstream->source.fd, &pieces, false);
 
-        memcpy(&iov[1].iov_base, &(const char *){body + of_body},
-               sizeof(iov[1].iov_base)); /* iovec knows no const */
-        n = sendmsg(upstream->source.fd, &msg, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN) {
             upstream->is_write_blocked = true;
             return 0;

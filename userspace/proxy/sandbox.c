@@ -68,11 +68,11 @@ int msp_sandbox_files(uint32_t *ret_max)
     return 0;
 }
 
-/* One allowed call: all of up to two argument tests hold. */
+/* One allowed call: all of up to three argument tests hold. */
 struct rule {
     int call;
     unsigned n;
-    struct scmp_arg_cmp arg[2];
+    struct scmp_arg_cmp arg[3];
 };
 
 #define ANY(name)              \
@@ -126,9 +126,12 @@ static const struct rule rules[] = {
     ANY(shutdown),
     IF(sendto, IS(4, 0)),
     IF(sendmsg, LACKS(2, MSG_FASTOPEN)),
+    /* TCP alone: MPTCP and SCTP are streams, too */
     IF(socket, IS(0, AF_INET),
-       IS(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)),
+       IS(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK), IS(2, 0)),
     IF(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
+    IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_SNDBUF)),
+    IF(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVBUF)),
     IF(getsockopt, IS(1, SOL_SOCKET), IS(2, SO_ERROR)),
     /* the kernel's verdict */
     IF(bpf, IS(0, BPF_MAP_LOOKUP_ELEM)),
@@ -140,6 +143,10 @@ int msp_sandbox_enter(void)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     int r = filter ? 0 : -ENOMEM;
+
+    /* every call of a request passes through it: a tree, no list */
+    if (r == 0)
+        r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rules); i++)
         r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call,

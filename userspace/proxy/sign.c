@@ -276,6 +276,9 @@ int msp_sign_request(struct msp_sign *sign, struct msp_key *key,
                      char ret_value[MSP_AUTHORIZATION_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
+    static const char scheme[] = "Azure-HMAC-SHA256 ";
+    const char *guid = msp_key_guid(key);
+    size_t guid_len = strlen(guid);
     uint8_t mac[MSP_HMAC_BYTES];
     const char *tail;
     size_t tail_len;
@@ -296,11 +299,13 @@ int msp_sign_request(struct msp_sign *sign, struct msp_key *key,
                      5, mac);
     if (r < 0)
         return r;
-    r = snprintf(ret_value, MSP_AUTHORIZATION_BYTES, "Azure-HMAC-SHA256 %s ",
-                 msp_key_guid(key));
-    at = (size_t)r;
-    if (r < 0 || at + 2 * sizeof(mac) >= MSP_AUTHORIZATION_BYTES)
+    at = sizeof(scheme) - 1;
+    if (at + guid_len + 1 + 2 * sizeof(mac) >= MSP_AUTHORIZATION_BYTES)
         return -E2BIG;
+    memcpy(ret_value, scheme, at);
+    memcpy(ret_value + at, guid, guid_len);
+    at += guid_len;
+    ret_value[at++] = ' ';
     for (size_t i = 0; i < sizeof(mac); i++) {
         ret_value[at++] = digits[mac[i] >> 4];
         ret_value[at++] = digits[mac[i] & 15];

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "http.h"
@@ -29,6 +30,19 @@ static inline void msp_text_put(struct msp_text *text, const char *ptr,
 static inline void msp_text_puts(struct msp_text *text, const char *string)
 {
     msp_text_put(text, string, strlen(string));
+}
+
+/* In decimal; printf() would be a fiftieth of a request. */
+static inline void msp_text_number(struct msp_text *text, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    msp_text_put(text, digits + at, sizeof(digits) - at);
 }
 
 static inline void msp_text_header(struct msp_text *text,

@@ -93,6 +93,7 @@ static int dial(struct msp_upstream *upstream)
         .sin_port = htons(upstream->port),
     };
     const int one = 1;
+    const int room = MSP_SOCKET_BYTES;
     int r;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -104,6 +105,9 @@ static int dial(struct msp_upstream *upstream)
     if (r < 0)
         goto fail;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    /* what a slow client or host may hold of the kernel's memory */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
     if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
         upstream->is_connected = true;
     else if (errno == EINPROGRESS)
@@ -144,11 +148,15 @@ int msp_upstream_take(struct msp_worker *worker, struct msp_conn *conn,
     if (may_reuse)
         upstream = take_idle(worker, &conn->mark);
     if (!upstream) {
+        if (msp_away_is(&worker->away, conn->mark.addr + 12, conn->mark.port,
+                        msp_loop_now(worker->loop)))
+            return -EHOSTDOWN;
         upstream = alloc(worker);
         if (!upstream)
             return -ENOMEM;
         memcpy(upstream->addr, conn->mark.addr + 12, 4);
         upstream->port = conn->mark.port;
+        upstream->dialled_ms = msp_loop_now(worker->loop);
         r = dial(upstream);
         if (r < 0) {
             put_free(upstream);
@@ -183,10 +191,7 @@ void msp_upstream_give(struct msp_upstream *upstream)
 
 void msp_upstream_close(struct msp_upstream *upstream)
 {
-    int fd = upstream->source.fd;
-
-    msp_loop_remove(&upstream->source);
-    (void)close(fd);
+    msp_loop_close(&upstream->source);
     put_free(upstream);
 }
 
@@ -197,11 +202,22 @@ int msp_upstream_connected(struct msp_upstream *upstream)
 
     if (getsockopt(upstream->source.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         return -errno;
+    if (error == 0 || error == ECONNREFUSED)
+        msp_away_answered(&upstream->worker->away, upstream->addr,
+                          upstream->port, msp_loop_now(upstream->worker->loop));
     if (error)
         return -error;
     upstream->is_connected = true;
     upstream->is_readable = false;
     return msp_loop_want(&upstream->source, EPOLLIN);
+}
+
+void msp_upstream_silent(const struct msp_upstream *upstream)
+{
+    struct msp_worker *worker = upstream->worker;
+
+    msp_away_silent(&worker->away, upstream->addr, upstream->port,
+                    upstream->dialled_ms, msp_loop_now(worker->loop));
 }
 
 void msp_upstream_sweep(struct msp_worker *worker, bool all)

@@ -15,7 +15,7 @@
 struct msp_conn;
 struct msp_worker;
 
-#define MSP_UPSTREAM_IDLE_MAX 64
+#define MSP_UPSTREAM_IDLE_MAX 512
 #define MSP_UPSTREAM_IDLE_MS  10000
 
 struct msp_upstream {
@@ -25,6 +25,7 @@ struct msp_upstream {
     struct msp_upstream *prev; /* idle list */
     struct msp_upstream *next; /* idle or free list */
     uint64_t idle_since_ms;
+    uint64_t dialled_ms;
     uint8_t addr[4]; /* network byte order */
     uint16_t port;   /* host order */
     bool is_connected;
@@ -37,7 +38,8 @@ struct msp_upstream {
 /*
  * A connection for the conn's mark: an idle one if `may_reuse`, else a new
  * one, marked as ours and connecting or connected.
- * @return 0; -EOPNOTSUPP not IPv4; negative errno of socket, mark or connect
+ * @return 0; -EOPNOTSUPP not IPv4; -EHOSTDOWN it did not answer a moment ago;
+ *         negative errno of socket, mark or connect
  */
 int msp_upstream_take(struct msp_worker *worker, struct msp_conn *conn,
                       bool may_reuse, struct msp_upstream **ret_upstream);
@@ -48,6 +50,8 @@ void msp_upstream_close(struct msp_upstream *upstream);
 
 /* After epoll said writable: @return 0 connected; negative errno */
 int msp_upstream_connected(struct msp_upstream *upstream);
+/* Its time to connect is over: it is not the only one to know. */
+void msp_upstream_silent(const struct msp_upstream *upstream);
 
 /* Closes idle ones older than MSP_UPSTREAM_IDLE_MS, or all. */
 void msp_upstream_sweep(struct msp_worker *worker, bool all);

@@ -20,6 +20,7 @@
 #define FILES_PER_CONN 2  /* the client's, the host's */
 #define RESUME_MS      20 /* each pause costs one system call a listener */
 #define ACCEPT_BATCH   32
+#define FULL_MAX       4
 #define BACKLOG_MAX    (MSP_LISTEN_BACKLOG + 1) /* so the kernel counts */
 
 struct msp_listener {
@@ -28,7 +29,9 @@ struct msp_listener {
     struct msp_source source;
     uint64_t netns_cookie;
     uint16_t port;
-    bool is_lost; /* ended by root of its namespace (SOCK_DESTROY) */
+    bool is_lost;   /* ended by root of its namespace (SOCK_DESTROY) */
+    uint8_t most;   /* to accept at an event: a call that finds none is dear */
+    uint8_t n_full; /* events in a row at which there may have been more */
 };
 
 /* --- accepting ---------------------------------------------------------- */
@@ -181,13 +184,31 @@ static bool accept_waiting(struct msp_listener *listener, int most)
     return false;
 }
 
+/* As many as came of late: epoll says if one is left. */
+static void accept_some(struct msp_listener *listener)
+{
+    uint64_t before = listener->worker->stats.n_accepted;
+
+    if (accept_waiting(listener, listener->most)) {
+        uint64_t n = listener->worker->stats.n_accepted - before;
+
+        listener->most = n ? (uint8_t)n : 1;
+        listener->n_full = 0;
+    } else if (++listener->n_full == FULL_MAX) {
+        listener->most = (uint8_t)(2 * listener->most);
+        if (listener->most > ACCEPT_BATCH)
+            listener->most = ACCEPT_BATCH;
+        listener->n_full = 0;
+    }
+}
+
 static void on_listener(void *data, uint32_t events)
 {
     struct msp_listener *listener = data;
 
     (void)events;
     if (is_agent_current(listener->worker))
-        (void)accept_waiting(listener, ACCEPT_BATCH);
+        accept_some(listener);
     else
         msp_worker_drain(listener->worker); /* frees the listener */
 }
@@ -218,6 +239,7 @@ int msp_worker_listen(struct msp_worker *worker, int fd, uint64_t netns_cookie,
         listener->worker = worker;
         listener->netns_cookie = netns_cookie;
         listener->port = port;
+        listener->most = 1;
         /* inherited by every accepted socket */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         r = msp_loop_add(worker->loop, &listener->source, fd, EPOLLIN,

@@ -15,6 +15,7 @@
 #include <msp/canon.h>
 #include <msp/child.h>
 
+#include "away.h"
 #include "base/loop.h"
 #include "http.h"
 #include "key.h"
@@ -75,6 +76,7 @@ struct msp_worker {
     struct msp_exchange *free_exchanges;
     struct msp_upstream *idle; /* most recently used first */
     struct msp_upstream *free_upstreams;
+    struct msp_away away; /* hosts that answered no SYN */
     struct msp_listener *listeners;
     uint32_t n_conns;
     uint32_t n_rejects; /* of n_conns: only there to be told 503 */

@@ -34,9 +34,14 @@ has_listeners() {
     [[ $(listeners) == "$1" ]]
 }
 
+# Pin of a map.
+map() {
+    echo "$SB_DIR"/bpf/mspd/layout-*/maps/"$1"
+}
+
 # States of the rows, "Nx STATE,..." without the prefix.
 rows() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-5/maps/msp_netns" |
+    bpftool -j map dump pinned "$(map msp_netns)" |
         jq -r '.[] | (.formatted // .).value.state' |
         sed 's/MSP_NETNS_//' | sort | uniq -c | awk '{ print $1 "x" $2 }' |
         paste -sd,
@@ -48,7 +53,7 @@ has_rows() {
 
 # Tickets that are taken, whatever their time.
 tickets() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-5/maps/msp_tickets" |
+    bpftool -j map dump pinned "$(map msp_tickets)" |
         jq '[.[] | (.formatted // .).value.until_ns[] | select(. > 0)] | length'
 }
 

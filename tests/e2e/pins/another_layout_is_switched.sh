@@ -91,7 +91,7 @@ check "the user is served by the new one" served
 
 sandbox_stop_mspd
 denied "stopped"
-switch_to 4 "older layout, mspd stopped"
+switch_to 5 "older layout, mspd stopped"
 
 # One that cannot be attached: the old one stays in force.
 sandbox_stop_mspd KILL
@@ -109,7 +109,7 @@ SB_PIDS+=("$beside")
 is_beside() {
     [[ $(ctl --json status | jq -c .attached) == false ]]
 }
-check "the new one cannot serve: it is not attached" until_true 10 is_beside
+check "the new one cannot serve: it is not attached" until_true 30 is_beside
 check_eq "the old one's programs are in force" "$(attached)" "$programs"
 check "the old one's proxy serves on" served
 denied "beside"

@@ -55,5 +55,6 @@ const char *msp_client_errno(int error);
 /* Verbs; argv[0] is the verb. @return exit status */
 int msp_client_steps(int argc, char **argv);
 int msp_client_load(int argc, char **argv);
+int msp_client_slow(int argc, char **argv);
 int msp_client_notify(int argc, char **argv);
 int msp_client_exec(int argc, char **argv);

@@ -15,6 +15,7 @@ static const char help[] =
     "usage: mspclient VERB ...\n"
     "  steps STEP...    one socket, step by step; see steps.c\n"
     "  load OPTIONS     many connections; see load.c\n"
+    "  slow OPTIONS     many that want nothing, slowly; see slow.c\n"
     "  notify PATH MS   binds a readiness socket, prints \"bound\", then\n"
     "                   \"ready\" or \"timeout\"\n"
     "  exec OPTIONS -- COMMAND   with other ids or root directory:\n"
@@ -136,6 +137,8 @@ int main(int argc, char **argv)
         return msp_client_steps(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "load") == 0)
         return msp_client_load(argc - 1, argv + 1);
+    if (argc >= 2 && strcmp(argv[1], "slow") == 0)
+        return msp_client_slow(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "notify") == 0)
         return msp_client_notify(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "exec") == 0)

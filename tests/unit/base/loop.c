@@ -207,6 +207,38 @@ static void source_removed_in_a_callback_is_not_called_any_more(void **state)
     (void)close(fd[1]);
 }
 
+static void close_both(void *data, uint32_t events)
+{
+    struct bench *bench = data;
+
+    (void)events;
+    bench->n_calls++;
+    msp_loop_close(&bench->source[0]);
+    msp_loop_close(&bench->source[1]);
+}
+
+static void source_closed_in_a_callback_is_not_called_any_more(void **state)
+{
+    struct bench *bench = *state;
+    struct tagged tagged = {bench, 0};
+
+    for (int i = 0; i < 2; i++) {
+        int fd[2];
+
+        assert_ok(pipe2(fd, O_CLOEXEC));
+        (void)close(fd[1]); /* a hang-up is reported until it is closed */
+        assert_ok(msp_loop_add(bench->loop, &bench->source[i], fd[0], EPOLLIN,
+                               close_both, bench));
+    }
+    bench->n_expected = 1;
+    msp_timer_init(bench->loop, &bench->timer[0], note, &tagged);
+    assert_ok(msp_timer_set(&bench->timer[0], 5));
+    assert_int_equal(msp_loop_run(bench->loop), 7);
+    assert_int_equal(bench->n_calls, 1);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(fcntl(bench->source[i].fd, F_GETFD), -1);
+}
+
 static void unexpected(void *data, uint32_t events)
 {
     (void)data;
@@ -264,6 +296,7 @@ int main(void)
         TEST(timers_follow_the_clock_that_was_set),
         TEST(timer_that_re_arms_itself_does_not_starve_descriptors),
         TEST(source_removed_in_a_callback_is_not_called_any_more),
+        TEST(source_closed_in_a_callback_is_not_called_any_more),
         TEST(quiet_source_hears_nothing_not_even_a_hang_up),
         TEST(reports_signals),
     };

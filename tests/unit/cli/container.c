@@ -74,7 +74,8 @@ static void all_fields_are_one_record(void **state)
                                    "slabel=a=1\n"
                                    "slabel=b==\n"
                                    "spod.label=app=\n"
-                                   "upid=7\n\n";
+                                   "upid=7\n"
+                                   "ucgroup_id=18446744073709551615\n\n";
 
     static const struct {
         int (*verb)(struct msp_cli *cli);
@@ -105,6 +106,7 @@ static void all_fields_are_one_record(void **state)
             .pod_label = {.label = {"app="}, .n = 1},
         };
         b.cli.pid = "7";
+        b.cli.cgroup_id = "18446744073709551615";
         make_host(&b);
         bench_serve(&b, verbs[i].type, MSP_CTL_OK, "scgroup=/a/b.scope\n\n",
                     20);

@@ -51,7 +51,7 @@ static void a_stopped_container_is_removed_by_its_id(void **state)
         assert_int_equal(msp_cmd_oci_hook(&b.cli), 0);
         bench_flush(&b);
         assert_int_equal(b.fake.request.type, MSP_CTL_CONTAINER_REMOVE);
-        assert_string_equal(b.fake.payload, "sid=c1\n\n");
+        assert_string_equal(b.fake.payload, "sid=c1\nbended=true\n\n");
         hook_done(&b);
     }
 }

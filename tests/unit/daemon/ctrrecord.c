@@ -24,6 +24,8 @@ static const char whole[] = "scgroup=/kube/pod1/c1\n"
                             "sroot=/run/root\n"
                             "upid=7\n"
                             "ucgroup_id=99\n"
+                            "utold_ns=77\n"
+                            "bended=true\n"
                             "snew.field=of a later version\n"
                             "bnew=true\n"
                             "\n";
@@ -59,6 +61,8 @@ static void takes_every_field(void **state)
     assert_string_equal(r.text[MSP_CTR_ROOT], "/run/root");
     assert_int_equal(r.pid, 7);
     assert_int_equal(r.cgroup_id, 99);
+    assert_int_equal(r.told_ns, 77);
+    assert_true(r.is_ended_only);
     assert_int_equal(r.n_facts, 9);
     assert_true(has(&r, MSP_DEMAND_CONTAINER_ID, "", "0123"));
     assert_true(has(&r, MSP_DEMAND_CONTAINER_NAME, "", "web"));
@@ -99,6 +103,8 @@ static void refuses_what_is_wrong_and_says_why(void **state)
         {"ucgroup_id=18446744073709551616\n\n", EINVAL,
          "a number is out of its range"},
         {"scgroup_id=5\n\n", EINVAL, "cgroup_id is not a number"},
+        {"stold_ns=5\n\n", EINVAL, "told_ns is not a number"},
+        {"sended=true\n\n", EINVAL, "ended is not true or false"},
     };
 
     (void)state;

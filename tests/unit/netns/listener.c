@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Which port a listener gets when others want the same. */
+/* Which port a listener gets when others want the same, and its buffers. */
 #include "netns/listener.h"
 
 #include <errno.h>
@@ -84,6 +84,29 @@ static void who_listens_first_leaves_us_the_next_port(void **state)
     }
 }
 
+static int option_of(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+
+    assert_ok(getsockopt(fd, SOL_SOCKET, name, &value, &len));
+    return value;
+}
+
+/*
+ * Accepted sockets inherit it; else the sysctls of their namespace say how much
+ * of the kernel's memory each may take.
+ */
+static void a_listener_has_little_room(void **state)
+{
+    struct msp_netns_listener made = make(0);
+
+    (void)state;
+    assert_int_equal(option_of(made.fd, SO_SNDBUF), 2 * MSP_SOCKET_BYTES);
+    assert_int_equal(option_of(made.fd, SO_RCVBUF), 2 * MSP_SOCKET_BYTES);
+    (void)close(made.fd);
+}
+
 static void the_port_that_is_wanted_comes_first(void **state)
 {
     struct msp_netns_listener made = make(MSP_PORT_FIRST + 5);
@@ -105,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_listens_first_leaves_us_the_next_port),
         cmocka_unit_test(the_port_that_is_wanted_comes_first),
+        cmocka_unit_test(a_listener_has_little_room),
     };
 
     if (geteuid() != 0)

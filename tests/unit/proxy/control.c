@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <msp/limits.h>
+
 #include "base/io.h"
 #include "base/loop.h"
 #include "harness/test.h"
@@ -191,6 +193,61 @@ static void slow_mspd_loses_records_only(void **state)
         r = msp_control_log(&rig->control, &record);
     assert_int_equal(r, -EAGAIN);
     assert_true(rig->control.fd >= 0);
+    assert_int_equal(rig->worker->stats.n_log_dropped, MSP_CHILD_LOGS_MAX);
+}
+
+/* Takes one packet of records. @return how many; negative errno */
+static int take_records(struct rig *rig)
+{
+    static struct msp_child_log got[MSP_CHILD_LOGS_MAX + 1];
+    int fd;
+    ssize_t n = msp_io_recv(rig->mspd, got, sizeof(got), &fd);
+
+    if (n < 0)
+        return (int)n;
+    assert_int_equal(n % (ssize_t)sizeof(got[0]), 0);
+    for (size_t i = 0; i < (size_t)n / sizeof(got[0]); i++)
+        assert_int_equal(got[i].head.type, MSP_CHILD_LOG);
+    return (int)(n / (ssize_t)sizeof(got[0]));
+}
+
+static void log_records(struct rig *rig, int n)
+{
+    static const struct msp_child_log record = {.head.type = MSP_CHILD_LOG};
+
+    for (int i = 0; i < n; i++)
+        assert_ok(msp_control_log(&rig->control, &record));
+}
+
+static void records_wait_for_others_but_not_for_long(void **state)
+{
+    struct rig *rig = *state;
+
+    log_records(rig, 3);
+    assert_int_equal(take_records(rig), -EAGAIN);
+    msp_timer_init(rig->loop, &rig->end, on_end, rig);
+    assert_ok(msp_timer_set(&rig->end, MSP_LOG_FLUSH_MS + 1));
+    (void)msp_loop_run(rig->loop);
+    assert_int_equal(take_records(rig), 3);
+    assert_int_equal(take_records(rig), -EAGAIN);
+}
+
+static void a_full_packet_of_records_goes_at_once(void **state)
+{
+    struct rig *rig = *state;
+
+    log_records(rig, MSP_CHILD_LOGS_MAX + 2);
+    assert_int_equal(take_records(rig), MSP_CHILD_LOGS_MAX);
+    assert_int_equal(take_records(rig), -EAGAIN);
+}
+
+static void the_last_records_go_before_the_end(void **state)
+{
+    struct rig *rig = *state;
+
+    log_records(rig, 2);
+    msp_control_done(&rig->control);
+    assert_int_equal(take_records(rig), 2);
 }
 
 static void ready_is_announced(void **state)
@@ -216,6 +273,9 @@ int main(void)
         cmocka_unit_test(faults_close_the_pair_and_keep_the_key),
         T(mspd_gone_is_survived),
         T(slow_mspd_loses_records_only),
+        T(records_wait_for_others_but_not_for_long),
+        T(a_full_packet_of_records_goes_at_once),
+        T(the_last_records_go_before_the_end),
         T(ready_is_announced),
     };
 

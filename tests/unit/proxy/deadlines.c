@@ -292,9 +292,19 @@ static void host_that_takes_no_connection_in_2_s_is_504(void **state)
     assert_non_null(strstr(text, "\"reason\":\"connect-timeout\""));
     assert_null(header_of(text, "connection"));
     expect_log(f, 504, "connect-timeout");
-    /* the client's connection survives it */
+    /* the client's connection survives it; who asks now does not wait, too */
     (void)close(fixture_accept(f));
     (void)close(filler);
+    fixture_advance(f, MSP_HOST_AWAY_MS - 1);
+    send_text(client, GET);
+    text = read_message(client, true);
+    assert_non_null(strstr(text, "HTTP/1.1 503 "));
+    assert_non_null(strstr(text, "\"reason\":\"host-away\""));
+    assert_string_equal(header_of(text, "retry-after"), "1");
+    assert_null(header_of(text, "connection"));
+    expect_log(f, 503, "host-away");
+    /* but not for long */
+    fixture_advance(f, 1);
     send_text(client, GET);
     host = fixture_accept(f);
     (void)read_message(host, true);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -68,6 +69,13 @@ static void try_bpf_link(void)
 static void try_udp(void)
 {
     (void)socket(AF_INET, SOCK_DGRAM, 0);
+}
+
+/* A stream, but none of TCP: other code, with other hooks or none. */
+static void try_mptcp(void)
+{
+    (void)socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                 IPPROTO_MPTCP);
 }
 
 static void try_raw(void)
@@ -142,6 +150,7 @@ static const struct {
     {"bpf attach", try_bpf_attach, false},
     {"bpf link", try_bpf_link, false},
     {"udp", try_udp, false},
+    {"mptcp", try_mptcp, false},
     {"raw", try_raw, false},
     {"unix", try_unix, false},
     {"mmap exec", try_executable_memory, false},
