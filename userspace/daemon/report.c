@@ -252,6 +252,7 @@ static void put_sweep(const struct msp_coexist_found *found,
 static void put_files(const struct mspd *mspd, struct msp_rec *rec)
 {
     int64_t n = msp_exec_each(&mspd->loader, NULL, NULL);
+    char crowded[MSP_CROWDED_BYTES];
 
     if (n >= 0)
         msp_rec_uint(rec, "exec.records", (uint64_t)n);
@@ -261,6 +262,8 @@ static void put_files(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "files.unwatched",
                  msp_exes_unwatched(&mspd->policy.exes));
     msp_rec_str(rec, "files.blind", msp_exes_blind(&mspd->policy.exes));
+    msp_policy_files_crowded(&mspd->policy, &mspd->policy.exe_rows, crowded);
+    msp_rec_str(rec, "files.without_row", crowded);
 }
 
 /* "off", "on", or that it should be on and is not attached */
@@ -388,6 +391,10 @@ static void add_blind_reasons(struct reasons *reasons, const struct mspd *mspd)
         reasons->text[reasons->n++] =
             "other files at the paths of executables are noticed late "
             "(files.blind)";
+    if (mspd->policy.exe_rows.n_dropped)
+        reasons->text[reasons->n++] =
+            "too many executables (files.without_row): no identity that names "
+            "one matches there";
     if (mspd->loader.cgroups_left)
         reasons->text[reasons->n++] =
             "too many cgroups (cgroups.without_row): no identity that names a "
