@@ -431,6 +431,7 @@ int msp_ctrexes_found(const struct msp_ctrexes *exes,
             .ctime_sec = item->fact.ctime_sec,
             .ctime_nsec = item->fact.ctime_nsec,
             .inside = &item->set,
+            .container = item->container,
             .is_overlay = item->fact.magic == OVERLAYFS_SUPER_MAGIC,
         };
     }

@@ -189,6 +189,18 @@ int msp_policy_files_rows(const struct msp_policy *policy,
                           const struct msp_rows *rows,
                           struct msp_exe_rows *ret);
 
+enum {
+    MSP_CROWDED_BYTES = 256
+};
+
+/*
+ * Which files of `rows` found no room, with the container that lacks most by
+ * its name. @param ret_text empty: none
+ */
+void msp_policy_files_crowded(const struct msp_policy *policy,
+                              const struct msp_exe_rows *rows,
+                              char ret_text[MSP_CROWDED_BYTES]);
+
 /* Takes over what the live slot of an earlier mspd says of the live image. */
 int msp_policy_files_recall(struct msp_policy *policy);
 

@@ -103,6 +103,41 @@ static void on_hashed(void *data, const struct msp_exe_file *file)
 
 /* --- rows --------------------------------------------------------------- */
 
+void msp_policy_files_crowded(const struct msp_policy *policy,
+                              const struct msp_exe_rows *rows,
+                              char ret_text[MSP_CROWDED_BYTES])
+{
+    const struct msp_container_entry *entry = NULL;
+    struct msp_ctr_name name = {0};
+
+    ret_text[0] = '\0';
+    if (!rows->n_dropped)
+        return;
+    if (rows->crowded)
+        entry = msp_containers_find(policy->containers, rows->crowded);
+    if (entry)
+        msp_ctr_record_name(&entry->record, &name);
+    if (rows->crowded)
+        (void)snprintf(ret_text, MSP_CROWDED_BYTES,
+                       "%zu files have no row, %zu of container %s",
+                       rows->n_dropped, rows->n_crowded,
+                       name.name[0] ? name.name
+                       : name.id[0] ? name.id
+                                    : "that is gone");
+    else
+        (void)snprintf(ret_text, MSP_CROWDED_BYTES,
+                       "%zu retired files have no row", rows->n_dropped);
+}
+
+static void log_dropped(const struct msp_policy *policy,
+                        const struct msp_exe_rows *rows)
+{
+    char text[MSP_CROWDED_BYTES];
+
+    msp_policy_files_crowded(policy, rows, text);
+    msp_log(MSP_LOG_WARN, "exe.dropped", "why", text, NULL);
+}
+
 int msp_policy_files_rows(const struct msp_policy *policy,
                           const struct msp_held *held,
                           const struct msp_rows *rows, struct msp_exe_rows *ret)
@@ -117,8 +152,7 @@ int msp_policy_files_rows(const struct msp_policy *policy,
         r = msp_exe_rows_build(&held->image, held->resolved,
                                &rows->wild[MSP_DIM_EXE], found, n, ret);
     if (r == 0 && ret->n_dropped)
-        msp_log(MSP_LOG_WARN, "exe.dropped", "why",
-                "more retired files than there is room for", NULL);
+        log_dropped(policy, ret);
     return r;
 }
 

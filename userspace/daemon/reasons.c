@@ -102,6 +102,10 @@ static void add_blind_reasons(struct mspd_reasons *reasons,
         reasons->text[reasons->n++] =
             "other files at the paths of executables are noticed late "
             "(files.blind)";
+    if (mspd->policy.exe_rows.n_dropped)
+        reasons->text[reasons->n++] =
+            "too many executables (files.without_row): no identity that names "
+            "one matches there";
     if (mspd->loader.cgroups_left)
         reasons->text[reasons->n++] =
             "too many cgroups (cgroups.without_row): no identity that names a "

@@ -236,6 +236,7 @@ static void put_sweep(const struct msp_coexist_found *found,
 static void put_files(const struct mspd *mspd, struct msp_rec *rec)
 {
     int64_t n = msp_exec_each(&mspd->loader, NULL, NULL);
+    char crowded[MSP_CROWDED_BYTES];
 
     if (n >= 0)
         msp_rec_uint(rec, "exec.records", (uint64_t)n);
@@ -245,6 +246,8 @@ static void put_files(const struct mspd *mspd, struct msp_rec *rec)
     msp_rec_uint(rec, "files.unwatched",
                  msp_exes_unwatched(&mspd->policy.exes));
     msp_rec_str(rec, "files.blind", msp_exes_blind(&mspd->policy.exes));
+    msp_policy_files_crowded(&mspd->policy, &mspd->policy.exe_rows, crowded);
+    msp_rec_str(rec, "files.without_row", crowded);
 }
 
 static bool is_prog_attached(const struct mspd *mspd, int prog)

@@ -110,24 +110,16 @@ static void make_row(const struct build *build, const struct msp_idset *wild,
                 .ctime_nsec = found->ctime_nsec,
                 .path = found->path,
                 .retired_ns = found->retired_ns},
+        .container = found->container,
     };
     for (size_t i = 0; i < n; i++)
         if (!found[0].retired_ns == !found[i].retired_ns) {
             add_identities(build, &found[i], &ret->row);
+            if (!found[i].container)
+                ret->container = 0; /* the host's, whoever shares it */
             if (found[i].is_overlay)
                 ret->row.flags |= MSP_EXE_ROW_OVERLAY;
         }
-}
-
-static int compare_retired(const void *a, const void *b)
-{
-    const struct msp_exe_entry *left = a, *right = b;
-    uint64_t l = left->row.retired_ns, r = right->row.retired_ns;
-
-    /* current ones first, then from the latest retired to the earliest */
-    if (!l != !r)
-        return l ? 1 : -1;
-    return (l < r) - (l > r);
 }
 
 static int compare_key(const void *a, const void *b)
@@ -137,15 +129,103 @@ static int compare_key(const void *a, const void *b)
     return msp_exe_compare(&left->key, &right->key);
 }
 
-/* fail closed: what does not fit has no row, the longest retired first */
-static void fit(struct msp_exe_rows *rows)
+/* Who goes first where there is no room for all. */
+enum rank {
+    RANK_HOST,      /* current ones, and as many retired as half of the rows */
+    RANK_CONTAINER, /* by turns */
+    RANK_REST
+};
+
+struct place {
+    struct msp_exe_entry entry;
+    enum rank rank;
+    size_t turn; /* among those of its rank: the lower first */
+};
+
+/* By container; of one, current ones first, then from the latest retired. */
+static int compare_owner(const void *a, const void *b)
 {
+    const struct msp_exe_entry *left = &((const struct place *)a)->entry;
+    const struct msp_exe_entry *right = &((const struct place *)b)->entry;
+    uint64_t l = left->row.retired_ns, r = right->row.retired_ns;
+
+    if (left->container != right->container)
+        return left->container < right->container ? -1 : 1;
+    if (!l != !r)
+        return l ? 1 : -1;
+    return l != r ? (l < r) - (l > r)
+                  : msp_exe_compare(&left->key, &right->key);
+}
+
+static int compare_place(const void *a, const void *b)
+{
+    const struct place *left = a, *right = b;
+
+    if (left->rank != right->rank)
+        return left->rank < right->rank ? -1 : 1;
+    if (left->turn != right->turn)
+        return left->turn < right->turn ? -1 : 1;
+    return compare_owner(a, b);
+}
+
+/* @param place [n] by compare_owner */
+static void rank(struct place *place, size_t n)
+{
+    size_t turn = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct msp_exe_entry *entry = &place[i].entry;
+
+        turn = i && entry->container == place[i - 1].entry.container ? turn + 1
+                                                                     : 0;
+        place[i].turn = turn;
+        place[i].rank = entry->container ? RANK_CONTAINER
+                        : !entry->row.retired_ns || turn < ROWS / 2 ? RANK_HOST
+                                                                    : RANK_REST;
+    }
+}
+
+/* Which container lacks most. @param place [n] those without a row */
+static void count_crowded(struct msp_exe_rows *rows, struct place *place,
+                          size_t n)
+{
+    size_t n_same = 0;
+
+    qsort(place, n, sizeof(*place), compare_owner);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t container = place[i].entry.container;
+
+        n_same =
+            i && container == place[i - 1].entry.container ? n_same + 1 : 1;
+        if (!container || n_same <= rows->n_crowded)
+            continue;
+        rows->crowded = container;
+        rows->n_crowded = n_same;
+    }
+}
+
+/* fail closed: what does not fit has no row. @return 0; -ENOMEM */
+static int fit(struct msp_exe_rows *rows)
+{
+    msp_autofree struct place *place = NULL;
+
     if (rows->n <= ROWS)
-        return;
-    qsort(rows->entry, rows->n, sizeof(*rows->entry), compare_retired);
+        return 0;
+    place = calloc(rows->n, sizeof(*place));
+    if (!place)
+        return -ENOMEM;
+    for (size_t i = 0; i < rows->n; i++)
+        place[i].entry = rows->entry[i];
+    qsort(place, rows->n, sizeof(*place), compare_owner);
+    rank(place, rows->n);
+    qsort(place, rows->n, sizeof(*place), compare_place);
     rows->n_dropped = rows->n - ROWS;
     rows->n = ROWS;
+    count_crowded(rows, place + ROWS, rows->n_dropped);
+    for (size_t i = 0; i < ROWS; i++)
+        rows->entry[i] = place[i].entry;
     qsort(rows->entry, rows->n, sizeof(*rows->entry), compare_key);
+    return 0;
 }
 
 int msp_exe_rows_build(const struct msp_image *image,
@@ -156,6 +236,7 @@ int msp_exe_rows_build(const struct msp_image *image,
 {
     const struct build build = {image, resolved};
     msp_autofree struct msp_exe_found *sorted = calloc(n + 1, sizeof(*sorted));
+    int r;
 
     msp_exe_rows_done(ret);
     ret->entry = calloc(n + 1, sizeof(*ret->entry));
@@ -173,8 +254,10 @@ int msp_exe_rows_build(const struct msp_image *image,
                 break;
         make_row(&build, wild, &sorted[i], next - i, &ret->entry[ret->n++]);
     }
-    fit(ret);
-    return 0;
+    r = fit(ret);
+    if (r < 0)
+        msp_exe_rows_done(ret);
+    return r;
 }
 
 /* --- read --------------------------------------------------------------- */

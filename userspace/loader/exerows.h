@@ -26,22 +26,29 @@ struct msp_exe_found {
     uint8_t sha256[MSP_DIGEST_BYTES];
     /* in a container's root: identities that name it; NULL: in the host's */
     const struct msp_idset *inside; /* borrowed */
+    uint64_t container;             /* whose root that is; 0: the host's */
     bool is_overlay;
 };
 
 struct msp_exe_entry {
     struct msp_exe key;
     struct msp_exe_row row;
+    uint64_t container; /* whose file it is; 0: the host's, or not known */
 };
 
 /* Sorted by key, keys unique. */
 struct msp_exe_rows {
     struct msp_exe_entry *entry; /* owned */
     size_t n;                    /* <= MSP_EXE_ROWS_MAX - MSP_EXES_MAX */
-    size_t n_dropped; /* retired ones for which there was no room, the oldest */
+    size_t n_dropped;            /* for which there was no room */
+    uint64_t crowded; /* a container that lacks one, with the most; 0: none */
+    size_t n_crowded; /* that it lacks */
 };
 
 /*
+ * Where there is no room for all, the host's files come first: current ones,
+ * then the latest retired, up to half. Then those of containers, by turns, so
+ * that one with many has no more than the others. Then the host's other ones.
  * @param resolved [identities] or NULL: not known, no identity is left out
  * @param wild the wildcard row of MSP_DIM_EXE
  * @param found [n] in any order

@@ -215,6 +215,74 @@ static void without_room_the_longest_retired_go(void **state)
     free(files);
 }
 
+/* Of a container; the bit of the identity that names it. */
+static const struct msp_idset inside = {.word = {1 << 6}};
+
+static struct msp_exe_found found_in(uint64_t container, uint64_t ino)
+{
+    struct msp_exe_found ret = found(0, ino, 0, 0);
+
+    ret.inside = &inside;
+    ret.container = container;
+    return ret;
+}
+
+static size_t count_of(const struct msp_exe_rows *rows, uint64_t container)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < rows->n; i++)
+        n += rows->entry[i].container == container;
+    return n;
+}
+
+/* 5,000 of one container, which is found first, and of the host, and others. */
+static void a_container_with_many_pushes_nobody_out(void **state)
+{
+    enum {
+        ROWS = MSP_EXE_ROWS_MAX - MSP_EXES_MAX,
+        MANY = 5000,
+        HOST = 100, /* current, and as many retired */
+        FEW = 10,   /* of each of so many other containers */
+        N = MANY + 2 * HOST + FEW * FEW
+    };
+    struct msp_exe_found *files = calloc(N, sizeof(*files));
+    msp_cleanup(msp_exe_rows_done) struct msp_exe_rows rows = {0};
+    size_t n = 0;
+
+    (void)state;
+    assert_non_null(files);
+    for (uint64_t i = 0; i < MANY; i++, n++)
+        files[n] = found_in(7, 1 + n);
+    for (uint64_t i = 0; i < HOST; i++, n++)
+        files[n] = found(1, 1 + n, 0, 0);
+    for (uint64_t i = 0; i < HOST; i++, n++)
+        files[n] = found(1, 1 + n, 1000 + i, 0);
+    for (uint64_t i = 0; i < FEW * FEW; i++, n++)
+        files[n] = found_in(100 + i / FEW, 1 + n);
+    rows = build(files, N);
+    assert_int_equal(rows.n, ROWS);
+    assert_int_equal(count_of(&rows, 0), 2 * HOST);
+    for (uint64_t i = 0; i < FEW; i++)
+        assert_int_equal(count_of(&rows, 100 + i), FEW);
+    assert_int_equal(count_of(&rows, 7), ROWS - 2 * HOST - FEW * FEW);
+    assert_int_equal(rows.n_dropped, N - ROWS);
+    assert_int_equal(rows.crowded, 7);
+    assert_int_equal(rows.n_crowded, rows.n_dropped);
+    free(files);
+}
+
+/* Nor does one that shares the host's file, as by a mount, take its row. */
+static void what_is_the_hosts_too_is_the_hosts(void **state)
+{
+    const struct msp_exe_found files[] = {found_in(7, 20), found(1, 20, 0, 0)};
+    msp_cleanup(msp_exe_rows_done) struct msp_exe_rows rows = build(files, 2);
+
+    (void)state;
+    assert_int_equal(rows.n, 1);
+    assert_int_equal(rows.entry[0].container, 0);
+}
+
 static void rows_read_back_give_the_same_rows(void **state)
 {
     const struct msp_exe_found files[] = {
@@ -326,6 +394,8 @@ int main(void)
         cmocka_unit_test(of_two_that_left_the_earlier_time_counts),
         cmocka_unit_test(contents_of_an_earlier_ctime_do_not_count),
         cmocka_unit_test(without_room_the_longest_retired_go),
+        cmocka_unit_test(a_container_with_many_pushes_nobody_out),
+        cmocka_unit_test(what_is_the_hosts_too_is_the_hosts),
         cmocka_unit_test(rows_read_back_give_the_same_rows),
         cmocka_unit_test(a_diff_adds_before_it_drops),
     };
