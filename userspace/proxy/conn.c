@@ -175,12 +175,12 @@ void msp_conn_close(struct msp_conn *conn)
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     struct msp_worker *worker = conn->worker;
 
-    if (is_cut_short(conn)) /* only a reset tells */
-        (void)setsockopt(conn->client.fd, SOL_SOCKET, SO_LINGER, &reset,
-                         sizeof(reset));
     if (conn->now.is_active && conn->ex)
         msp_conn_detail(conn, "aborted");
     send_log(conn);
+    if (is_cut_short(conn)) /* only a reset tells */
+        (void)setsockopt(conn->client.fd, SOL_SOCKET, SO_LINGER, &reset,
+                         sizeof(reset));
     if (conn->upstream)
         msp_upstream_close(conn->upstream);
     msp_buf_done(&conn->body);
