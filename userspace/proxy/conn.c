@@ -167,7 +167,7 @@ void msp_conn_close(struct msp_conn *conn)
 {
     struct msp_worker *worker = conn->worker;
 
-    if (conn->now.is_active)
+    if (conn->now.is_active && conn->ex)
         msp_conn_detail(conn, "aborted");
     send_log(conn);
     if (conn->upstream)
