@@ -20,8 +20,10 @@
 
 static const char file_name[] = "status.json";
 
-/* A write may be slow: this many times what it took is left to the rest. */
-#define QUIET 20
+enum {
+    QUIET = 20, /* a write may be slow: as many times what it took is */
+    QUIET_MS_MAX = 2000, /* left to the rest, but no more than this */
+};
 
 static const char *dir_of(const struct mspd *mspd, int file)
 {
@@ -144,7 +146,7 @@ static void log_result(const struct mspd *mspd, int file, int r)
 static void write_all(struct mspd *mspd)
 {
     struct mspd_reports *reports = &mspd->reports;
-    uint64_t began = msp_io_now_ms(), now;
+    uint64_t began = msp_io_now_ms(), now, quiet_ms;
 
     for (int i = 0; i < MSPD_REPORTS; i++) {
         int r;
@@ -156,7 +158,9 @@ static void write_all(struct mspd *mspd)
         reports->error[i] = r;
     }
     now = msp_io_now_ms();
-    reports->next_ms = now + QUIET * (now - began);
+    quiet_ms = QUIET * (now - began);
+    reports->next_ms =
+        now + (quiet_ms < QUIET_MS_MAX ? quiet_ms : QUIET_MS_MAX);
     reports->due_ms =
         now + scaled(mspd, mspd_reports_are_failing(mspd) ? MSP_REPORT_RETRY_MS
                                                           : MSP_REPORT_MS);

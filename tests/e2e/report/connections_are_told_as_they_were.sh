@@ -49,7 +49,9 @@ push_policy "$(policy "$(item enforce deny \
     "$(rules /metadata/versions '"processName":"curl"')")" \
     "$(item enforce allow)")"
 check "the user is served" until_true 10 is_served
-count=$(lines '.userId == 2001' | wc -l)
+count=$(theirs '.target == "/metadata/versions"')
+check "the log has those that served" until_true 10 has_lines "$count" \
+    '.userId == 2001 and .responseStatus == "200 OK"'
 
 journal_mark
 for i in 1 2 3; do
