@@ -9,7 +9,7 @@
 MAKER=2001:2001
 TO=$IMDS:80
 SOCKS_MAX=16384
-SHARE=4096 # of one namespace
+SHARE=1024 # of one payer
 ways=(send write writev sendmsg oob splice sendfile zerocopy aio uring
     uring-async uring-write uring-poll)
 whos=(uid pidns root drop)
@@ -197,11 +197,11 @@ wait "$filler" 2>/dev/null
 check "on: the entries went with the socket" until_true 5 none_guarded
 check_eq "on: with room again" "$(pass inherit same send)" 200
 
-# one namespace cannot take all of it
+# one payer cannot take all of it
 check "a listener in c1" ctl netns add "$SB_DIR/ns/c1"
 spawn_as 0:0 vm fdpass hold $((SHARE + 50)) "$TO" >"$SB_DIR/tmp/hold"
 holder=$SB_LAST
-check "on: more connections than a namespace's share" until_true 60 \
+check "on: more connections than a payer's share" until_true 60 \
     grep -q held "$SB_DIR/tmp/hold"
 n=$(guarded)
 check "on: $n of them are guarded" test "$n" -le $SHARE -a "$n" -gt $((SHARE - 50))

@@ -35,6 +35,10 @@ check "one pod asks from $MANY namespaces, in as many cgroups" \
 note "$(cat "$SB_DIR/tmp/held")"
 check_eq "it is served in its share of them" "$(served)" "$SHARE"
 check_eq "no more listeners are made" "$(listeners)" $((SHARE + 1))
+mkdir "$pod/more"
+check_eq "it asks from one more, and is not served" \
+    "$(crowd -c "$pod/more" "$IMDS:80" 1 | sed 's/EPERM/ETIMEDOUT/')" \
+    "1 x ETIMEDOUT"
 check "mspd says why" grep -q \
     'listener.failed.*who asks has as many as he may have' "$SB_DIR/mspd.log"
 client_cgroup other
