@@ -2,116 +2,108 @@
 #include "base/deny.h"
 
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/bpf.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
+#include <seccomp.h>
 
 #include <msp/cleanup.h>
 
-#if defined(__x86_64__)
-#define OWN_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define OWN_ARCH AUDIT_ARCH_AARCH64
-#else
-#error "no seccomp architecture"
-#endif
-
-#define X32_BIT 0x40000000u
-#define NEW_NAMESPACES                                             \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
-     CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | 0x80 /* time */)
+#define NEW_TIME 0x80 /* CLONE_NEWTIME; sched.h has it from glibc 2.36 on */
 
 /* The first is left out for who may. */
-static const uint32_t denied[] = {
-    SYS_setns,
-    SYS_execve,
-    SYS_execveat,
-    SYS_ptrace,
-    SYS_process_vm_readv,
-    SYS_process_vm_writev,
-    SYS_pidfd_getfd,
-    SYS_mount,
-    SYS_umount2,
-    SYS_pivot_root,
-    SYS_chroot,
-    SYS_open_tree,
-    SYS_move_mount,
-    SYS_fsopen,
-    SYS_fsconfig,
-    SYS_fsmount,
-    SYS_fspick,
-    SYS_mount_setattr,
-    SYS_unshare,
-    SYS_init_module,
-    SYS_finit_module,
-    SYS_delete_module,
-    SYS_kexec_load,
-    SYS_reboot,
-    SYS_swapon,
-    SYS_swapoff,
-    SYS_io_uring_setup,
-    SYS_io_uring_enter,
-    SYS_io_uring_register,
-    SYS_perf_event_open,
-    SYS_userfaultfd,
-    SYS_quotactl,
-    SYS_acct,
-    SYS_syslog,
-    SYS_open_by_handle_at,
-    SYS_fanotify_init,
+static const int denied[] = {
+    SCMP_SYS(setns),
+    SCMP_SYS(execve),
+    SCMP_SYS(execveat),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(chroot),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(fsopen),
+    SCMP_SYS(fsconfig),
+    SCMP_SYS(fsmount),
+    SCMP_SYS(fspick),
+    SCMP_SYS(mount_setattr),
+    SCMP_SYS(unshare),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(reboot),
+    SCMP_SYS(swapon),
+    SCMP_SYS(swapoff),
+    SCMP_SYS(io_uring_setup),
+    SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(quotactl),
+    SCMP_SYS(acct),
+    SCMP_SYS(syslog),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(fanotify_init),
 };
 
-#define LOAD(field)                    \
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, \
-             (uint32_t)offsetof(struct seccomp_data, field))
-#define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
-/* Goes on behind the next `n` unless the test holds. */
-#define UNLESS(test, value, n) BPF_JUMP(BPF_JMP | (test) | BPF_K, (value), 0, n)
-#define KILL                   RETURN(SECCOMP_RET_KILL_PROCESS)
+static const unsigned new_namespaces[] = {
+    CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+    CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET, NEW_TIME,
+};
+
+/* @return 0; negative errno, as of all below */
+static int add_calls(scmp_filter_ctx filter, bool may_setns)
+{
+    int r = 0;
+
+    for (size_t i = may_setns ? 1 : 0; r == 0 && i < ARRAY_SIZE(denied); i++)
+        r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, denied[i], 0);
+    return r;
+}
+
+static int add_namespaces(scmp_filter_ctx filter)
+{
+    /* its flags are in memory; libraries fall back to clone() */
+    int r =
+        seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(new_namespaces); i++) {
+        const unsigned flag = new_namespaces[i];
+
+        r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1,
+                             SCMP_A0_64(SCMP_CMP_MASKED_EQ, flag, flag));
+    }
+    return r;
+}
+
+static int build(scmp_filter_ctx filter, bool may_setns)
+{
+    /* as calls of another ABI end the process */
+    int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH,
+                             SCMP_ACT_KILL_PROCESS);
+
+    if (r == 0)
+        r = add_calls(filter, may_setns);
+    if (r == 0)
+        r = add_namespaces(filter);
+    if (r == 0)
+        r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(bpf), 1,
+                             SCMP_A0_64(SCMP_CMP_NE, BPF_MAP_UPDATE_ELEM));
+    return r < 0 ? r : seccomp_load(filter);
+}
 
 int msp_deny_enter(bool may_setns)
 {
-    static const struct sock_filter head[] = {
-        LOAD(arch),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCH, 1, 0),
-        KILL,
-        LOAD(nr),
-        UNLESS(BPF_JGE, X32_BIT, 1),
-        KILL,
-        /* its flags are in memory; libraries fall back to clone() */
-        UNLESS(BPF_JEQ, SYS_clone3, 1),
-        RETURN(SECCOMP_RET_ERRNO | ENOSYS),
-        UNLESS(BPF_JEQ, SYS_clone, 4),
-        LOAD(args[0]),
-        UNLESS(BPF_JSET, NEW_NAMESPACES, 1),
-        KILL,
-        RETURN(SECCOMP_RET_ALLOW),
-        UNLESS(BPF_JEQ, SYS_bpf, 4),
-        LOAD(args[0]),
-        UNLESS(BPF_JEQ, BPF_MAP_UPDATE_ELEM, 1),
-        RETURN(SECCOMP_RET_ALLOW),
-        KILL,
-    };
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int r;
 
-    struct sock_filter filter[ARRAY_SIZE(head) + 2 * ARRAY_SIZE(denied) + 1];
-    struct sock_fprog program = {.filter = filter};
-    size_t n = 0;
-
-    for (size_t i = 0; i < ARRAY_SIZE(head); i++)
-        filter[n++] = head[i];
-    for (size_t i = may_setns ? 1 : 0; i < ARRAY_SIZE(denied); i++) {
-        filter[n++] = (struct sock_filter)UNLESS(BPF_JEQ, denied[i], 1);
-        filter[n++] = (struct sock_filter)KILL;
-    }
-    filter[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
-    program.len = (unsigned short)n;
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0
-               ? -errno
-               : 0;
+    if (!filter)
+        return -ENOMEM;
+    r = build(filter, may_setns);
+    seccomp_release(filter);
+    return r;
 }

@@ -444,28 +444,16 @@ static void try_commands(const struct captive *captive)
 static void sweep(const struct captive *captive)
 {
     static const int calls[] = {
+#ifdef SYS_epoll_wait /* not where epoll_pwait() came first */
         SYS_epoll_wait,
-        SYS_epoll_pwait,
-        SYS_epoll_ctl,
-        SYS_read,
-        SYS_clock_gettime,
-        SYS_close,
-        SYS_restart_syscall,
-        SYS_exit_group,
-        SYS_exit,
-        SYS_brk,
-        SYS_munmap,
-        SYS_mremap,
-        SYS_madvise,
-        SYS_futex,
-        SYS_mmap,
-        SYS_mprotect,
-        SYS_accept4,
-        SYS_connect,
-        SYS_recvfrom,
-        SYS_recvmsg,
-        SYS_shutdown,
-        SYS_sendto,
+#endif
+        SYS_epoll_pwait,   SYS_epoll_ctl, SYS_read,
+        SYS_clock_gettime, SYS_close,     SYS_restart_syscall,
+        SYS_exit_group,    SYS_exit,      SYS_brk,
+        SYS_munmap,        SYS_mremap,    SYS_madvise,
+        SYS_futex,         SYS_mmap,      SYS_mprotect,
+        SYS_accept4,       SYS_connect,   SYS_recvfrom,
+        SYS_recvmsg,       SYS_shutdown,  SYS_sendto,
         SYS_sendmsg,
     };
     char wanted[256] = "";
