@@ -220,40 +220,36 @@ __noinline int flow_late(const struct msp_mark *mark)
     return 0;
 }
 
-/* The client is about to send its SYN to a listener port. */
-static __noinline int flow_publish(struct bpf_sock_ops *ops)
+/* Publishes it, if it may be. @return false: it is not published */
+static __always_inline bool
+flow_try(struct bpf_sock_ops *ops, struct bpf_sock *sk, struct msp_owner *owner)
 {
     struct msp_handoff entry = {};
     struct msp_flow_key key;
-    struct bpf_sock *sk = ops->sk;
-    struct msp_owner *owner;
     struct msp_mark *mark;
     struct tcp_sock *tp;
 
-    if (!sk)
-        return 0;
     flow_key(ops, true, &key);
     mark = bpf_sk_storage_get(&msp_sk_verdict, sk, NULL, 0);
     if (!mark) {
         /* fail closed: an entry of this tuple is somebody else's */
         flow_remove(&key);
-        return 0;
+        return false;
     }
     entry.mark = *mark;
     bpf_sk_storage_delete(&msp_sk_verdict, sk); /* one use only */
     tp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
-    owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
-    /*
-     * fail closed: without the ISN the entry could be taken by another; a
-     * socket under repair sends no SYN, its entry would stay
-     */
     if (owner && flow_is_old(owner->made_ns)) {
         /* fail closed: who connected then may not be who sends it now */
         event_stat(MSP_STAT_MARK_OLD);
         flow_remove(&key);
         flow_late(&entry.mark);
-        return 0;
+        return false;
     }
+    /*
+     * fail closed: without the ISN the entry could be taken by another; a
+     * socket under repair sends no SYN, its entry would stay
+     */
     if (tp && owner && !BPF_CORE_READ_BITFIELD(tp, repair)) {
         entry.isn = tp->write_seq;
         entry.made_ns = owner->made_ns;
@@ -261,10 +257,25 @@ static __noinline int flow_publish(struct bpf_sock_ops *ops)
         owner->isn = entry.isn;
         if (flow_insert(ops, &key, &entry)) {
             event_stat(MSP_STAT_MARK_PUBLISHED);
-            return 0;
+            return true;
         }
     }
     event_stat(MSP_STAT_MARK_PUBLISH_FAILED);
+    return false;
+}
+
+/* The client is about to send its SYN to a listener port. */
+static __noinline int flow_publish(struct bpf_sock_ops *ops)
+{
+    struct bpf_sock *sk = ops->sk;
+    struct msp_owner *owner;
+
+    if (!sk)
+        return 0;
+    owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
+    /* the proxy will see no mark: nothing to guard, nor to be told the end of */
+    if (!flow_try(ops, sk, owner) && owner && owner->guard == MSP_GUARD_WANTED)
+        owner->guard = MSP_GUARD_NONE;
     return 0;
 }
 

@@ -16,13 +16,15 @@
 
 #define MSP_CORE __attribute__((preserve_access_index))
 
-struct user_namespace {
-    int level;
-} MSP_CORE;
-
 typedef struct {
     __u32 val;
 } kuid_t;
+
+struct user_namespace {
+    int level;
+    struct user_namespace *parent;
+    kuid_t owner;
+} MSP_CORE;
 
 typedef struct {
     __u32 val;

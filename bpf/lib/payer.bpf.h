@@ -8,17 +8,34 @@
 #include "lib/maps.bpf.h"
 #include "lib/registered.bpf.h"
 
+#define PAYER_USER_NS_MAX 32 /* as deep as the kernel lets them be */
+
 /*
  * Whether this is a process of the host, with a socket of the agent's own
- * network namespace, whose uid is one that somebody gave to it. In a user
- * namespace of its own it may be any of a range.
+ * network namespace, whose uid, or that of whoever made the user namespace it
+ * is in, is one that somebody gave to it.
  */
 static __always_inline bool payer_is_user(struct bpf_sock_addr *ctx,
                                           struct task_struct *task,
                                           const struct msp_meta *meta)
 {
     return meta->netns_cookie == bpf_get_netns_cookie(ctx) &&
-           task->cred->user_ns->level == 0 && !subject_in_container(task, meta);
+           !subject_in_container(task, meta);
+}
+
+/*
+ * In a user namespace of his own a user may be any of a range, and make others
+ * in it: all are his who made the first.
+ */
+static __always_inline __u32 payer_uid(struct task_struct *task)
+{
+    struct user_namespace *ns = task->cred->user_ns;
+
+    if (ns->level == 0)
+        return task->cred->euid.val;
+    for (int i = 0; i < PAYER_USER_NS_MAX && ns->level > 1; i++)
+        ns = ns->parent;
+    return ns->owner.val;
 }
 
 /*
@@ -41,7 +58,7 @@ __noinline __u64 msp_payer(struct bpf_sock_addr *ctx)
     if (payer_is_user(ctx, task, meta))
         return subject_is_root(task)
                    ? msp_payer_of(MSP_PAYER_NOBODY, 0)
-                   : msp_payer_of(MSP_PAYER_USER, task->cred->euid.val);
+                   : msp_payer_of(MSP_PAYER_USER, payer_uid(task));
     id =
         bpf_get_current_ancestor_cgroup_id(meta->scope_level + MSP_PAYER_LEVEL);
     return msp_payer_of(MSP_PAYER_CGROUP, id ? id : cgroup);

@@ -5,9 +5,9 @@
  *
  *   container  a registered one, by the cgroup id of its top: whatever cgroups,
  *              network namespaces and users it makes are the same payer
- *   user       in the agent's own network namespace, a host process of the
- *              init user namespace, by its effective uid; who has a range of
- *              subordinate ones uses them in user namespaces of his
+ *   user       in the agent's own network namespace, a host process, by its
+ *              effective uid; in a user namespace of somebody's own by his who
+ *              made it, or the first of those around it
  *   nobody     real root of the host in the agent's own network namespace
  *   cgroup     anybody else, by the id of his ancestor cgroup MSP_PAYER_LEVEL
  *              levels below the one that mspd is attached to (the root), or of

@@ -12,6 +12,7 @@
 
 #include <bpf/bpf.h>
 
+#include <msp/cleanup.h>
 #include <msp/payer.h>
 
 #include "base/io.h"
@@ -33,6 +34,7 @@ enum guise {
     AS_USER,
     AS_SETUID_ROOT,
     IN_USER_NAMESPACE,
+    IN_NESTED_ONES, /* a user's, in one of his, in one of his */
     IN_PID_NAMESPACE,
 };
 
@@ -49,6 +51,29 @@ static void on_park(void *data, const struct msp_park *park)
     assert_ok(msp_netns_row_delete(loader, park->netns_cookie));
 }
 
+static int write_text(const char *path, const char *text)
+{
+    msp_autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    return fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ? -1
+                                                                            : 0;
+}
+
+/* The one inside may be made by who has a uid in the one outside. */
+static int nest(void)
+{
+    char map[32];
+
+    (void)snprintf(map, sizeof(map), "0 %d 1", USER);
+    if (setresgid(USER, USER, USER) < 0 || setresuid(USER, USER, USER) < 0 ||
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 || unshare(CLONE_NEWUSER) < 0 ||
+        write_text("/proc/self/setgroups", "deny") < 0 ||
+        write_text("/proc/self/gid_map", map) < 0 ||
+        write_text("/proc/self/uid_map", map) < 0)
+        return -1;
+    return unshare(CLONE_NEWUSER);
+}
+
 /* @return 0; -1 it could not */
 static int put_on(enum guise guise)
 {
@@ -61,6 +86,8 @@ static int put_on(enum guise guise)
         return setresuid(USER, 0, 0);
     case IN_USER_NAMESPACE:
         return unshare(CLONE_NEWUSER);
+    case IN_NESTED_ONES:
+        return nest();
     case IN_PID_NAMESPACE:
         return unshare(CLONE_NEWPID);
     }
@@ -219,7 +246,9 @@ static void on_the_agents_network_the_hosts_users_pay(void **state)
                 msp_payer_of(MSP_PAYER_USER, 0));
     /* there it could have any uid of a range */
     assert_true(payer_of(s, "", IN_USER_NAMESPACE, true) ==
-                cgroup_payer(s->cgroup_id));
+                msp_payer_of(MSP_PAYER_USER, 0));
+    assert_true(payer_of(s, "", IN_NESTED_ONES, true) ==
+                msp_payer_of(MSP_PAYER_USER, USER));
     /* a container on the host's network is not root of the host */
     assert_true(payer_of(s, "", IN_PID_NAMESPACE, true) ==
                 cgroup_payer(s->cgroup_id));

@@ -213,6 +213,30 @@ SB_CLIENT_CG=work
 kill -KILL "$holder"
 wait "$holder" 2>/dev/null
 check "on: they all went" until_true 10 none_guarded
+
+# who sends his SYN long after his connect has no mark: nothing is guarded, and
+# nothing counted that nobody would count down
+# shellcheck disable=SC2016
+run_as "$MAKER" vm python3 -c '
+import socket, time
+held = []
+for i in range(20):
+    s = socket.socket()
+    s.settimeout(1)
+    s.setsockopt(socket.IPPROTO_TCP, 30, 1)  # TCP_FASTOPEN_CONNECT
+    s.setsockopt(socket.IPPROTO_TCP, 34, 1)  # TCP_FASTOPEN_NO_COOKIE
+    s.connect(("169.254.169.254", 80))
+    held.append(s)
+time.sleep(5.2)
+for s in held:
+    try:
+        s.send(b"GET / HTTP/1.0")
+        s.recv(1)
+    except OSError:
+        pass
+    s.close()
+'
+check "on: late ones are not counted for good" until_true 10 none_pending
 check "on: and none is counted any more" until_true 10 none_pending
 check_eq "on: with its share again" "$(pass inherit same send)" 200
 
