@@ -23,15 +23,26 @@ static struct msp_away_row *row_of(struct msp_away *away, const uint8_t addr[4],
 }
 
 bool msp_away_is(struct msp_away *away, const uint8_t addr[4], uint16_t port,
-                 uint64_t now_ms)
+                 uint64_t now_ms, bool *ret_tries)
 {
     struct msp_away_row *row = row_of(away, addr, port);
 
+    *ret_tries = false;
     if (now_ms < row->until_ms)
         return true;
+    *ret_tries = row->until_ms != 0;
     if (row->until_ms)
         row->until_ms = now_ms + MSP_UPSTREAM_CONNECT_MS + MSP_HOST_AWAY_MS;
     return false;
+}
+
+void msp_away_gave_up(struct msp_away *away, const uint8_t addr[4],
+                      uint16_t port, uint64_t now_ms)
+{
+    struct msp_away_row *row = row_of(away, addr, port);
+
+    if (row->until_ms > now_ms)
+        row->until_ms = now_ms;
 }
 
 void msp_away_silent(struct msp_away *away, const uint8_t addr[4],

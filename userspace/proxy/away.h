@@ -27,9 +27,13 @@ struct msp_away {
 /*
  * Whether to refuse at once. The first to ask when the time is over may try:
  * meanwhile the host is away for the others.
+ * @param ret_tries that is who asks now: he has to say what came of it
  */
 bool msp_away_is(struct msp_away *away, const uint8_t addr[4], uint16_t port,
-                 uint64_t now_ms);
+                 uint64_t now_ms, bool *ret_tries);
+/* Who tried has gone before he knew: the next to ask may. */
+void msp_away_gave_up(struct msp_away *away, const uint8_t addr[4],
+                      uint16_t port, uint64_t now_ms);
 /* A connect that began then had no answer in time, and no other has since. */
 void msp_away_silent(struct msp_away *away, const uint8_t addr[4],
                      uint16_t port, uint64_t began_ms, uint64_t now_ms);

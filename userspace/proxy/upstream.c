@@ -135,6 +135,17 @@ static void put_free(struct msp_upstream *upstream)
     worker->free_upstreams = upstream;
 }
 
+/* It was to find out whether the host is back, and has not. */
+static void give_up(struct msp_upstream *upstream)
+{
+    struct msp_worker *worker = upstream->worker;
+
+    if (upstream->is_trying)
+        msp_away_gave_up(&worker->away, upstream->addr, upstream->port,
+                         msp_loop_now(worker->loop));
+    upstream->is_trying = false;
+}
+
 int msp_upstream_take(struct msp_worker *worker, struct msp_conn *conn,
                       bool may_reuse, struct msp_upstream **ret_upstream)
 {
@@ -148,17 +159,18 @@ int msp_upstream_take(struct msp_worker *worker, struct msp_conn *conn,
     if (may_reuse)
         upstream = take_idle(worker, &conn->mark);
     if (!upstream) {
-        if (msp_away_is(&worker->away, conn->mark.addr + 12, conn->mark.port,
-                        msp_loop_now(worker->loop)))
-            return -EHOSTDOWN;
         upstream = alloc(worker);
         if (!upstream)
             return -ENOMEM;
         memcpy(upstream->addr, conn->mark.addr + 12, 4);
         upstream->port = conn->mark.port;
         upstream->dialled_ms = msp_loop_now(worker->loop);
-        r = dial(upstream);
+        r = msp_away_is(&worker->away, upstream->addr, upstream->port,
+                        upstream->dialled_ms, &upstream->is_trying)
+                ? -EHOSTDOWN
+                : dial(upstream);
         if (r < 0) {
+            give_up(upstream);
             put_free(upstream);
             return r;
         }
@@ -191,6 +203,7 @@ void msp_upstream_give(struct msp_upstream *upstream)
 
 void msp_upstream_close(struct msp_upstream *upstream)
 {
+    give_up(upstream);
     msp_loop_close(&upstream->source);
     put_free(upstream);
 }
@@ -202,9 +215,11 @@ int msp_upstream_connected(struct msp_upstream *upstream)
 
     if (getsockopt(upstream->source.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         return -errno;
-    if (error == 0 || error == ECONNREFUSED)
+    if (error == 0 || error == ECONNREFUSED) {
+        upstream->is_trying = false;
         msp_away_answered(&upstream->worker->away, upstream->addr,
                           upstream->port, msp_loop_now(upstream->worker->loop));
+    }
     if (error)
         return -error;
     upstream->is_connected = true;
@@ -212,12 +227,17 @@ int msp_upstream_connected(struct msp_upstream *upstream)
     return msp_loop_want(&upstream->source, EPOLLIN);
 }
 
-void msp_upstream_silent(const struct msp_upstream *upstream)
+void msp_upstream_silent(struct msp_upstream *upstream)
 {
     struct msp_worker *worker = upstream->worker;
+    uint64_t now = msp_loop_now(worker->loop);
 
+    /* a client at the end of its time waits less, which says nothing */
+    if (now - upstream->dialled_ms < MSP_UPSTREAM_CONNECT_MS)
+        return;
+    upstream->is_trying = false;
     msp_away_silent(&worker->away, upstream->addr, upstream->port,
-                    upstream->dialled_ms, msp_loop_now(worker->loop));
+                    upstream->dialled_ms, now);
 }
 
 void msp_upstream_sweep(struct msp_worker *worker, bool all)

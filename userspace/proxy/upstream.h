@@ -33,6 +33,7 @@ struct msp_upstream {
     bool is_readable;
     bool is_write_blocked;
     bool is_failed; /* epoll reported an error */
+    bool is_trying; /* whether a host that was away is back */
 };
 
 /*
@@ -51,7 +52,7 @@ void msp_upstream_close(struct msp_upstream *upstream);
 /* After epoll said writable: @return 0 connected; negative errno */
 int msp_upstream_connected(struct msp_upstream *upstream);
 /* Its time to connect is over: it is not the only one to know. */
-void msp_upstream_silent(const struct msp_upstream *upstream);
+void msp_upstream_silent(struct msp_upstream *upstream);
 
 /* Closes idle ones older than MSP_UPSTREAM_IDLE_MS, or all. */
 void msp_upstream_sweep(struct msp_worker *worker, bool all);
