@@ -181,6 +181,17 @@ struct msp_image {
 int msp_image_open(const void *bytes, size_t len, struct msp_image *ret_image,
                    const char **reterr_why);
 
+/*
+ * An image that an earlier version left, version 3, in the format of today; to
+ * be opened like any other, it is not checked.
+ * @param bytes [len], aligned to 8
+ * @param ret_bytes [ret_len] free()
+ * @return 0; -EPROTONOSUPPORT no image, or of another version; -EBADMSG its
+ *         digest differs; -EINVAL its sections cannot be; -ENOMEM; -EIO
+ */
+int msp_image_carry(const void *bytes, size_t len, char **ret_bytes,
+                    size_t *ret_len);
+
 /* The text at a string offset of a checked view. */
 const char *msp_image_string(const struct msp_image *image, uint32_t off);
 

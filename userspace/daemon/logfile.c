@@ -45,17 +45,18 @@ static void name_of(const struct msp_logfile *file, int i, char ret[96])
 static void rotate(struct msp_logfile *file)
 {
     char from[96], to[96];
-    int r = -1;
+    int error = 0;
 
     if (file->n_bytes < file->max_bytes)
         return;
     for (int i = file->n_kept; i > 0; i--) {
         name_of(file, i - 1, from);
         name_of(file, i, to);
-        r = renameat(file->dir_fd, from, file->dir_fd, to);
+        error = renameat(file->dir_fd, from, file->dir_fd, to) < 0 ? errno : 0;
     }
-    if (r == 0)
-        (void)msp_logfile_open(file);
+    /* also where somebody has taken the file away: what has no name grows */
+    if ((error == 0 || error == ENOENT) && msp_logfile_open(file) < 0)
+        msp_logfile_done(file); /* the next line opens it */
 }
 
 /* A line that found no room leaves no half of it. */
@@ -82,10 +83,13 @@ static int write_line(int fd, const char *line, size_t len)
 
 int msp_logfile_add(struct msp_logfile *file, const void *data, size_t len)
 {
-    int r = file->fd < 0 ? -EBADF : write_line(file->fd, data, len);
+    int r = file->fd < 0 ? msp_logfile_open(file) : 0;
 
     if (r == 0)
-        file->n_bytes += len;
+        r = write_line(file->fd, data, len);
+    if (r < 0)
+        return r; /* those that are kept stay where they are */
+    file->n_bytes += len;
     rotate(file);
-    return r;
+    return 0;
 }

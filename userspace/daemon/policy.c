@@ -508,8 +508,11 @@ void msp_policy_names_changed(struct msp_policy *policy)
 
 /* --- start -------------------------------------------------------------- */
 
-/* The stored image, if there is a sound one. */
-static void read_stored(struct msp_policy *policy, struct msp_held *ret)
+/*
+ * The stored image, if there is a sound one.
+ * @return 0; -ENOENT none was stored; negative errno
+ */
+static int read_stored(struct msp_policy *policy, struct msp_held *ret)
 {
     struct msp_stored stored = {0};
     const char *why = "";
@@ -523,6 +526,7 @@ static void read_stored(struct msp_policy *policy, struct msp_held *ret)
         /* fail closed: the bootstrap denies more than any policy */
         msp_log(MSP_LOG_ERR, "policy.stored", "error", strerror(-r), "why", why,
                 NULL);
+    return r;
 }
 
 /* Its image is known, so its containers' rows can be. */
@@ -557,7 +561,7 @@ static void find_live(struct msp_policy *policy,
         policy->origin = MSP_ORIGIN_HOST;
         return;
     }
-    read_stored(policy, ret);
+    (void)read_stored(policy, ret);
 }
 
 /* A slot of an earlier mspd is live: leave it, know its image if it is ours. */
@@ -603,6 +607,7 @@ int msp_policy_restore(struct msp_policy *policy, msp_policy_fn fn, void *data)
 {
     struct msp_slot_meta live = msp_tables_live(policy->loader);
     struct msp_held stored = {0};
+    int r = -ENOENT;
     size_t len;
     char *bytes;
 
@@ -613,8 +618,9 @@ int msp_policy_restore(struct msp_policy *policy, msp_policy_fn fn, void *data)
         return 0;
     }
     if (!msp_policy_host_rules(policy))
-        read_stored(policy, &stored);
-    if (policy->host.bytes && !stored.bytes &&
+        r = read_stored(policy, &stored);
+    /* one that cannot be read is not none: then the bootstrap */
+    if (policy->host.bytes && r == -ENOENT &&
         msp_held_copy(&policy->host, &stored) == 0)
         return msp_policy_enact(policy, stored.bytes, stored.len,
                                 MSP_ORIGIN_HOST, fn, data);

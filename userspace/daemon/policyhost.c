@@ -50,15 +50,19 @@ static bool is_same(const struct msp_image *image, const uint8_t *digest)
     return memcmp(image->header->digest, digest, MSP_DIGEST_BYTES) == 0;
 }
 
-/* What was pushed last. @return 0; -ENOENT, and others: there is none */
+/* What was pushed last. @return 0; -ENOENT there is none; negative errno */
 static int read_pushed(const struct msp_policy *policy, struct msp_held *ret)
 {
     struct msp_stored stored = {0};
     const char *why = "";
     int r = msp_store_read(policy->state_fd, MSP_STORE_LAST, &stored, &why);
 
-    if (r < 0)
+    if (r < 0) {
+        if (r != -ENOENT)
+            msp_log(MSP_LOG_ERR, "policy.stored", "error", strerror(-r), "why",
+                    why, NULL);
         return r;
+    }
     *ret = (struct msp_held){
         .bytes = stored.bytes, .len = stored.len, .image = stored.image};
     return 0;
@@ -77,8 +81,9 @@ void msp_policy_settle(struct msp_policy *policy)
         r = read_pushed(policy, &wanted);
     if (r == 0)
         origin = MSP_ORIGIN_PUSH;
-    else
+    else if (r == -ENOENT)
         r = msp_held_copy(&policy->host, &wanted);
+    /* fail closed: what cannot be read was no push that guards nothing */
     if (r < 0) {
         (void)msp_timer_set(&policy->settling, MSP_BACKOFF_MAX_MS);
         return;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 #include <msp/cleanup.h>
 
@@ -14,6 +15,19 @@ static const char *const names[] = {
     [MSP_STORE_HOST] = "policy.host.image",
 };
 static const char temp_name[] = "policy.previous.image.new";
+
+/* One that an earlier mspd stored. @return 0; negative errno */
+static int carry(struct msp_stored *stored)
+{
+    char *bytes;
+    int r = msp_image_carry(stored->bytes, stored->len, &bytes, &stored->len);
+
+    if (r < 0)
+        return r;
+    free(stored->bytes);
+    stored->bytes = bytes;
+    return 0;
+}
 
 int msp_store_read(int state_fd, enum msp_store_which which,
                    struct msp_stored *ret, const char **reterr_why)
@@ -27,6 +41,8 @@ int msp_store_read(int state_fd, enum msp_store_which which,
     if (r < 0)
         return r;
     r = msp_image_open(found.bytes, found.len, &found.image, reterr_why);
+    if (r == -EPROTONOSUPPORT && carry(&found) == 0)
+        r = msp_image_open(found.bytes, found.len, &found.image, reterr_why);
     if (r < 0) {
         free(found.bytes);
         return r;

@@ -185,6 +185,25 @@ check_eq "its origin" "$(origin)" host
 sim_scenario '{"enabled":false}'
 check "disabled again: the pushed one is back" until_true 10 is_origin push
 check_eq "and counts" "$(get "$USER")" EPERM
+
+# a pushed one that cannot be read is not none
+sandbox_stop_mspd
+cp "$SB_DIR/state/policy.image" "$SB_DIR/tmp/pushed"
+printf 'x' >>"$SB_DIR/state/policy.image"
+ctl detach --yes >/dev/null 2>&1
+rm -rf "${SB_DIR:?}/bpf/mspd"
+journal_mark
+start_host
+check "unreadable: the host says disabled" until_true 10 is_state disabled
+check "unreadable: it is told" grep -q 'policy.stored' "$SB_DIR/mspd.log"
+sleep 2 # the time in which the host's would come into force
+check_eq "unreadable: nobody gets through" \
+    "$(get "$USER") $(origin)" "EPERM bootstrap"
+sandbox_stop_mspd
+cp "$SB_DIR/tmp/pushed" "$SB_DIR/state/policy.image"
+start_host
+check "readable: it is back" until_true 10 is_origin push
+check_eq "readable: and counts" "$(get "$USER")" EPERM
 sandbox_stop_mspd
 
 # only what is pushed

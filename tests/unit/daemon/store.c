@@ -180,6 +180,32 @@ static void a_damaged_image_is_none(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+/* As an mspd of image version 3 left it. */
+static void an_older_image_is_carried_over(void **state)
+{
+    struct state_dir *dir = *state;
+    struct msp_stored stored = {0};
+    msp_autofree char *bytes = NULL;
+    const char *why = "";
+    size_t len;
+    int at = open(MSP_DATA, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    assert_true(at >= 0);
+    assert_ok(
+        msp_dirs_read(at, "version3.bin", MSP_IMAGE_BYTES_MAX, &bytes, &len));
+    (void)close(at);
+    assert_ok(msp_dirs_store(dir->fd, names[0], bytes, len));
+    assert_ok(msp_store_read(dir->fd, MSP_STORE_LAST, &stored, &why));
+    assert_int_equal(stored.image.header->version, MSP_IMAGE_VERSION);
+    assert_int_equal(stored.image.endpoints[MSP_EP_WIRESERVER].ep.mode,
+                     MSP_MODE_AUDIT);
+    free(stored.bytes);
+    bytes[len - 1] ^= 1;
+    assert_ok(msp_dirs_store(dir->fd, names[0], bytes, len));
+    assert_errno(msp_store_read(dir->fd, MSP_STORE_LAST, &stored, &why),
+                 EPROTONOSUPPORT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +214,7 @@ int main(void)
         TEST(a_half_done_change_does_not_matter),
         TEST(a_failed_change_leaves_the_last_one),
         TEST(a_damaged_image_is_none),
+        TEST(an_older_image_is_carried_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
