@@ -123,8 +123,16 @@ void msp_dirs_done(struct msp_dirs *dirs)
     *dirs = MSP_DIRS_NONE;
 }
 
-static int write_temp(int dir_fd, const char *temp, mode_t mode,
-                      const void *data, size_t len)
+/* One file, as its directory is to have it. */
+struct file {
+    const char *name;
+    const void *data;
+    size_t len;
+    mode_t mode;
+    bool is_durable; /* on disk when that is said */
+};
+
+static int write_temp(int dir_fd, const char *temp, const struct file *file)
 {
     msp_autoclose int fd = -1;
     int r;
@@ -136,32 +144,43 @@ static int write_temp(int dir_fd, const char *temp, mode_t mode,
                 O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
-    r = msp_io_write_full(fd, data, len);
-    if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+    r = msp_io_write_full(fd, file->data, file->len);
+    if (r == 0 && fchmod(fd, file->mode) < 0)
+        r = -errno;
+    if (r == 0 && file->is_durable && fsync(fd) < 0)
         r = -errno;
     return r;
 }
 
-int msp_dirs_replace(int dir_fd, const char *name, mode_t mode,
-                     const void *data, size_t len)
+static int put(int dir_fd, const struct file *file)
 {
     char temp[64];
     int r;
 
-    (void)snprintf(temp, sizeof(temp), "%s.new", name);
-    r = write_temp(dir_fd, temp, mode, data, len);
-    if (r == 0 && renameat(dir_fd, temp, dir_fd, name) < 0)
+    (void)snprintf(temp, sizeof(temp), "%s.new", file->name);
+    r = write_temp(dir_fd, temp, file);
+    if (r == 0 && renameat(dir_fd, temp, dir_fd, file->name) < 0)
         r = -errno;
     if (r < 0) {
         (void)unlinkat(dir_fd, temp, 0);
         return r;
     }
-    return fsync(dir_fd) < 0 ? -errno : 0;
+    return file->is_durable && fsync(dir_fd) < 0 ? -errno : 0;
+}
+
+int msp_dirs_replace(int dir_fd, const char *name, mode_t mode,
+                     const void *data, size_t len)
+{
+    const struct file file = {name, data, len, mode, false};
+
+    return put(dir_fd, &file);
 }
 
 int msp_dirs_store(int dir_fd, const char *name, const void *data, size_t len)
 {
-    return msp_dirs_replace(dir_fd, name, 0600, data, len);
+    const struct file file = {name, data, len, 0600, true};
+
+    return put(dir_fd, &file);
 }
 
 int msp_dirs_open_public(const char *path, int *ret_fd)

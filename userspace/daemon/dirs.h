@@ -40,13 +40,14 @@ int msp_dirs_open_keys(struct msp_dirs *dirs, const struct msp_opts *opts,
 void msp_dirs_done(struct msp_dirs *dirs);
 
 /*
- * Writes <name> by a temporary file <name>.new, fsync of file and directory,
- * rename; no link is followed, and what fails leaves what was there.
+ * Writes <name> by a temporary file <name>.new and rename; no link is followed,
+ * and what fails leaves what was there. Does not wait for the disk, which
+ * containers may keep busy: a crash of the kernel may undo it.
  * @return 0; negative errno
  */
 int msp_dirs_replace(int dir_fd, const char *name, mode_t mode,
                      const void *data, size_t len);
-/* The same with mode 0600. */
+/* The same with mode 0600, and waits: it outlives a crash. */
 int msp_dirs_store(int dir_fd, const char *name, const void *data, size_t len);
 
 /*

@@ -149,6 +149,18 @@ static int add_report_dir(struct msp_guardset *set, const char *path)
     return add(set, path, DIRECTORY);
 }
 
+/*
+ * Made here, too. Fail closed: files in one that nobody guards could give
+ * rights.
+ */
+static int add_rules_dir(struct msp_guardset *set, const char *path)
+{
+    msp_autoclose int fd = -1;
+    int r = path ? msp_dirs_open_public(path, &fd) : 0;
+
+    return r < 0 || !path ? r : add(set, path, DIRECTORY);
+}
+
 static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
                        const char **reterr_what)
 {
@@ -159,7 +171,6 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
         {opts->state_dir, DIRECTORY},
         {opts->run_dir, DIRECTORY},
         {opts->guard_key, EXECUTABLE},
-        {opts->local_rules, DIRECTORY},
     };
 
     int r;
@@ -173,6 +184,10 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
     /* as those of the run directory, it says how the guarded one stands */
     *reterr_what = opts->platform_status;
     r = add_report_dir(set, opts->platform_status);
+    if (r < 0)
+        return r;
+    *reterr_what = opts->local_rules;
+    r = add_rules_dir(set, opts->local_rules);
     if (r < 0)
         return r;
     *reterr_what = opts->static_key;
@@ -280,6 +295,7 @@ static bool add_opts(EVP_MD_CTX *md, const struct msp_opts *opts)
         opts->is_fd_guard,
         opts->is_raw_denied,
         opts->is_channel,
+        opts->is_push_only,
         net.st_dev,
         net.st_ino,
     };

@@ -239,7 +239,8 @@ static json_t *name_of(const json_t *item, const json_t *local)
 
 json_t *msp_localrules_merge(const json_t *item, const json_t *local)
 {
-    static const char *const replaced[] = {"defaultAccess", "onDeny"};
+    static const char *const replaced[] = {"defaultAccess", "onDeny",
+                                           "rateLimit"};
     json_t *merged = json_copy((json_t *)(uintptr_t)item);
     json_t *host = get(item, "rules"), *rules = get(local, "rules");
     int r =
