@@ -83,13 +83,13 @@
 #define MSP_EXE_RETIRED_MAX       16      /* retired files of one path */
 #define MSP_CGROUPS_MAX           32768   /* cgroups some pattern may match */
 #define MSP_CONTAINERS_MAX        16384   /* registered at a time */
-#define MSP_CONTAINER_CGROUPS_MAX 65536   /* theirs, and the ones below */
+#define MSP_CONTAINER_CGROUPS_MAX 32768   /* theirs, and the ones below */
 #define MSP_PARKED_PER_PAYER      8    /* namespaces waiting for a listener */
 #define MSP_PARK_WAYS             10   /* tickets of a bucket */
 #define MSP_PARK_BUCKETS          2048 /* of so many; a power of two */
 #define MSP_PARK_RING_BYTES       (1u << 17)
-#define MSP_RATES_MAX             16384 /* token buckets that are not full */
-#define MSP_RATE_TRIES            64    /* to take a token others take, too */
+#define MSP_RATES_MAX             8192 /* token buckets that are not full */
+#define MSP_RATE_TRIES            64   /* to take a token others take, too */
 /*
  * How long a namespace waits: not much longer than a client's SYNs do. Those
  * begin MSP_PARK_SYN_MS apart, then ever more: with Linux's six retries and one
