@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 
 #include <msp/cleanup.h>
 #include <msp/limits.h>
@@ -157,6 +158,7 @@ static void write_all(struct mspd *mspd)
         log_result(mspd, i, r);
         reports->error[i] = r;
     }
+    (void)malloc_trim(0); /* they take megabytes for a moment, each minute */
     now = msp_io_now_ms();
     quiet_ms = QUIET * (now - began);
     reports->next_ms =
