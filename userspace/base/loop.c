@@ -13,6 +13,7 @@
 #include <msp/cleanup.h>
 
 #include "base/io.h"
+#include "base/spin.h"
 
 enum {
     BATCH = 64
@@ -25,6 +26,7 @@ struct msp_loop {
     int quit_value;
     uint64_t (*clock)(void); /* ms; asked once a round */
     uint64_t now_ms;
+    struct msp_spin spin;
 
     /* heap[1..n_timers] by at_ms; heap[0] unused so that index 0 = idle */
     struct msp_timer **heap;
@@ -306,6 +308,62 @@ static int wait_ms(const struct msp_loop *loop)
     return at - loop->now_ms > INT_MAX ? INT_MAX : (int)(at - loop->now_ms);
 }
 
+/* @return events in the batch; 0 none came in time; -1 errno is set */
+static int poll_once(struct msp_loop *loop, int ms)
+{
+    return epoll_wait(loop->epoll_fd, loop->batch, BATCH, ms);
+}
+
+/*
+ * Looks for events until they come, it takes too long or a timer is due.
+ * @param ms until that; -1 none is set
+ * @param ret_ns how long it was; 0 where the first look was enough
+ * @return as poll_once()
+ */
+static int look(struct msp_loop *loop, int ms, uint64_t *ret_ns)
+{
+    uint64_t most_ns = loop->spin.max_ns, start;
+    int n = poll_once(loop, 0);
+
+    *ret_ns = 0;
+    if (ms >= 0 && (uint64_t)ms * 1000000u < most_ns)
+        most_ns = (uint64_t)ms * 1000000u;
+    if (n)
+        return n; /* sleeping would not have been, either */
+    start = msp_io_now_ns();
+    do {
+        n = poll_once(loop, 0);
+        *ret_ns = msp_io_now_ns() - start;
+    } while (n == 0 && *ret_ns < most_ns);
+    msp_spin_looked(&loop->spin, n > 0);
+    return n;
+}
+
+/* @return as poll_once() */
+static int wait_for_events(struct msp_loop *loop)
+{
+    int ms = wait_ms(loop);
+    uint64_t start, ns = 0;
+    int n = 0;
+
+    if (!loop->spin.max_ns || ms == 0)
+        return poll_once(loop, ms);
+    if (msp_spin_is_due(&loop->spin))
+        n = look(loop, ms, &ns);
+    if (n == 0) {
+        start = msp_io_now_ns();
+        n = poll_once(loop, ms);
+        ns += msp_io_now_ns() - start;
+    }
+    msp_spin_waited(&loop->spin, ns);
+    return n;
+}
+
+void msp_loop_spin(struct msp_loop *loop, uint64_t max_ns)
+{
+    loop->spin = (struct msp_spin){.max_ns = max_ns};
+}
+
 static void run_batch(struct msp_loop *loop)
 {
     while (loop->batch_next < loop->batch_n && !loop->is_quit) {
@@ -327,7 +385,7 @@ int msp_loop_run(struct msp_loop *loop)
     loop->is_quit = false;
     loop->now_ms = loop->clock();
     while (!loop->is_quit) {
-        n = epoll_wait(loop->epoll_fd, loop->batch, BATCH, wait_ms(loop));
+        n = wait_for_events(loop);
         if (n < 0 && errno != EINTR) {
             loop->is_running = false;
             return -errno;

@@ -72,6 +72,12 @@ uint64_t msp_loop_now(const struct msp_loop *loop);
  */
 void msp_loop_set_clock(struct msp_loop *loop, uint64_t (*clock_ms)(void));
 
+/*
+ * Before it sleeps the loop looks for events for so long where that has been
+ * worth it of late (see base/spin.h). 0, as it is at first: never.
+ */
+void msp_loop_spin(struct msp_loop *loop, uint64_t max_ns);
+
 /* Runs until msp_loop_quit. @return the value given to it; negative errno */
 int msp_loop_run(struct msp_loop *loop);
 void msp_loop_quit(struct msp_loop *loop, int value);

@@ -267,6 +267,49 @@ static void quiet_source_hears_nothing_not_even_a_hang_up(void **state)
     (void)close(pair[0]);
 }
 
+struct again {
+    struct bench *bench;
+    int pair[2];
+    int n_left;
+};
+
+/* Has the next event ready before the loop waits for it. */
+static void write_again(void *data, uint32_t events)
+{
+    struct again *again = data;
+    char byte;
+
+    (void)events;
+    assert_int_equal(read(again->pair[0], &byte, 1), 1);
+    again->bench->n_calls++;
+    if (--again->n_left)
+        assert_int_equal(write(again->pair[1], "x", 1), 1);
+}
+
+/* However long it may look, and that is longer than this test may take. */
+static void looking_delays_no_timer(void **state)
+{
+    struct bench *bench = *state;
+    struct again again = {.bench = bench, .n_left = 100};
+    struct tagged tagged = {bench, 0};
+    uint64_t start = msp_io_now_ms();
+
+    msp_loop_spin(bench->loop, 3600ull * 1000000000u);
+    assert_ok(pipe2(again.pair, O_CLOEXEC | O_NONBLOCK));
+    assert_ok(msp_loop_add(bench->loop, &bench->source[0], again.pair[0],
+                           EPOLLIN, write_again, &again));
+    assert_int_equal(write(again.pair[1], "x", 1), 1);
+    bench->n_expected = 1;
+    msp_timer_init(bench->loop, &bench->timer[0], note, &tagged);
+    assert_ok(msp_timer_set(&bench->timer[0], 50));
+    assert_int_equal(msp_loop_run(bench->loop), 7);
+    assert_int_equal(bench->n_calls, 100);
+    assert_true(msp_io_now_ms() - start >= 50);
+    msp_loop_remove(&bench->source[0]);
+    (void)close(again.pair[0]);
+    (void)close(again.pair[1]);
+}
+
 static void on_signal(void *data, int signo)
 {
     struct bench *bench = data;
@@ -298,6 +341,7 @@ int main(void)
         TEST(source_removed_in_a_callback_is_not_called_any_more),
         TEST(source_closed_in_a_callback_is_not_called_any_more),
         TEST(quiet_source_hears_nothing_not_even_a_hang_up),
+        TEST(looking_delays_no_timer),
         TEST(reports_signals),
     };
 
