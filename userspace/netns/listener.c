@@ -7,6 +7,7 @@
 #include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -62,6 +63,9 @@ static int make_socket(int own_sk_fd)
     if (setsockopt(sock, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) < 0 ||
         setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) < 0)
         return -errno;
+    /* no queue is between the two ends, so there is nothing to pace for: what
+     * the host is set to, bbr say, would arm a timer for each answer */
+    (void)setsockopt(sock, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
     /* past TIME_WAIT of an earlier agent; never SO_REUSEPORT, which would
      * let others of the same user share the port */
     if (setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
