@@ -3,7 +3,7 @@
 
 A ratio is the median of the ratios of each round, whose parts lie seconds
 apart. The keys of the report are those of 16 connections and 200 bytes; the
-added latency is that of one connection.
+added latency is that of one connection, as bench_rtt measures it.
 """
 
 import json
@@ -14,7 +14,8 @@ import sys
 ORDER = ["direct", "floor", "nginx", "haproxy", "mspd"]
 KEPT = ("keepalive", 16, 200)
 NEW = ("newconn", 16, 200)
-ALONE = ("keepalive", 1, 200)
+PLACEMENTS = [("two-cpus", "candidate on a CPU of its own"),
+              ("one-cpu", "all on one CPU")]
 
 
 def shape(line):
@@ -64,13 +65,34 @@ def print_shape(lines, key):
             print(f"  mspd over {other}, per CPU-second: {found:.2f}")
 
 
-def added(by_shape, pings, which, name="mspd"):
+def added(rtts, which, name, placement):
     """What a proxy adds at p50 or p99, in round trips at theirs."""
-    rounds = {x["round"]: x[which] for x in pings if x["name"] == "pingpong"}
-    lines = {(x["round"], x["name"]): x[which] for x in by_shape.get(ALONE, [])}
-    found = [(lines[r, name] - lines[r, "direct"]) / rounds[r]
-             for r in rounds if (r, name) in lines and (r, "direct") in lines]
+    lines = {(x["round"], x["name"]): x[which] for x in rtts
+             if x["placement"] == placement}
+    found = [(lines[r, name] - lines[r, "direct"]) / lines[r, "pingpong"]
+             for r in {r for r, _ in lines}
+             if (r, name) in lines and (r, "direct") in lines]
     return statistics.median(found) if found else None
+
+
+def print_rtts(rtts):
+    for placement, what in PLACEMENTS:
+        mine = [x for x in rtts if x["placement"] == placement]
+        if not mine:
+            continue
+        print(f"one connection, 200 bytes, one request after the other, {what}")
+        for name in ["pingpong"] + ORDER:
+            group = [x for x in mine if x["name"] == name]
+            if not group:
+                continue
+            print(f"  {name:8} p50 {median(group, lambda x: x['p50']):6.1f}"
+                  f"  p99 {median(group, lambda x: x['p99']):6.1f} us", end="")
+            more = [added(rtts, which, name, placement)
+                    for which in ("p50", "p99")]
+            if name in ORDER[1:] and None not in more:
+                print(f"  adds {more[0]:.2f} and {more[1]:.2f} round trips",
+                      end="")
+            print()
 
 
 def machine():
@@ -87,20 +109,24 @@ def commit():
         return f.read().strip() or "unknown"
 
 
-def numbers(by_shape, pings):
+def numbers(by_shape, rtts):
     values = {
         "keepalive_ratio_haproxy":
             ratio(by_shape.get(KEPT, []), per_cpu, "mspd", "haproxy"),
         "newconn_ratio_haproxy":
             ratio(by_shape.get(NEW, []), per_cpu, "mspd", "haproxy"),
-        "added_p99_rtt": added(by_shape, pings, "p99"),
-        "added_p50_rtt": added(by_shape, pings, "p50"),
-        "floor_added_p99_rtt": added(by_shape, pings, "p99", "floor"),
-        "floor_added_p50_rtt": added(by_shape, pings, "p50", "floor"),
     }
-    if pings:
-        values["pingpong_p99_us"] = median(
-            [x for x in pings if x["name"] == "pingpong"], lambda x: x["p99"])
+    for placement, suffix in ("two-cpus", ""), ("one-cpu", "_one_cpu"):
+        for name, prefix in ("mspd", ""), ("floor", "floor_"), \
+                ("haproxy", "haproxy_"):
+            for which in "p99", "p50":
+                values[f"{prefix}added_{which}_rtt{suffix}"] = \
+                    added(rtts, which, name, placement)
+        pings = [x for x in rtts if x["name"] == "pingpong"
+                 and x["placement"] == placement]
+        if pings:
+            values[f"pingpong_p99_us{suffix}"] = \
+                median(pings, lambda x: x["p99"])
     for (kind, n, size), lines in sorted(by_shape.items()):
         found = ratio(lines, per_cpu, "mspd", "haproxy")
         values[f"{kind}_{n}_{size}_ratio_haproxy"] = found
@@ -129,27 +155,22 @@ def add_to(path, values, runs):
 def main():
     with open(sys.argv[1], encoding="utf-8") as f:
         lines = [json.loads(line) for line in f]
-    pings = [x for x in lines if "kind" not in x]
+    rtts = [x for x in lines if "placement" in x]
     by_shape = {}
     for line in lines:
         if "kind" in line:
             by_shape.setdefault(shape(line), []).append(line)
     for key, group in by_shape.items():
         print_shape(group, key)
-    for name in "pingpong", "pingpong_one_cpu":
-        mine = [x for x in pings if x["name"] == name]
-        if mine:
-            print(f"{name}: p50 {median(mine, lambda x: x['p50']):.1f}"
-                  f"  p99 {median(mine, lambda x: x['p99']):.1f} us")
-    served = [x for x in lines if x.get("name") == "mspd"]
+    print_rtts(rtts)
+    served = [x for x in lines if x["name"] == "mspd" and "kind" in x]
     if served:
         print("mspd itself, for the log: "
               f"{sum(x['mspd_cpu'] for x in served) * 1e6 / sum(x['requests'] for x in served):.2f}"
               " us of CPU a request")
-    values = numbers(by_shape, pings)
+    values = numbers(by_shape, rtts)
     for key in "keepalive_ratio_haproxy", "newconn_ratio_haproxy", \
-            "added_p99_rtt", "added_p50_rtt", "floor_added_p99_rtt", \
-            "floor_added_p50_rtt":
+            "added_p99_rtt", "added_p99_rtt_one_cpu":
         if key in values:
             print(f"proxy.{key:28} {values[key]:.3f}")
     if len(sys.argv) > 2:
