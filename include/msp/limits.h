@@ -126,6 +126,7 @@
 #define MSP_HEAD_BYTES_MAX        16384
 #define MSP_LINE_BYTES_MAX        8192
 #define MSP_HEADERS_MAX           100
+#define MSP_OPTIONS_MAX           32 /* named by Connection, in a head */
 #define MSP_BODY_BYTES_MAX        102400u      /* buffered, signed */
 #define MSP_STREAM_BODY_BYTES_MAX (100u << 20) /* the two unsigned uploads */
 #define MSP_HEAD_MS               5000
