@@ -145,13 +145,13 @@ static void a_top_takes_its_rows_along_and_says_so(void **state)
     assert_ok(bpf_map_update_elem(rows, &top, &row, BPF_ANY));
     trace_rmdir(t, "/top/below");
     assert_int_equal(top_of(t, below), 0);
-    assert_ok(msp_events_drain(loader_of(t)));
+    slot_drain(loader_of(t));
     assert_int_equal(n_gone, 0); /* it was no top */
     trace_rmdir(t, "/top");
     assert_int_equal(top_of(t, top), 0);
     assert_true(bpf_map_delete_elem(rows, &top) < 0);
     assert_int_equal(bpf_map_lookup_elem(names, &key, &found), -ENOENT);
-    assert_ok(msp_events_drain(loader_of(t)));
+    slot_drain(loader_of(t));
     assert_int_equal(n_gone, 1);
     assert_int_equal(gone_id, top);
     (void)close(rows);

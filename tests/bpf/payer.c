@@ -152,7 +152,7 @@ static uint64_t payer_of(struct subject *s, const char *below, enum guise guise,
     s->loader->meta->heartbeat_ns = 0;
     s->loader->meta->netns_cookie = own;
     msp_parked_drain(s->loader);
-    assert_ok(msp_events_drain(s->loader));
+    slot_drain(s->loader);
     for (int i = 0; i < 2; i++) {
         (void)close(in[i]);
         (void)close(out[i]);

@@ -10,6 +10,7 @@
 #include <msp/policy.h>
 
 #include "harness/test.h"
+#include "loader/events.h"
 #include "loader/load.h"
 #include "loader/tables.h"
 
@@ -129,6 +130,16 @@ uint32_t slot_fixture_epoch(struct slot_fixture *fx)
 struct msp_loader *slot_fixture_loader(struct slot_fixture *fx)
 {
     return &fx->loader;
+}
+
+void slot_drain(struct msp_loader *loader)
+{
+    int r;
+
+    do
+        r = msp_events_drain(loader);
+    while (r == 1);
+    assert_ok(r);
 }
 
 void slot_fixture_authorize(struct slot_fixture *fx)

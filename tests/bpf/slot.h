@@ -9,6 +9,7 @@
 #include <msp/image.h>
 
 struct slot_fixture;
+struct msp_loader;
 
 int slot_fixture_setup(void **state);
 int slot_fixture_teardown(void **state);
@@ -33,6 +34,9 @@ uint32_t slot_fixture_epoch(struct slot_fixture *fx);
 
 /* The loader, for what only one test needs. */
 struct msp_loader *slot_fixture_loader(struct slot_fixture *fx);
+
+/* Hands on all the ring has, to the functions of msp_events_open. */
+void slot_drain(struct msp_loader *loader);
 
 /* Runs `authorize` on page 0; its answer is in the page. */
 void slot_fixture_authorize(struct slot_fixture *fx);

@@ -57,7 +57,7 @@ static unsigned int connects(struct subject *s, char how)
     s->said = s->granted = 0;
     assert_int_equal(write(s->in, &how, 1), 1);
     assert_int_equal(read(s->out, &c, 1), 1);
-    assert_ok(msp_events_drain(s->loader));
+    slot_drain(s->loader);
     assert_int_equal(s->said, want);
     return s->granted;
 }
@@ -603,7 +603,7 @@ static void a_row_that_is_ready_meanwhile_stays(void **state)
         put_row(s, asked.netns_cookie, MSP_NETNS_READY, 0);
         assert_int_equal(read(s->out, &c, 1), 1);
         msp_parked_drain(s->loader);
-        assert_ok(msp_events_drain(s->loader));
+        slot_drain(s->loader);
         n_ready += !asked.n;
         /* to and fro around the moment at which both are as fast */
         delay_ns = asked.n ? delay_ns * 9 / 10 : delay_ns + 997;

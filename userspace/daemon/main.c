@@ -110,8 +110,10 @@ static void on_drain(void *data)
 {
     struct mspd *mspd = data;
 
-    (void)msp_events_drain(&mspd->loader);
-    (void)msp_timer_set(&mspd->drain, MSP_RING_DRAIN_MS);
+    bool is_more = msp_events_drain(&mspd->loader) > 0;
+
+    /* not at once: everybody else has a turn in between */
+    (void)msp_timer_set(&mspd->drain, is_more ? 1 : MSP_RING_DRAIN_MS);
 }
 
 static void on_event(void *data, const struct msp_event *event)

@@ -7,14 +7,26 @@
 #include <bpf/libbpf.h>
 
 #include <msp/cleanup.h>
+#include <msp/limits.h>
+
+#include "base/io.h"
+
+/* Ends a drain; none of the codes libbpf has of its own. */
+#define BATCH_END (-EXFULL)
 
 /* The consumer of the ring; one a process. */
 static struct {
     msp_event_fn fn;
     msp_gone_fn gone;
     void *data;
+    uint32_t n;      /* records of this drain */
+    uint64_t end_ns; /* of it, at the latest */
 } consumer;
 
+/*
+ * libbpf goes on for as long as records come, which the denied decide; what it
+ * has called this for is taken, whatever the answer.
+ */
 static int on_record(void *ctx, void *record, size_t len)
 {
     (void)ctx;
@@ -23,7 +35,9 @@ static int on_record(void *ctx, void *record, size_t len)
                       ((const struct msp_gone *)record)->cgroup_id);
     else if (len >= sizeof(struct msp_event))
         consumer.fn(consumer.data, record);
-    return 0;
+    return ++consumer.n >= MSP_RING_BATCH || msp_io_now_ns() >= consumer.end_ns
+               ? BATCH_END
+               : 0;
 }
 
 int msp_events_open(struct msp_loader *loader, msp_event_fn fn,
@@ -42,8 +56,13 @@ int msp_events_open(struct msp_loader *loader, msp_event_fn fn,
 
 int msp_events_drain(struct msp_loader *loader)
 {
-    int n = ring_buffer__consume(loader->ring);
+    int n;
 
+    consumer.n = 0;
+    consumer.end_ns = msp_io_now_ns() + MSP_RING_BATCH_MS * 1000000ull;
+    n = ring_buffer__consume(loader->ring);
+    if (n == BATCH_END)
+        return 1;
     return n < 0 ? n : 0;
 }
 

@@ -19,7 +19,11 @@ typedef void (*msp_gone_fn)(void *data, uint64_t id);
 int msp_events_open(struct msp_loader *loader, msp_event_fn fn,
                     msp_gone_fn gone, void *data);
 
-/* Calls the functions of msp_events_open for what is there; never waits. */
+/*
+ * Calls the functions of msp_events_open for what is there, at most for
+ * MSP_RING_BATCH records or MSP_RING_BATCH_MS, whatever comes meanwhile; never
+ * waits. @return 0; 1 there may be more; negative errno
+ */
 int msp_events_drain(struct msp_loader *loader);
 
 struct msp_audit_size {
