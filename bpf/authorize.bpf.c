@@ -14,6 +14,7 @@
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
 #include "lib/rate.bpf.h"
+#include "lib/registered.bpf.h"
 
 /* The page's header, read once; later changes of the page do not count. */
 struct header {
@@ -178,6 +179,17 @@ authorize_decide(struct msp_request *rq, struct header *h, struct walk *w,
 }
 
 /*
+ * Who pays for a request: as at connect, unless his cgroup is a registered
+ * container's by now. Its connections of before and after are one payer's.
+ */
+static __always_inline __u64 authorize_payer(const struct msp_mark *mark)
+{
+    __u64 top = registered_top(mark->cgroup_id);
+
+    return top ? msp_payer_of(MSP_PAYER_CONTAINER, top) : mark->payer;
+}
+
+/*
  * Takes a token for a request that is allowed. It is the last thing, so that
  * none is taken for one that is refused for another reason.
  */
@@ -191,7 +203,7 @@ authorize_charge(struct msp_request *rq, const struct header *h,
     if (d.verdict != MSP_VERDICT_ALLOW || !h->limit.per_second ||
         *(volatile const __u32 *)&rq->is_charged)
         return d;
-    payer = rq->mark.payer;
+    payer = authorize_payer(&rq->mark);
     if (!payer)
         return d;
     wait_ns = msp_rate_take(payer, h->bucket + payer, h->limit.per_second,

@@ -316,6 +316,27 @@ static void one_kind_leaves_the_others_room(void **state)
     assert_int_equal(n_with_room(fx, MSP_PAYER_CONTAINER, 1, FEW), FEW);
 }
 
+/* Connections of before and after are one container's, and so is the bucket. */
+static void who_is_registered_later_pays_as_the_container(void **state)
+{
+    struct slot_fixture *fx = *state;
+    struct msp_request *page = slot_fixture_page(fx);
+    const uint64_t cgroup = 0x700001, top = 0x700000;
+    struct msp_ctr_ref ref = {.top = top};
+    int tops = msp_loader_map_fd(slot_fixture_loader(fx), "msp_ctr_cgroup");
+
+    apply(fx, "enforce", "{\"requestsPerSecond\":1,\"burst\":4}");
+    assert_ok(bpf_map_update_elem(tops, &cgroup, &ref, BPF_NOEXIST));
+    assert_int_equal(n_allowed(fx, msp_payer_of(MSP_PAYER_CONTAINER, top), 6),
+                     4);
+    fill(fx, page, msp_payer_of(MSP_PAYER_CGROUP, cgroup));
+    page->mark.cgroup_id = cgroup;
+    slot_fixture_authorize(fx);
+    assert_ok(bpf_map_delete_elem(tops, &cgroup));
+    assert_int_equal(page->verdict, MSP_VERDICT_DENY);
+    assert_int_equal(page->reason, MSP_REASON_RATE_LIMITED);
+}
+
 /* Who is held up while he gives a way to another bucket. */
 static void who_works_at_a_way_holds_nobody_up(void **state)
 {
@@ -532,6 +553,8 @@ int main(void)
         cmocka_unit_test_setup(
             a_push_leaves_buckets_unless_the_limit_is_another, empty),
         cmocka_unit_test_setup(one_kind_leaves_the_others_room, empty),
+        cmocka_unit_test_setup(who_is_registered_later_pays_as_the_container,
+                               empty),
         cmocka_unit_test_setup(who_works_at_a_way_holds_nobody_up, empty),
         cmocka_unit_test_setup(a_bucket_with_two_ways_is_one, empty),
         cmocka_unit_test_setup(a_full_table_refuses_and_recovers, empty),
