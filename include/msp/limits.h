@@ -88,8 +88,11 @@
 #define MSP_PARK_WAYS             10   /* tickets of a bucket */
 #define MSP_PARK_BUCKETS          2048 /* of so many; a power of two */
 #define MSP_PARK_RING_BYTES       (1u << 17)
-#define MSP_RATES_MAX             8192 /* token buckets that are not full */
-#define MSP_RATE_TRIES            64   /* to take a token others take, too */
+#define MSP_RATE_ROWS             512 /* of token buckets; a power of two */
+#define MSP_RATE_WAYS             16  /* buckets that are not full, of a row */
+#define MSP_RATE_CONTAINER_WAYS   3   /* of those, for containers alone, */
+#define MSP_RATE_KNOWN_WAYS       6   /* and with users of the host together */
+#define MSP_RATE_TRIES            64  /* to take a token others take, too */
 /*
  * How long a namespace waits: not much longer than a client's SYNs do. Those
  * begin MSP_PARK_SYN_MS apart, then ever more: with Linux's six retries and one

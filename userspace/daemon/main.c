@@ -23,7 +23,6 @@
 #include "loader/fdguard.h"
 #include "loader/iter.h"
 #include "loader/probe.h"
-#include "loader/rates.h"
 #include "loader/upgrade.h"
 
 enum {
@@ -76,14 +75,6 @@ static void watch_lsm(struct mspd *mspd)
                 msp_lsm_why_silent(&mspd->lsm), NULL);
 }
 
-static void sweep_rates(struct mspd *mspd)
-{
-    struct msp_rate_sweep_ctx counts;
-
-    if (msp_rates_sweep(&mspd->loader, &counts) < 0)
-        msp_log(MSP_LOG_WARN, "rates.sweep", "why", mspd->loader.why, NULL);
-}
-
 static void on_heartbeat(void *data)
 {
     struct mspd *mspd = data;
@@ -102,7 +93,6 @@ static void on_heartbeat(void *data)
         msp_log(MSP_LOG_WARN, "cgroups.rows", "why", mspd->loader.why, NULL);
     if (mspd->n_beats % CONTAINERS_BEATS == 0)
         msp_containers_sweep(&mspd->containers);
-    sweep_rates(mspd);
     (void)msp_timer_set(&mspd->heartbeat, MSP_HEARTBEAT_MS);
 }
 

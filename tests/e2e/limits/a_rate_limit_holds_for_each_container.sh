@@ -44,17 +44,22 @@ within() {
         >/dev/null
 }
 
-# Takes all tokens out of all buckets, for longer than any test lasts.
+# Takes all tokens out of all buckets, for longer than any test lasts: of a row
+# of the table the first half is times, eight bytes each.
 drain() {
-    local pin row
+    local pin key row
     pin=$(printf '%s/maps/msp_rates' "$SB_DIR"/bpf/mspd/layout-*)
     bpftool -j map dump pinned "$pin" >"$SB_DIR/tmp/rows"
-    while read -r row; do
+    while IFS=, read -r key row; do
         # shellcheck disable=SC2086
-        bpftool map update pinned "$pin" key hex $row \
-            value hex ff ff ff ff ff ff ff 00 || die "cannot empty a bucket"
-    done < <(jq -r '.[].key | map(ltrimstr("0x")) | join(" ")' \
-        "$SB_DIR/tmp/rows")
+        bpftool map update pinned "$pin" key hex $key value hex $row ||
+            die "cannot empty a bucket"
+    done < <(jq -r '.[] | (.value | length / 2) as $half |
+        .value[:$half] as $times | select($times | any(. != "0x00")) |
+        [.key, ([range(0; $half; 8) as $i | $times[$i:$i + 8] |
+            if any(. != "0x00") then [range(7) | "0xff"] + ["0x00"]
+            else . end] | add) + .value[$half:]] |
+        map(map(ltrimstr("0x")) | join(" ")) | join(",")' "$SB_DIR/tmp/rows")
 }
 
 reasons() {
