@@ -190,8 +190,9 @@ static __always_inline __u64 authorize_payer(const struct msp_mark *mark)
 }
 
 /*
- * Takes a token for a request that is allowed. It is the last thing, so that
- * none is taken for one that is refused for another reason.
+ * Takes a token for a request, whether it is allowed or refused: to refuse it
+ * costs the agent as much. One that is refused for another reason keeps that;
+ * without a token it waits as well, see retry_after_s.
  */
 static __always_inline struct msp_decision
 authorize_charge(struct msp_request *rq, const struct header *h,
@@ -200,8 +201,8 @@ authorize_charge(struct msp_request *rq, const struct header *h,
     bool is_audit = rq->mode == MSP_MODE_AUDIT;
     __u64 payer, wait_ns;
 
-    if (d.verdict != MSP_VERDICT_ALLOW || !h->limit.per_second ||
-        *(volatile const __u32 *)&rq->is_charged)
+    if ((d.verdict != MSP_VERDICT_ALLOW && d.verdict != MSP_VERDICT_DENY) ||
+        !h->limit.per_second || *(volatile const __u32 *)&rq->is_charged)
         return d;
     payer = authorize_payer(&rq->mark);
     if (!payer)
@@ -210,6 +211,10 @@ authorize_charge(struct msp_request *rq, const struct header *h,
                             h->limit.burst);
     if (!wait_ns)
         return d;
+    if (d.verdict == MSP_VERDICT_DENY) {
+        rq->retry_after_s = MSP_RATE_REFUSED_S;
+        return d;
+    }
     d.reason = MSP_REASON_RATE_LIMITED;
     if (wait_ns == RATE_NO_ROOM) {
         d.reason = MSP_REASON_RATE_NO_ROOM;

@@ -206,22 +206,34 @@ static void a_token_comes_back_in_time(void **state)
     expect(fx, PAYER, MSP_VERDICT_ALLOW, MSP_REASON_DEFAULT_ALLOW);
 }
 
-static void who_is_refused_for_another_reason_pays_nothing(void **state)
+static void refuse(struct slot_fixture *fx)
+{
+    struct msp_request *page = slot_fixture_page(fx);
+
+    fill(fx, page, PAYER);
+    page->refusal = MSP_REFUSAL_SPELLING;
+    slot_fixture_authorize(fx);
+    assert_int_equal(page->verdict, MSP_VERDICT_DENY);
+    assert_int_equal(page->reason, MSP_REASON_SPELLING);
+}
+
+static void who_is_refused_for_another_reason_pays_too(void **state)
 {
     struct slot_fixture *fx = *state;
     struct msp_request *page = slot_fixture_page(fx);
 
-    apply(fx, "enforce", "{\"requestsPerSecond\":1,\"burst\":1}");
-    fill(fx, page, PAYER);
-    page->refusal = MSP_REFUSAL_SPELLING;
-    slot_fixture_authorize(fx);
-    assert_int_equal(page->reason, MSP_REASON_SPELLING);
+    apply(fx, "enforce", "{\"requestsPerSecond\":1,\"burst\":2}");
+    refuse(fx);
+    assert_int_equal(page->retry_after_s, 0);
+    /* who is to connect anew pays when he has */
     fill(fx, page, PAYER);
     page->mark.identity_epoch++;
     slot_fixture_authorize(fx);
     assert_int_equal(page->reason, MSP_REASON_STALE_IDENTITY);
     expect(fx, PAYER, MSP_VERDICT_ALLOW, MSP_REASON_DEFAULT_ALLOW);
     expect(fx, PAYER, MSP_VERDICT_DENY, MSP_REASON_RATE_LIMITED);
+    refuse(fx);
+    assert_int_equal(page->retry_after_s, 1);
 }
 
 /* Root of the host, in the agent's own network namespace. */
@@ -545,7 +557,7 @@ int main(void)
         cmocka_unit_test_setup(without_a_limit_there_is_no_bucket, empty),
         cmocka_unit_test_setup(a_payer_has_its_burst_and_then_nothing, empty),
         cmocka_unit_test_setup(a_token_comes_back_in_time, empty),
-        cmocka_unit_test_setup(who_is_refused_for_another_reason_pays_nothing,
+        cmocka_unit_test_setup(who_is_refused_for_another_reason_pays_too,
                                empty),
         cmocka_unit_test_setup(nobody_has_no_bucket, empty),
         cmocka_unit_test_setup(one_request_pays_once, empty),
