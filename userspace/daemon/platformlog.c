@@ -248,12 +248,12 @@ static void add(struct msp_platformlog *log, struct msp_summary *summary,
         write_line(log, line);
 }
 
-static bool may_write(struct msp_platformlog *log, uint64_t cgroup_id)
+static bool may_write(struct msp_platformlog *log, uint64_t payer)
 {
-    uint64_t dropped;
+    struct msp_dropped dropped;
 
-    return log->dir && msp_bucket_take(&log->buckets, cgroup_id,
-                                       msp_io_now_ms(), &dropped) > 0;
+    return log->dir &&
+           msp_bucket_take(&log->buckets, payer, msp_io_now_ms(), &dropped) > 0;
 }
 
 /* What the rules deny is there twice, as with that agent. */
@@ -292,7 +292,7 @@ void msp_platformlog_request(struct msp_platformlog *log,
 
     if (!log->is_on)
         return;
-    is_written = may_write(log, mark->cgroup_id);
+    is_written = may_write(log, msp_paths_request_payer(mark));
     memcpy(line.key.addr, mark->addr, sizeof(line.key.addr));
     set_exe(log->paths, &mark->exe, record->exe_name, &line.key);
     msp_platformlog_status(record->status, line.key.status,
@@ -335,7 +335,8 @@ void msp_platformlog_connect(struct msp_platformlog *log,
                    "Denied at connect");
     (void)snprintf(details, sizeof(details), "Authorize failed: %s",
                    msp_name_reason(event->reason));
-    add(log, &log->failed, &line, may_write(log, event->cgroup_id));
+    add(log, &log->failed, &line,
+        may_write(log, msp_paths_connect_payer(log->paths, event)));
 }
 
 /* --- the summaries -------------------------------------------------------- */
