@@ -204,7 +204,9 @@
 #define MSP_CTL_CLIENTS_MAX     16
 #define MSP_CTL_MS              30000 /* a control client must finish its request */
 #define MSP_CTL_REPLY_BYTES_MAX (32u << 20)
-#define MSP_LOG_LINES_PER_S     100 /* connection log, a container */
+#define MSP_LOG_LINES_PER_S     100 /* connection log, a payer */
 #define MSP_LOG_BURST           1000
+#define MSP_LOG_ALL_PER_S       2000 /* and all of them */
+#define MSP_LOG_ALL_BURST       20000
 #define MSP_LOG_FLUSH_MS        100 /* a record may wait this long for others */
 #define MSP_LOG_FILE_BYTES      (64u << 20) /* then rotated to .1 */

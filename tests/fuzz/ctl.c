@@ -376,7 +376,8 @@ static void log_line(struct fuzz_input *in)
     memset(&record, 0xff, sizeof(record));
     memcpy(&record, in->at, n < in->left ? n : in->left);
     memcpy(&event, in->at, in->left < sizeof(event) ? in->left : sizeof(event));
-    FUZZ_CHECK(msp_connlog_request_line(&buf, &record, NULL, real_ns, 1) == 0);
+    FUZZ_CHECK(msp_connlog_request_line(&buf, &record, NULL, real_ns,
+                                        (struct msp_dropped){1, 2}) == 0);
     for (int i = 0; i < 2; i++) {
         FUZZ_CHECK(buf.len && buf.data[buf.len - 1] == '\n');
         FUZZ_CHECK(memchr(buf.data, '\n', buf.len) == buf.data + buf.len - 1);
@@ -385,8 +386,8 @@ static void log_line(struct fuzz_input *in)
         msp_buf_done(&buf);
         buf.max = 1u << 20;
         if (i == 0)
-            FUZZ_CHECK(
-                msp_connlog_connect_line(&buf, &event, NULL, real_ns, 0) == 0);
+            FUZZ_CHECK(msp_connlog_connect_line(&buf, &event, NULL, real_ns,
+                                                (struct msp_dropped){0}) == 0);
     }
 }
 

@@ -47,10 +47,10 @@ static void write_line(struct msp_connlog *log, int error)
     msp_buf_consume(&log->buf, log->buf.len);
 }
 
-static bool may_write(struct msp_connlog *log, uint64_t cgroup_id,
-                      uint64_t *ret_dropped)
+static bool may_write(struct msp_connlog *log, uint64_t payer,
+                      struct msp_dropped *ret_dropped)
 {
-    if (msp_bucket_take(&log->buckets, cgroup_id, msp_io_now_ms(), ret_dropped))
+    if (msp_bucket_take(&log->buckets, payer, msp_io_now_ms(), ret_dropped))
         return true;
     log->n_dropped++;
     return false;
@@ -59,9 +59,9 @@ static bool may_write(struct msp_connlog *log, uint64_t cgroup_id,
 void msp_connlog_connect(struct msp_connlog *log, const struct msp_event *event)
 {
     uint64_t age = msp_io_now_ns() - event->time_ns;
-    uint64_t dropped;
+    struct msp_dropped dropped;
 
-    if (may_write(log, event->cgroup_id, &dropped))
+    if (may_write(log, msp_paths_connect_payer(log->paths, event), &dropped))
         write_line(log,
                    msp_connlog_connect_line(&log->buf, event, log->paths,
                                             msp_stamp_now_ns() - age, dropped));
@@ -70,13 +70,13 @@ void msp_connlog_connect(struct msp_connlog *log, const struct msp_event *event)
 void msp_connlog_request(struct msp_connlog *log,
                          const struct msp_child_log *record)
 {
-    uint64_t dropped;
+    struct msp_dropped dropped;
 
     /* a proxy that was started anew begins at 1 */
     log->n_requests +=
         record->serial > log->serial ? record->serial - log->serial : 1;
     log->serial = record->serial;
-    if (may_write(log, record->mark.cgroup_id, &dropped))
+    if (may_write(log, msp_paths_request_payer(&record->mark), &dropped))
         write_line(log, msp_connlog_request_line(&log->buf, record, log->paths,
                                                  msp_stamp_now_ns(), dropped));
 }

@@ -2,7 +2,7 @@
 /*
  * The connection log: one JSON line an event, connects that did not reach the
  * proxy (from the ring) and finished requests (from the proxy). Never a key, a
- * signature or a header value. Rate-limited a container, rotated to ".1". What
+ * signature or a header value. Rate-limited a payer and over all, rotated to ".1". What
  * no path is known of has "-".
  */
 #pragma once
@@ -42,8 +42,8 @@ void msp_connlog_request(struct msp_connlog *log,
 /* @param real_ns CLOCK_REALTIME of the event */
 int msp_connlog_connect_line(struct msp_buf *buf, const struct msp_event *event,
                              const struct msp_paths *paths, uint64_t real_ns,
-                             uint64_t dropped);
+                             struct msp_dropped dropped);
 int msp_connlog_request_line(struct msp_buf *buf,
                              const struct msp_child_log *record,
                              const struct msp_paths *paths, uint64_t real_ns,
-                             uint64_t dropped);
+                             struct msp_dropped dropped);

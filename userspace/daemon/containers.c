@@ -72,11 +72,32 @@ static void fill(struct msp_containers *c, uint64_t id)
     c->n_left = id ? c->n_left + n_left : n_left;
 }
 
+/* @return 0; -ENOENT its cgroup has gone; negative errno: it cannot be told */
+static int look(const struct msp_containers *c,
+                const struct msp_container_entry *entry)
+{
+    uint64_t id = 0;
+    int r =
+        msp_ctr_cgroup_id(c->mount_fd, entry->record.text[MSP_CTR_CGROUP], &id);
+
+    return r == 0 && id != entry->id ? -ENOENT : r;
+}
+
+/*
+ * The kernel tells of cgroups that go and have a row, not of one that went
+ * before it got it. Whoever has written that row looks.
+ */
+static bool has_gone(const struct msp_containers *c,
+                     const struct msp_container_entry *entry)
+{
+    return look(c, entry) == -ENOENT;
+}
+
 /*
  * First its identities, then its cgroups: nobody is in a container whose row
- * is still to be written.
+ * is still to be written. @return false: its cgroup has gone, drop it
  */
-static void publish(struct msp_containers *c, struct msp_container_entry *entry)
+static bool publish(struct msp_containers *c, struct msp_container_entry *entry)
 {
     struct msp_ctr_name name;
 
@@ -89,6 +110,7 @@ static void publish(struct msp_containers *c, struct msp_container_entry *entry)
         msp_log_errno(MSP_LOG_ERR, "container.top", entry->top_error);
     else if (!c->is_bulk)
         fill(c, entry->id);
+    return !has_gone(c, entry);
 }
 
 /* The other way round. */
@@ -211,7 +233,10 @@ static struct msp_container_result put(struct msp_containers *c, uint64_t id,
     msp_ctr_record_done(&entry->record);
     entry->record = *record;
     *record = (struct msp_ctr_record){0};
-    publish(c, entry);
+    if (!publish(c, entry)) {
+        drop(c, entry, "container.gone");
+        return gone(MSP_CTL_INVALID, "the cgroup has gone meanwhile");
+    }
     log_entry(is_new ? "container.added" : "container.set", entry);
     changed(c);
     return done(entry, false);
@@ -530,13 +555,15 @@ int msp_containers_load(struct msp_containers *c)
         msp_log_errno(MSP_LOG_ERR, "container.load", r);
         return r;
     }
-    for (size_t i = 0; i < c->n; i++) {
+    for (size_t i = c->n; i-- > 0;) {
         struct msp_container_entry *entry = c->entry[i];
         struct msp_ctr_name name;
 
         msp_ctr_record_name(&entry->record, &name);
         (void)msp_ctr_name_set(c->loader, entry->id, &name);
         entry->top_error = msp_ctr_top_set(c->loader, entry->id, true);
+        if (has_gone(c, entry))
+            drop(c, entry, "container.gone");
     }
     fill(c, 0);
     return 0;
@@ -562,15 +589,20 @@ void msp_containers_done(struct msp_containers *c)
 
 /* --- from time to time -------------------------------------------------- */
 
-/* Whether the cgroup of a registration is still there. */
-static bool is_there(const struct msp_containers *c,
-                     const struct msp_container_entry *entry)
+/* A few by turns: the kernel may have failed to take a row away. */
+static void look_at_some(struct msp_containers *c)
 {
-    uint64_t id = 0;
+    for (size_t n = 0; n < MSP_CONTAINERS_LOOKS && c->n; n++) {
+        size_t i = c->next_look < c->n ? c->next_look : 0;
 
-    return msp_ctr_cgroup_id(c->mount_fd, entry->record.text[MSP_CTR_CGROUP],
-                             &id) == 0 &&
-           id == entry->id;
+        c->next_look = i + 1;
+        if (has_gone(c, c->entry[i])) {
+            drop(c, c->entry[i], "container.gone");
+            c->next_look = i;
+        }
+        if (c->next_look >= c->n)
+            return;
+    }
 }
 
 void msp_containers_sweep(struct msp_containers *c)
@@ -582,15 +614,13 @@ void msp_containers_sweep(struct msp_containers *c)
 
         if (msp_ctr_top_of(c->loader, entry->id) != entry->id) {
             /* the kernel's word of it was lost, or it never had a row */
-            if (!is_there(c, entry)) {
+            if (look(c, entry) < 0 || !publish(c, entry))
                 drop(c, entry, "container.gone");
-                continue;
-            }
-            publish(c, entry);
         } else if (entry->row_error) {
             write_row(c, entry);
         }
     }
+    look_at_some(c);
     (void)msp_events_stat(c->loader, MSP_STAT_CONTAINER_DROPPED, &dropped);
     if (dropped != c->n_dropped || c->n_left)
         fill(c, 0);
@@ -652,36 +682,4 @@ void msp_containers_forget(struct msp_containers *c)
 {
     msp_ctr_match_done(&c->match);
     c->has_match = false;
-}
-
-/* --- who is who --------------------------------------------------------- */
-
-const struct msp_container_entry *msp_containers_find(struct msp_containers *c,
-                                                      uint64_t cgroup_id)
-{
-    size_t at = cgroup_id % MSP_CONTAINERS_KEPT;
-    const struct msp_container_entry *entry = msp_ctr_list_find(c, cgroup_id);
-
-    if (entry || !cgroup_id || !c->n)
-        return entry;
-    /* ids are never given twice, but a cgroup may be registered later */
-    if (c->kept[at].cgroup != cgroup_id ||
-        !msp_ctr_list_find(c, c->kept[at].top)) {
-        uint64_t top = msp_ctr_top_of(c->loader, cgroup_id);
-
-        if (!top)
-            return NULL;
-        c->kept[at].cgroup = cgroup_id;
-        c->kept[at].top = top;
-    }
-    return msp_ctr_list_find(c, c->kept[at].top);
-}
-
-uint64_t msp_containers_unfilled(const struct msp_containers *c)
-{
-    uint64_t n = c->n_left;
-
-    for (size_t i = 0; i < c->n; i++)
-        n += c->entry[i]->top_error || c->entry[i]->row_error;
-    return n;
 }

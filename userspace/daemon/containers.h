@@ -21,6 +21,7 @@
 
 enum {
     MSP_CONTAINERS_KEPT = 256,
+    MSP_CONTAINERS_LOOKS = 64, /* at cgroups, in one sweep */
     MSP_CONTAINERS_WHY_BYTES = 2 * PATH_MAX + 128
 };
 
@@ -42,6 +43,7 @@ struct msp_containers {
     bool has_match;
     uint64_t n_left;    /* cgroups without a row, when last looked */
     uint64_t n_dropped; /* MSP_STAT_CONTAINER_DROPPED at that time */
+    size_t next_look;   /* index, of the next sweep */
     bool is_bulk;       /* many come: cgroups below are looked at once, after */
     uint64_t n_bad;     /* files of the spool that were moved aside */
     char why[MSP_CONTAINERS_WHY_BYTES]; /* of the last request */

@@ -77,3 +77,35 @@ void msp_ctr_list_done(struct msp_containers *c)
         entry_free(c->entry[i]);
     free(c->entry);
 }
+
+/* --- who is who --------------------------------------------------------- */
+
+const struct msp_container_entry *msp_containers_find(struct msp_containers *c,
+                                                      uint64_t cgroup_id)
+{
+    size_t at = cgroup_id % MSP_CONTAINERS_KEPT;
+    const struct msp_container_entry *entry = msp_ctr_list_find(c, cgroup_id);
+
+    if (entry || !cgroup_id || !c->n)
+        return entry;
+    /* ids are never given twice, but a cgroup may be registered later */
+    if (c->kept[at].cgroup != cgroup_id ||
+        !msp_ctr_list_find(c, c->kept[at].top)) {
+        uint64_t top = msp_ctr_top_of(c->loader, cgroup_id);
+
+        if (!top)
+            return NULL;
+        c->kept[at].cgroup = cgroup_id;
+        c->kept[at].top = top;
+    }
+    return msp_ctr_list_find(c, c->kept[at].top);
+}
+
+uint64_t msp_containers_unfilled(const struct msp_containers *c)
+{
+    uint64_t n = c->n_left;
+
+    for (size_t i = 0; i < c->n; i++)
+        n += c->entry[i]->top_error || c->entry[i]->row_error;
+    return n;
+}

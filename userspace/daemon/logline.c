@@ -94,9 +94,11 @@ static void begin(struct line *line, uint64_t real_ns, enum msp_stage stage)
     put_word(line, "stage", msp_name_stage(stage));
 }
 
-static int end(struct line *line, uint64_t dropped)
+static int end(struct line *line, struct msp_dropped dropped)
 {
-    put_uint(line, "dropped", dropped);
+    put_uint(line, "dropped", dropped.n);
+    if (dropped.n_gone)
+        put_uint(line, "dropped_others", dropped.n_gone);
     put(line, "}\n", 2);
     return line->error;
 }
@@ -125,7 +127,7 @@ static void put_flags(struct line *line, uint32_t flags)
 
 int msp_connlog_connect_line(struct msp_buf *buf, const struct msp_event *event,
                              const struct msp_paths *paths, uint64_t real_ns,
-                             uint64_t dropped)
+                             struct msp_dropped dropped)
 {
     struct line line = {.buf = buf};
 
@@ -149,7 +151,7 @@ int msp_connlog_connect_line(struct msp_buf *buf, const struct msp_event *event,
 int msp_connlog_request_line(struct msp_buf *buf,
                              const struct msp_child_log *record,
                              const struct msp_paths *paths, uint64_t real_ns,
-                             uint64_t dropped)
+                             struct msp_dropped dropped)
 {
     const struct msp_mark *mark = &record->mark;
     struct line line = {.buf = buf};

@@ -131,6 +131,15 @@ static const struct msp_ctr_record *container_of_cgroup(void *data,
     return entry ? &entry->record : NULL;
 }
 
+static uint64_t top_of_cgroup(void *data, uint64_t cgroup_id)
+{
+    struct mspd *mspd = data;
+    const struct msp_container_entry *entry =
+        msp_containers_find(&mspd->containers, cgroup_id);
+
+    return entry ? entry->id : 0;
+}
+
 static const char *path_of_exe(void *data, const struct msp_exe *exe)
 {
     const struct mspd *mspd = data;
@@ -407,7 +416,8 @@ static int start_logs(struct mspd *mspd)
     mspd->paths = (struct msp_paths){.data = mspd,
                                      .exe = path_of_exe,
                                      .cgroup = path_of_cgroup,
-                                     .container = container_of_cgroup};
+                                     .container = container_of_cgroup,
+                                     .top = top_of_cgroup};
     mspd->log.paths = platform->paths = &mspd->paths;
     platform->is_on = mspd->opts.platform_status || mspd->opts.platform_log;
     platform->dir = mspd->opts.platform_log;

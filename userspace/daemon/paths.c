@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include <msp/payer.h>
+
 const char *msp_paths_exe(const struct msp_paths *paths,
                           const struct msp_exe *exe)
 {
@@ -40,4 +42,24 @@ const char *msp_paths_cgroup(const struct msp_paths *paths, uint64_t cgroup_id)
     if (paths && paths->cgroup && cgroup_id)
         path = paths->cgroup(paths->data, cgroup_id);
     return path ? path : MSP_PATH_NONE;
+}
+
+uint64_t msp_paths_request_payer(const struct msp_mark *mark)
+{
+    return mark->payer ? mark->payer
+                       : msp_payer_of(MSP_PAYER_NOBODY, mark->cgroup_id);
+}
+
+uint64_t msp_paths_connect_payer(const struct msp_paths *paths,
+                                 const struct msp_event *event)
+{
+    uint32_t where = event->flags & (MSP_MARK_ROOT | MSP_MARK_CONTAINER);
+    uint64_t id = event->cgroup_id, top = 0;
+
+    if (paths && paths->top && id)
+        top = paths->top(paths->data, id);
+    if (top)
+        return msp_payer_of(MSP_PAYER_CONTAINER, top);
+    return msp_payer_of(
+        where == MSP_MARK_ROOT ? MSP_PAYER_NOBODY : MSP_PAYER_CGROUP, id);
 }

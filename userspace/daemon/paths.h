@@ -27,6 +27,8 @@ struct msp_paths {
     /* What is registered of the container a cgroup is in; valid until the next
      * registration. NULL: it is in none. */
     const struct msp_ctr_record *(*container)(void *data, uint64_t cgroup_id);
+    /* The id of the top of the registered container a cgroup is in. 0: none. */
+    uint64_t (*top)(void *data, uint64_t cgroup_id);
 };
 
 /* @param paths NULL = none known @return never NULL; MSP_PATH_NONE */
@@ -45,3 +47,17 @@ extern const char *const msp_paths_ctr_name[MSP_PATHS_CTR];
 void msp_paths_container(const struct msp_paths *paths, uint64_t cgroup_id,
                          const char *ret_text[MSP_PATHS_CTR]);
 const char *msp_paths_cgroup(const struct msp_paths *paths, uint64_t cgroup_id);
+
+/*
+ * Whom a line is charged to (payer.h). Root of the host in the agent's own
+ * network namespace cannot be held to one number by what he is: he pays by his
+ * own cgroup, and his kind is still nobody.
+ */
+uint64_t msp_paths_request_payer(const struct msp_mark *mark);
+/*
+ * The kernel does not ask who pays for a connect that it denies: he is found by
+ * his cgroup, and pays by it if no container is registered there.
+ * @param paths NULL = none known
+ */
+uint64_t msp_paths_connect_payer(const struct msp_paths *paths,
+                                 const struct msp_event *event);

@@ -29,6 +29,7 @@ struct line {
     bool is_root;
     uint64_t elapsed_ms;
     const char *details;
+    uint64_t payer; /* whom it is charged to */
 };
 
 /* --- words ---------------------------------------------------------------- */
@@ -243,17 +244,17 @@ static void write_line(struct msp_platformlog *log, const struct line *line)
 static void add(struct msp_platformlog *log, struct msp_summary *summary,
                 const struct line *line, bool is_written)
 {
-    msp_summary_add(summary, &line->key, msp_io_now_ms());
+    msp_summary_add(summary, line->payer, &line->key, msp_io_now_ms());
     if (is_written)
         write_line(log, line);
 }
 
-static bool may_write(struct msp_platformlog *log, uint64_t cgroup_id)
+static bool may_write(struct msp_platformlog *log, uint64_t payer)
 {
-    uint64_t dropped;
+    struct msp_dropped dropped;
 
-    return log->dir && msp_bucket_take(&log->buckets, cgroup_id,
-                                       msp_io_now_ms(), &dropped) > 0;
+    return log->dir &&
+           msp_bucket_take(&log->buckets, payer, msp_io_now_ms(), &dropped) > 0;
 }
 
 /* What the rules deny is there twice, as with that agent. */
@@ -286,13 +287,14 @@ void msp_platformlog_request(struct msp_platformlog *log,
         .is_root = mark->flags & MSP_MARK_ROOT,
         .elapsed_ms = record->elapsed_us / 1000,
         .details = details,
+        .payer = msp_paths_request_payer(mark),
     };
     bool is_denied = record->verdict == MSP_VERDICT_DENY;
     bool is_written;
 
     if (!log->is_on)
         return;
-    is_written = may_write(log, mark->cgroup_id);
+    is_written = may_write(log, line.payer);
     memcpy(line.key.addr, mark->addr, sizeof(line.key.addr));
     set_exe(log->paths, &mark->exe, record->exe_name, &line.key);
     msp_platformlog_status(record->status, line.key.status,
@@ -328,6 +330,7 @@ void msp_platformlog_connect(struct msp_platformlog *log,
     if (!log->is_on || (event->verdict != MSP_VERDICT_DENY &&
                         event->verdict != MSP_VERDICT_NONE))
         return;
+    line.payer = msp_paths_connect_payer(log->paths, event);
     memcpy(line.key.addr, event->addr, sizeof(line.key.addr));
     set_exe(log->paths, &event->exe, event->exe_name.text, &line.key);
     /* no request was made, so no status was sent */
@@ -335,7 +338,7 @@ void msp_platformlog_connect(struct msp_platformlog *log,
                    "Denied at connect");
     (void)snprintf(details, sizeof(details), "Authorize failed: %s",
                    msp_name_reason(event->reason));
-    add(log, &log->failed, &line, may_write(log, event->cgroup_id));
+    add(log, &log->failed, &line, may_write(log, line.payer));
 }
 
 /* --- the summaries -------------------------------------------------------- */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Who asked what host for how long: one row for each distinct caller, address
- * and result, counted for the last four hours. A fixed number of rows: a new
- * one takes the place of the one that was quiet for longest.
+ * and result, counted for the last four hours. A fixed number of rows. Callers
+ * choose much of what makes a row, so each is charged to the payer who was first
+ * to need it, and one may have few; what is beyond is counted on one row that
+ * says "other". Where no row is free the new one takes the place of the payer's
+ * who has most, of his the one that was quiet for longest. Those who pay by
+ * cgroup cannot take all (payer.h).
  */
 #pragma once
 
@@ -11,7 +15,8 @@
 
 enum {
     MSP_SUMMARY_ROWS = 100,
-    MSP_SUMMARY_BUCKETS = 16, /* of a quarter of an hour */
+    MSP_SUMMARY_PAYER_ROWS = 16, /* of one payer */
+    MSP_SUMMARY_BUCKETS = 16,    /* of a quarter of an hour */
     MSP_SUMMARY_BUCKET_MS = 900000,
     MSP_SUMMARY_EXE_BYTES = 256, /* a longer path is cut */
     MSP_SUMMARY_STATUS_BYTES = 40,
@@ -30,6 +35,7 @@ struct msp_summary_key {
 };
 
 struct msp_summary_row {
+    uint64_t payer;
     struct msp_summary_key key;
     uint64_t last_ms; /* 0 = free */
     uint32_t count[MSP_SUMMARY_BUCKETS];
@@ -39,8 +45,8 @@ struct msp_summary {
     struct msp_summary_row row[MSP_SUMMARY_ROWS];
 };
 
-/* @param now_ms monotonic, never 0 */
-void msp_summary_add(struct msp_summary *summary,
+/* @param payer payer.h @param now_ms monotonic, never 0 */
+void msp_summary_add(struct msp_summary *summary, uint64_t payer,
                      const struct msp_summary_key *key, uint64_t now_ms);
 /* @return 0: nothing of the last four hours */
 uint64_t msp_summary_count(const struct msp_summary_row *row, uint64_t now_ms);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "daemon/connlog.h"
 
+#include <fcntl.h>
+
+#include <msp/limits.h>
+#include <msp/payer.h>
+
 #include "harness/test.h"
 
 static const uint8_t imds[16] = {[10] = 0xff, 0xff, 169, 254, 169, 254};
@@ -35,8 +40,10 @@ static const struct msp_ctr_record *container(void *data, uint64_t id)
     return id == 12 ? &record : NULL;
 }
 
+static const struct msp_dropped none;
 static char curl[] = "/usr/bin/curl";
-static const struct msp_paths paths = {curl, exe_path, cgroup_path, container};
+static const struct msp_paths paths = {curl, exe_path, cgroup_path, container,
+                                       NULL};
 
 static void connect_line_says_who_and_why(void **state)
 {
@@ -59,7 +66,8 @@ static void connect_line_says_who_and_why(void **state)
     (void)state;
     memcpy(event.addr, imds, sizeof(imds));
     assert_ok(msp_connlog_connect_line(&buf, &event, &paths,
-                                       1620216000123456789ull, 5));
+                                       1620216000123456789ull,
+                                       (struct msp_dropped){5, 0}));
     expect_text(&buf,
                 "{\"schema\":1,\"time\":\"2021-05-05T12:00:00.123Z\","
                 "\"stage\":\"connect\",\"verdict\":\"deny\","
@@ -93,7 +101,7 @@ static void request_line_escapes_what_the_client_wrote(void **state)
 
     (void)state;
     memcpy(record.mark.addr, imds, sizeof(imds));
-    assert_ok(msp_connlog_request_line(&buf, &record, NULL, 0, 0));
+    assert_ok(msp_connlog_request_line(&buf, &record, NULL, 0, none));
     assert_ok(msp_buf_append(&buf, "", 1));
     assert_non_null(
         strstr((char *)buf.data,
@@ -108,7 +116,7 @@ static void expect_request(const struct msp_child_log *record,
 {
     msp_cleanup(msp_buf_done) struct msp_buf buf = {.max = 65536};
 
-    assert_ok(msp_connlog_request_line(&buf, record, from, 0, 0));
+    assert_ok(msp_connlog_request_line(&buf, record, from, 0, none));
     assert_ok(msp_buf_append(&buf, "", 1));
     assert_non_null(strstr((char *)buf.data, text));
 }
@@ -148,7 +156,7 @@ static const char *any_cgroup(void *data, uint64_t id)
 
 static void what_the_kernel_did_not_know_has_no_path(void **state)
 {
-    const struct msp_paths any = {curl, any_exe, any_cgroup, NULL};
+    const struct msp_paths any = {curl, any_exe, any_cgroup, NULL, NULL};
     const struct msp_child_log record = {.exe_name = "-"};
 
     (void)state;
@@ -178,7 +186,8 @@ static const struct msp_ctr_record *any_container(void *data, uint64_t id)
 static void the_longest_paths_fit_a_line(void **state)
 {
     static char path[4096], escaped[6 * 4096 + 32];
-    const struct msp_paths longest = {path, any_exe, any_cgroup, any_container};
+    const struct msp_paths longest = {path, any_exe, any_cgroup, any_container,
+                                      NULL};
     struct msp_child_log record = {0};
     size_t at = 0;
 
@@ -201,11 +210,103 @@ static void text_without_its_nul_is_cut_at_the_field(void **state)
     memset(record.method, 'M', sizeof(record.method));
     memset(record.target, 'T', sizeof(record.target));
     memset(record.exe_name, 'X', sizeof(record.exe_name));
-    assert_ok(msp_connlog_request_line(&buf, &record, NULL, 0, 0));
+    assert_ok(msp_connlog_request_line(&buf, &record, NULL, 0, none));
     assert_ok(msp_buf_append(&buf, "", 1));
     assert_non_null(
         strstr((char *)buf.data, "\"method\":\"MMMMMMMMMMMMMMMM\","));
     assert_non_null(strstr((char *)buf.data, "XXXXXXXX\",\"exe\":\"-\""));
+}
+
+/* --- the limit ----------------------------------------------------------- */
+
+enum {
+    MANY = 10 * MSP_LOG_BURST
+};
+
+static char dir[] = "/tmp/msp-connlog-XXXXXX";
+static struct msp_connlog the_log;
+
+/* All cgroups below 1 << 20 are of the container 5. */
+static uint64_t top_of(void *data, uint64_t id)
+{
+    (void)data;
+    return id < 1 << 20 ? 5 : 0;
+}
+
+static const struct msp_paths tops = {.top = top_of};
+
+static int start(void **state)
+{
+    msp_autoclose int fd = -1;
+
+    (void)state;
+    if (!mkdtemp(dir))
+        return -1;
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    the_log.paths = NULL;
+    return fd < 0 ? -1
+                  : msp_connlog_open(&the_log, fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+static int stop(void **state)
+{
+    char path[64];
+
+    (void)state;
+    (void)close(the_log.file.dir_fd);
+    msp_connlog_done(&the_log);
+    (void)snprintf(path, sizeof(path), "%s/connection.log", dir);
+    (void)unlink(path);
+    (void)rmdir(dir);
+    memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+    return 0;
+}
+
+static void a_payer_has_one_burst_however_many_cgroups(void **state)
+{
+    struct msp_child_log record = {
+        .mark = {.payer = msp_payer_of(MSP_PAYER_CONTAINER, 5)}};
+
+    (void)state;
+    for (uint64_t i = 0; i < MANY; i++) {
+        record.mark.cgroup_id = 100 + i;
+        msp_connlog_request(&the_log, &record);
+    }
+    assert_in_range(the_log.n_lines, MSP_LOG_BURST, MANY / 2);
+    assert_int_equal(the_log.n_lines + the_log.n_dropped, MANY);
+}
+
+static void a_container_that_is_denied_has_one_burst(void **state)
+{
+    struct msp_event event = {.flags = MSP_MARK_CONTAINER};
+    uint64_t n;
+
+    (void)state;
+    the_log.paths = &tops;
+    for (uint64_t i = 0; i < MANY; i++) {
+        event.cgroup_id = 100 + i;
+        msp_connlog_connect(&the_log, &event);
+    }
+    assert_in_range(the_log.n_lines, MSP_LOG_BURST, MANY / 2);
+    assert_int_equal(the_log.n_lines + the_log.n_dropped, MANY);
+    /* nobody else's */
+    n = the_log.n_lines;
+    event.cgroup_id = 1 << 20;
+    msp_connlog_connect(&the_log, &event);
+    assert_int_equal(the_log.n_lines, n + 1);
+}
+
+static void what_payers_that_went_lost_is_told(void **state)
+{
+    msp_cleanup(msp_buf_done) struct msp_buf buf = {.max = 65536};
+    const struct msp_child_log record = {0};
+
+    (void)state;
+    assert_ok(msp_connlog_request_line(&buf, &record, NULL, 0,
+                                       (struct msp_dropped){3, 7}));
+    assert_ok(msp_buf_append(&buf, "", 1));
+    assert_non_null(
+        strstr((char *)buf.data, "\"dropped\":3,\"dropped_others\":7}\n"));
 }
 
 int main(void)
@@ -217,6 +318,11 @@ int main(void)
         cmocka_unit_test(what_the_kernel_did_not_know_has_no_path),
         cmocka_unit_test(the_longest_paths_fit_a_line),
         cmocka_unit_test(text_without_its_nul_is_cut_at_the_field),
+        cmocka_unit_test_setup_teardown(
+            a_payer_has_one_burst_however_many_cgroups, start, stop),
+        cmocka_unit_test_setup_teardown(
+            a_container_that_is_denied_has_one_burst, start, stop),
+        cmocka_unit_test(what_payers_that_went_lost_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

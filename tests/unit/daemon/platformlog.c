@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <msp/limits.h>
+
 #include "base/io.h"
 #include "harness/test.h"
 
@@ -203,6 +205,33 @@ static void off_it_keeps_nothing(void **state)
     assert_string_equal(text, "");
 }
 
+/* All cgroups are of one container. */
+static uint64_t top_of(void *data, uint64_t id)
+{
+    (void)data;
+    (void)id;
+    return 5;
+}
+
+static void a_payer_has_one_burst_however_many_cgroups(void **state)
+{
+    static const struct msp_paths tops = {.top = top_of};
+    struct msp_child_log record = record_of(MSP_VERDICT_ALLOW, 200);
+    struct msp_event event = {.verdict = MSP_VERDICT_DENY};
+
+    (void)state;
+    the_log.paths = &tops;
+    record.mark.payer = msp_payer_of(MSP_PAYER_CONTAINER, 5);
+    for (uint64_t i = 0; i < 5ull * MSP_LOG_BURST; i++) {
+        record.mark.cgroup_id = 2 * i + 1;
+        msp_platformlog_request(&the_log, &record, i);
+        event.cgroup_id = 2 * i + 2;
+        msp_platformlog_connect(&the_log, &event);
+    }
+    msp_autofree char *text = slurp(MSP_PLATFORMLOG_NAME);
+    assert_in_range(times(text, "\n"), MSP_LOG_BURST, 5 * MSP_LOG_BURST);
+}
+
 static void it_is_bounded(void **state)
 {
     struct msp_child_log record = record_of(MSP_VERDICT_ALLOW, 200);
@@ -266,6 +295,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_summary_has_their_members, start,
                                         stop),
         cmocka_unit_test_setup_teardown(off_it_keeps_nothing, start, stop),
+        cmocka_unit_test_setup_teardown(
+            a_payer_has_one_burst_however_many_cgroups, start, stop),
         cmocka_unit_test_setup_teardown(it_is_bounded, start, stop),
         cmocka_unit_test_setup_teardown(what_holds_up_is_not_written_to, start,
                                         stop),
