@@ -140,11 +140,12 @@ static int add_units(struct msp_guardset *set)
  * Made here: a guard cannot be on what will be made later. One that cannot be
  * used is no reason to be without mspd; status says it.
  */
-static int add_report_dir(struct msp_guardset *set, const char *path)
+static int add_report_dir(struct msp_guardset *set, const char *path,
+                          int (*open_dir)(const char *, int *))
 {
     msp_autoclose int fd = -1;
 
-    if (!path || msp_dirs_open_public(path, &fd) < 0)
+    if (!path || open_dir(path, &fd) < 0)
         return 0;
     return add(set, path, DIRECTORY);
 }
@@ -183,7 +184,11 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
     }
     /* as those of the run directory, it says how the guarded one stands */
     *reterr_what = opts->platform_status;
-    r = add_report_dir(set, opts->platform_status);
+    r = add_report_dir(set, opts->platform_status, msp_dirs_open_public);
+    if (r < 0)
+        return r;
+    *reterr_what = opts->platform_tags;
+    r = add_report_dir(set, opts->platform_tags, msp_dirs_open_private);
     if (r < 0)
         return r;
     *reterr_what = opts->local_rules;
@@ -277,11 +282,12 @@ static uint64_t uid_of(const char *name)
 static bool add_opts(EVP_MD_CTX *md, const struct msp_opts *opts)
 {
     const char *const texts[] = {
-        opts->cgroup,      opts->pin_dir,         opts->run_dir,
-        opts->state_dir,   opts->log_dir,         opts->libexec_dir,
-        opts->static_key,  opts->proxy_user,      opts->keeper_user,
-        opts->guard_key,   opts->adopt_keys,      opts->channel_scale,
-        opts->local_rules, opts->platform_status, opts->platform_log,
+        opts->cgroup,        opts->pin_dir,         opts->run_dir,
+        opts->state_dir,     opts->log_dir,         opts->libexec_dir,
+        opts->static_key,    opts->proxy_user,      opts->keeper_user,
+        opts->guard_key,     opts->adopt_keys,      opts->channel_scale,
+        opts->local_rules,   opts->platform_status, opts->platform_log,
+        opts->platform_tags,
     };
     struct stat net = {0};
     /* what it sends, and what it guards, is of its network namespace */

@@ -444,6 +444,7 @@ static int start(struct mspd *mspd)
     r = start_privileged(mspd, &proxy, &keeper);
     if (r < 0)
         return r;
+    mspd_reports_clear(mspd);
     msp_timer_init(mspd->loop, &mspd->heartbeat, on_heartbeat, mspd);
     msp_timer_init(mspd->loop, &mspd->drain, on_drain, mspd);
     r = start_logs(mspd);
