@@ -2,6 +2,7 @@
 #include "daemon/guardset.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/stat.h>
 
 #include "harness/test.h"
@@ -80,14 +81,20 @@ static int set_up(void **state)
     return 0;
 }
 
+static int drop(const char *name, const struct stat *st, int type,
+                struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(name);
+}
+
 static int tear_down(void **state)
 {
-    char command[128];
-
     (void)state;
     msp_guardset_done(&set);
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", base);
-    return system(command);
+    return nftw(base, drop, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static int open_set(void)
