@@ -518,6 +518,7 @@ static void stop(struct mspd *mspd, int code)
     msp_platformlog_done(&mspd->platform);
     msp_cgpaths_done(&mspd->cgpaths);
     msp_closep(&mspd->guard.roles_fd);
+    msp_closep(&mspd->localrules.kept_fd);
     msp_lsm_done(&mspd->lsm);
     msp_loader_done(&mspd->loader);
     if (mspd->key) {
@@ -556,6 +557,7 @@ int main(int argc, char **argv)
     static struct mspd mspd = {
         .cgroup = {.fd = -1, .mount_fd = -1},
         .key_fd = -1,
+        .localrules.kept_fd = -1,
         .dirs = {-1, -1, -1, -1, -1, -1},
         .log.file.fd = -1,
         .platform = MSP_PLATFORMLOG_NONE,
