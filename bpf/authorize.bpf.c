@@ -234,6 +234,7 @@ int msp_authorize(struct msp_authorize_ctx *ctx)
 {
     struct walk w = {.identity = MSP_NO_IDENTITY, .privilege = MSP_NO_IDENTITY};
     const struct msp_slot_meta *sm;
+    const struct msp_exec *r;
     struct msp_outcome o = {};
     struct msp_request *rq;
     struct msp_decision d;
@@ -260,6 +261,7 @@ int msp_authorize(struct msp_authorize_ctx *ctx)
     }
     rq->retry_after_s = 0;
     d = authorize_charge(rq, &h, d);
+    o.time_ns = bpf_ktime_get_ns();
     o.slot = slot;
     o.endpoint = h.endpoint;
     o.stage = MSP_STAGE_REQUEST;
@@ -269,8 +271,9 @@ int msp_authorize(struct msp_authorize_ctx *ctx)
     o.privilege = w.privilege;
     event_name(&rq->identity, &msp_id_names, slot, w.identity);
     event_name(&rq->privilege, &msp_pr_names, slot, w.privilege);
-    event_exe_name(&rq->exe_name, &rq->mark);
-    event_audit(&rq->mark, &o, rq->audit_path);
+    r = event_exec(&rq->mark);
+    event_exe_name(&rq->exe_name, &rq->mark, r);
+    event_audit(&rq->mark, &o, r, rq->audit_path);
     rq->generation = o.generation;
     rq->agent_epoch = meta->agent_epoch;
     rq->reason = d.reason;

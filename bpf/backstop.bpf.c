@@ -58,27 +58,17 @@ struct refusal {
 
 static __noinline int backstop_record(const struct refusal *f)
 {
-    struct task_struct *task = bpf_get_current_task_btf();
-    struct msp_mark mark = {};
-    struct msp_outcome o = {
+    struct msp_refusal r = {
         .slot = f->meta->live & (MSP_SLOTS - 1),
+        .netns_cookie = f->netns_cookie,
         .endpoint = f->endpoint,
-        .stage = MSP_STAGE_CONNECT,
-        .verdict = MSP_VERDICT_DENY,
         .reason = f->reason,
-        .identity = MSP_NO_IDENTITY,
-        .privilege = MSP_NO_IDENTITY,
+        .port = f->port,
     };
 
-    o.generation = f->meta->slot[o.slot].generation;
-    mark.cgroup_id = bpf_get_current_cgroup_id();
-    mark.netns_cookie = f->netns_cookie;
-    mark.uid = task->cred->euid.val;
-    mark.pid = task->tgid;
-    mark.port = f->port;
-    __builtin_memcpy(mark.addr, f->addr, 16);
-    event_audit(&mark, &o, NULL);
-    event_ring(&mark, &o);
+    r.generation = f->meta->slot[r.slot].generation;
+    __builtin_memcpy(r.addr, f->addr, 16);
+    event_refusal(&r);
     return 0;
 }
 

@@ -36,12 +36,18 @@ static __always_inline __u64 settle_pack(struct msp_decision d, __u32 port)
     return d.verdict | d.reason << 8 | (__u64)port << SETTLE_PORT_SHIFT;
 }
 
+static __always_inline struct msp_decision settle_decision(__u64 packed)
+{
+    return msp_decided(packed & 0xff, packed >> 8 & 0xff);
+}
+
 /* What one connect is about; lives on the stack of the slow path. */
 struct attempt {
     struct bpf_sock_addr *ctx;
     struct bpf_sock *sk;
     const struct msp_meta *meta;
     __u64 generation;
+    __u64 now_ns;            /* when it was judged; CLOCK_MONOTONIC */
     struct msp_endpoint *ep; /* its row, once it is found, */
     __u32 endpoint;          /* and its index */
     __u32 slot;
@@ -50,6 +56,7 @@ struct attempt {
     __u16 to_port;   /* with CONNECT_REDIRECT */
     bool is_scratch; /* the mark is not the socket's yet */
     __u8 is_parked;  /* its SYN is to wait for the listener */
+    bool reaches;    /* the caller has some right here */
 };
 
 /* Forgets what an earlier connect left on this socket. */
@@ -159,7 +166,7 @@ static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
     o->is_parked = a->is_parked;
     o->netns_cookie = mark->netns_cookie;
     o->retries = 0;
-    o->made_ns = bpf_ktime_get_ns();
+    o->made_ns = a->now_ns;
     o->payer = mark->payer;
     __builtin_memcpy(o->addr, mark->addr, 16);
     if (kind != MSP_OWNER_REDIRECT || !(a->meta->flags & MSP_META_FD_GUARD))
@@ -174,24 +181,17 @@ static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
 }
 
 /* Record and counter of a decision; a ring record unless it was allowed. */
-static __noinline void connect_record(struct attempt *a, struct msp_mark *mark,
-                                      struct msp_endpoint *ep, __u32 verdict,
-                                      __u32 reason)
+static __always_inline void connect_record(const struct attempt *a,
+                                           const struct msp_mark *mark,
+                                           const struct msp_endpoint *ep,
+                                           struct msp_decision d)
 {
-    struct msp_outcome o = {};
-
-    o.generation = a->generation;
-    o.slot = a->slot;
-    o.endpoint = mark->endpoint;
-    o.stage = MSP_STAGE_CONNECT;
-    o.verdict = verdict;
-    o.reason = reason;
     /* the lowest identity of the caller with any right here */
-    o.identity = msp_idset_first(&mark->ids, &ep->reach);
-    o.privilege = MSP_NO_IDENTITY;
-    event_audit(mark, &o, NULL);
-    if (verdict != MSP_VERDICT_ALLOW)
-        event_ring(mark, &o);
+    __u32 identity =
+        a->reaches ? msp_idset_first(&mark->ids, &ep->reach) : MSP_NO_IDENTITY;
+
+    msp_event_connect(mark, a->generation, a->now_ns,
+                      event_pack(a->slot, d.verdict, d.reason, identity));
 }
 
 /*
@@ -212,6 +212,16 @@ __noinline __u32 msp_listener_port(__u64 cookie)
     return bpf_map_lookup_elem(&msp_netns, &cookie) == ns ? port : 0;
 }
 
+/* Whether a listener matters: not to who has no right, unless told by HTTP. */
+static __always_inline bool
+connect_wants_listener(const struct msp_endpoint *ep,
+                       const struct msp_connect_facts *f)
+{
+    return f->reaches || ep->on_deny == MSP_ON_DENY_HTTP ||
+           f->mode != MSP_MODE_ENFORCE || f->ep_flags & MSP_EP_DEFAULT_ALLOW ||
+           f->slot_flags & MSP_SLOT_BOOTSTRAP;
+}
+
 static __always_inline struct msp_decision
 connect_decide(struct attempt *a, struct msp_mark *mark,
                struct msp_endpoint *ep, __u32 slot_flags, __u32 *ret_port)
@@ -220,11 +230,10 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     __u64 beat = *(const volatile __u64 *)&a->meta->heartbeat_ns;
     struct msp_connect_facts f = {};
 
+    a->now_ns = bpf_ktime_get_ns();
     mark->netns_cookie = bpf_get_netns_cookie(a->ctx);
-    *ret_port = msp_listener_port(mark->netns_cookie);
-    f.has_listener = *ret_port != 0;
     f.is_bound = a->sk->bound_dev_if != 0;
-    f.is_agent_fresh = bpf_ktime_get_ns() - beat < MSP_HEARTBEAT_STALE_NS;
+    f.is_agent_fresh = a->now_ns - beat < MSP_HEARTBEAT_STALE_NS;
     f.has_identity = subject_fill(mark, a->meta, &a->slot, slot_flags);
     f.mode = ep->mode;
     f.ep_flags = ep->flags;
@@ -232,7 +241,12 @@ connect_decide(struct attempt *a, struct msp_mark *mark,
     f.is_root = mark->flags & MSP_MARK_ROOT;
     f.mark_flags = mark->flags;
     f.reaches = msp_idset_meets(&mark->ids, &ep->reach);
-    f.lifts = msp_idset_meets(&mark->ids, &ep->lifts_root_gate);
+    f.lifts = f.ep_flags & MSP_EP_ROOT_GATE &&
+              msp_idset_meets(&mark->ids, &ep->lifts_root_gate);
+    a->reaches = f.reaches;
+    if (connect_wants_listener(ep, &f))
+        *ret_port = msp_listener_port(mark->netns_cookie);
+    f.has_listener = *ret_port != 0;
     return msp_decide_connect(&f);
 }
 
@@ -261,8 +275,7 @@ static __always_inline bool connect_is_agent_fresh(void)
 __noinline __u64 msp_settle(struct bpf_sock_addr *ctx, __u64 packed,
                             __u32 slot_flags, __u64 payer)
 {
-    struct msp_decision d = {.verdict = packed & 0xff,
-                             .reason = packed >> 8 & 0xff};
+    struct msp_decision d = settle_decision(packed);
     __u32 found;
 
     if (packed & SETTLE_PORT_MASK || !msp_decision_lacks_listener(d) ||
@@ -301,17 +314,17 @@ static __always_inline bool connect_is_limited(const struct msp_endpoint *ep,
 static __always_inline int connect_mark(struct attempt *a,
                                         struct msp_mark *mark)
 {
-    struct msp_mark *own = mark;
+    struct msp_mark *own;
 
-    if (a->is_scratch)
-        own = bpf_sk_storage_get(&msp_sk_verdict, a->sk, mark,
-                                 BPF_SK_STORAGE_GET_F_CREATE);
+    if (!a->is_scratch)
+        return 0; /* it was built there */
+    own = bpf_sk_storage_get(&msp_sk_verdict, a->sk, NULL,
+                             BPF_SK_STORAGE_GET_F_CREATE);
     if (!own) {
         event_stat(MSP_STAT_STORAGE_FAILED);
         return -1;
     }
-    if (own != mark)
-        *own = *mark; /* in case there was one */
+    *own = *mark;
     return 0;
 }
 
@@ -332,10 +345,10 @@ static __always_inline int connect_deny(struct attempt *a,
 {
     /* one bound to a device would never get there */
     if (ep->on_deny == MSP_ON_DENY_HTTP && port && !a->sk->bound_dev_if) {
+        mark->payer = payer_of(mark);
         subject_clear(&mark->ids);
         mark->flags |= MSP_MARK_EMPTY;
         mark->flags &= ~(MSP_MARK_ROOT | MSP_MARK_BOOTSTRAP);
-        mark->payer = msp_payer(a->ctx);
         if (!connect_own(a, mark, MSP_OWNER_REDIRECT) &&
             !connect_mark(a, mark)) {
             a->to_port = port;
@@ -346,6 +359,20 @@ static __always_inline int connect_deny(struct attempt *a,
     if (ep->on_deny == MSP_ON_DENY_REFUSE || ep->on_deny == MSP_ON_DENY_HTTP)
         bpf_set_retval(-ECONNREFUSED);
     return CONNECT_DENY;
+}
+
+/*
+ * The same number. To the verifier one case, not one for each decision: what
+ * it has from a map it does not know.
+ */
+static __always_inline __u64 connect_any_of(struct msp_mark *mark, __u64 packed)
+{
+    volatile __u64 *word = &mark->payer; /* which nobody has set yet */
+
+    *word = packed;
+    packed = *word;
+    *word = 0;
+    return packed;
 }
 
 static __always_inline int
@@ -367,11 +394,14 @@ connect_judge(struct attempt *a, struct msp_endpoint *ep, struct msp_mark *mark)
         event_stat(MSP_STAT_GENERATION_MOVED);
         d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_STALE_POLICY);
     }
+    packed = connect_any_of(mark, settle_pack(d, port));
+    d = settle_decision(packed);
     /* who is denied takes nothing, and is not asked who pays */
-    if (d.verdict == MSP_VERDICT_ALLOW || msp_decision_lacks_listener(d))
-        mark->payer = msp_payer(a->ctx);
-    packed = msp_settle(a->ctx, settle_pack(d, port), slot_flags, mark->payer);
-    d = msp_decided(packed & 0xff, packed >> 8 & 0xff);
+    if (d.verdict == MSP_VERDICT_ALLOW || msp_decision_lacks_listener(d)) {
+        mark->payer = payer_of(mark);
+        packed = msp_settle(a->ctx, packed, slot_flags, mark->payer);
+    }
+    d = settle_decision(packed);
     port = packed >> SETTLE_PORT_SHIFT & 0xffff;
     a->is_parked = packed >> SETTLE_PARK_SHIFT;
     if (d.reason == MSP_REASON_BOOTSTRAP)
@@ -382,7 +412,7 @@ connect_judge(struct attempt *a, struct msp_endpoint *ep, struct msp_mark *mark)
     if (d.verdict == MSP_VERDICT_ALLOW &&
         (connect_own(a, mark, MSP_OWNER_REDIRECT) || connect_mark(a, mark)))
         d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_HELPER_FAILED);
-    connect_record(a, mark, ep, d.verdict, d.reason);
+    connect_record(a, mark, ep, d);
     switch (d.verdict) {
     case MSP_VERDICT_ALLOW:
         a->to_port = port;

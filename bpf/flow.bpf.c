@@ -202,22 +202,16 @@ int flow_late(const struct msp_mark *mark);
 
 __noinline int flow_late(const struct msp_mark *mark)
 {
-    struct msp_outcome o = {.stage = MSP_STAGE_CONNECT,
-                            .verdict = MSP_VERDICT_DENY,
-                            .reason = MSP_REASON_LISTENER_LATE,
-                            .identity = MSP_NO_IDENTITY,
-                            .privilege = MSP_NO_IDENTITY};
-    __u32 zero = 0;
+    __u32 zero = 0, slot;
     struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
 
     if (!meta || !mark)
         return 0;
-    o.endpoint = mark->endpoint;
-    o.slot = meta->live & (MSP_SLOTS - 1);
-    o.generation = meta->slot[o.slot].generation;
-    event_audit(mark, &o, NULL);
-    event_ring(mark, &o);
-    return 0;
+    slot = meta->live & (MSP_SLOTS - 1);
+    return msp_event_connect(
+        mark, meta->slot[slot].generation, bpf_ktime_get_ns(),
+        event_pack(slot, MSP_VERDICT_DENY, MSP_REASON_LISTENER_LATE,
+                   MSP_NO_IDENTITY));
 }
 
 /* Publishes it, if it may be. @return false: it is not published */

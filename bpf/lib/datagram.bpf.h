@@ -18,8 +18,8 @@ struct datagram {
     __u8 addr[16];
 };
 
-/* Noted once for both hooks of a family. */
-static __noinline void datagram_record(const struct datagram *d, __u32 endpoint)
+static __always_inline void datagram_record(const struct datagram *d,
+                                            __u32 endpoint)
 {
     struct msp_refusal r = {
         .generation = d->generation,

@@ -21,6 +21,7 @@ static __always_inline void event_stat(__u32 stat)
 /* One decision; the texts come from the slot's name tables. */
 struct msp_outcome {
     __u64 generation;
+    __u64 time_ns; /* CLOCK_MONOTONIC */
     __u32 slot;
     __u32 endpoint;
     enum msp_stage stage;
@@ -83,19 +84,26 @@ static __always_inline __u32 event_audit_uid(__u64 cgroup_id, __u32 uid)
     return uid;
 }
 
-static __always_inline void event_count(__u64 cgroup_id, __u32 endpoint,
-                                        enum msp_verdict verdict)
+static __always_inline __u64 *event_counter(__u64 cgroup_id, __u32 endpoint,
+                                            enum msp_verdict verdict)
 {
     struct msp_counter_key key = {
         .cgroup_id = cgroup_id, .endpoint = endpoint, .verdict = verdict};
-    __u64 *n = bpf_map_lookup_elem(&msp_counters, &key);
-    __u64 one = 1;
 
-    if (!n) {
-        if (!bpf_map_update_elem(&msp_counters, &key, &one, BPF_NOEXIST))
-            return;
-        n = bpf_map_lookup_elem(&msp_counters, &key); /* lost the race */
-    }
+    return bpf_map_lookup_elem(&msp_counters, &key);
+}
+
+/* Counts what has no counter yet. */
+static __always_inline void event_count_first(__u64 cgroup_id, __u32 endpoint,
+                                              enum msp_verdict verdict)
+{
+    struct msp_counter_key key = {
+        .cgroup_id = cgroup_id, .endpoint = endpoint, .verdict = verdict};
+    __u64 *n, one = 1;
+
+    if (!bpf_map_update_elem(&msp_counters, &key, &one, BPF_NOEXIST))
+        return;
+    n = bpf_map_lookup_elem(&msp_counters, &key); /* lost the race */
     if (!n) {
         key.cgroup_id = 0; /* full: counted for all together */
         event_stat(MSP_STAT_COUNTER_OTHER);
@@ -136,18 +144,26 @@ static __always_inline void event_endpoint_name(char *to, __u32 slot,
         __builtin_memcpy(to, ep->name, MSP_ENDPOINT_NAME_BYTES);
 }
 
+/* The record with the name of the caller's executable; NULL there is none */
+static __always_inline const struct msp_exec *
+event_exec(const struct msp_mark *mark)
+{
+    __u32 pid = mark->pid;
+
+    if (!(mark->flags & MSP_MARK_EXEC))
+        return NULL;
+    return bpf_map_lookup_elem(&msp_exec, &pid);
+}
+
 /*
  * The base name of the caller's executable, if the process still is what it
  * was when it connected; else "-".
+ * @param r event_exec()
  */
 static __always_inline void event_exe_name(struct msp_name *to,
-                                           const struct msp_mark *mark)
+                                           const struct msp_mark *mark,
+                                           const struct msp_exec *r)
 {
-    __u32 pid = mark->pid;
-    const struct msp_exec *r = NULL;
-
-    if (mark->flags & MSP_MARK_EXEC)
-        r = bpf_map_lookup_elem(&msp_exec, &pid);
     if (r)
         __builtin_memcpy(to->text, r->name, sizeof(to->text));
     /* compared after the copy: the memory may be another process's by now */
@@ -192,13 +208,18 @@ static __always_inline void event_names(struct msp_audit *row,
 }
 
 /*
- * Counts the outcome and writes its audit record.
+ * Counts the outcome and writes its audit record. Both rows are looked up
+ * before either is written to: a locked write waits for all that was to be
+ * read, and in a host of many containers all of it is far away.
+ * @param r event_exec()
  * @param path [MSP_AUDIT_PATH_BYTES] or NULL
  */
 static __always_inline void event_audit(const struct msp_mark *mark,
                                         const struct msp_outcome *o,
+                                        const struct msp_exec *r,
                                         const char *path)
 {
+    __u64 *n = event_counter(mark->cgroup_id, o->endpoint, o->verdict);
     struct msp_audit_key key = {
         .cgroup_id = mark->cgroup_id,
         .uid = mark->uid,
@@ -207,11 +228,12 @@ static __always_inline void event_audit(const struct msp_mark *mark,
         .verdict = o->verdict,
         .reason = o->reason,
     };
-    struct msp_audit *row;
-    __u64 now = bpf_ktime_get_ns();
+    struct msp_audit *row = bpf_map_lookup_elem(&msp_audit, &key);
 
-    event_count(mark->cgroup_id, o->endpoint, o->verdict);
-    row = bpf_map_lookup_elem(&msp_audit, &key);
+    if (n)
+        __sync_fetch_and_add(n, 1);
+    else
+        event_count_first(mark->cgroup_id, o->endpoint, o->verdict);
     if (!row) {
         key.uid = event_audit_uid(mark->cgroup_id, mark->uid);
         row = event_audit_row(&key);
@@ -225,15 +247,15 @@ static __always_inline void event_audit(const struct msp_mark *mark,
     if (__sync_val_compare_and_swap(&row->busy, 0, 1) != 0)
         return;
     if (!row->first_ns)
-        row->first_ns = now;
-    row->last_ns = now;
+        row->first_ns = o->time_ns;
+    row->last_ns = o->time_ns;
     row->netns_cookie = mark->netns_cookie;
     row->pid = mark->pid;
     row->uid = mark->uid;
     row->flags = mark->flags;
     row->exe = mark->exe;
     event_names(row, o);
-    event_exe_name(&row->exe_name, mark);
+    event_exe_name(&row->exe_name, mark, r);
     if (path)
         __builtin_memcpy(row->path, path, MSP_AUDIT_PATH_BYTES);
     __sync_val_compare_and_swap(&row->busy, 1, 0);
@@ -241,7 +263,8 @@ static __always_inline void event_audit(const struct msp_mark *mark,
 
 /* A ring record without waking anybody; mspd drains on its own clock. */
 static __always_inline void event_ring(const struct msp_mark *mark,
-                                       const struct msp_outcome *o)
+                                       const struct msp_outcome *o,
+                                       const struct msp_exec *r)
 {
     struct msp_event *e = bpf_ringbuf_reserve(&msp_ring, sizeof(*e), 0);
 
@@ -250,7 +273,7 @@ static __always_inline void event_ring(const struct msp_mark *mark,
         return;
     }
     __builtin_memset(e, 0, sizeof(*e));
-    e->time_ns = bpf_ktime_get_ns();
+    e->time_ns = o->time_ns;
     e->generation = o->generation;
     e->cgroup_id = mark->cgroup_id;
     e->netns_cookie = mark->netns_cookie;
@@ -263,9 +286,47 @@ static __always_inline void event_ring(const struct msp_mark *mark,
     e->reason = o->reason;
     e->port = mark->port;
     e->exe = mark->exe;
-    event_exe_name(&e->exe_name, mark);
+    event_exe_name(&e->exe_name, mark, r);
     event_endpoint_name(e->endpoint_name, o->slot, o->endpoint);
     bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+/* A decision at connect, in one word. @param identity index, MSP_NO_IDENTITY */
+static __always_inline __u64 event_pack(__u32 slot, __u32 verdict, __u32 reason,
+                                        __u32 identity)
+{
+    return verdict | reason << 8 | slot << 16 | (__u64)identity << 32;
+}
+
+/*
+ * Record and counter of a decision at connect; a ring record unless it was
+ * allowed. Global, so that it is verified once and by itself.
+ * @param time_ns CLOCK_MONOTONIC; @param packed event_pack()
+ */
+__weak __noinline int msp_event_connect(const struct msp_mark *mark,
+                                        __u64 generation, __u64 time_ns,
+                                        __u64 packed)
+{
+    struct msp_outcome o = {
+        .generation = generation,
+        .time_ns = time_ns,
+        .stage = MSP_STAGE_CONNECT,
+        .verdict = packed & 0xff,
+        .reason = packed >> 8 & 0xff,
+        .slot = packed >> 16 & 0xff,
+        .identity = packed >> 32,
+        .privilege = MSP_NO_IDENTITY,
+    };
+    const struct msp_exec *r;
+
+    if (!mark)
+        return 0; /* cannot happen */
+    o.endpoint = mark->endpoint;
+    r = event_exec(mark);
+    event_audit(mark, &o, r, NULL);
+    if (o.verdict != MSP_VERDICT_ALLOW)
+        event_ring(mark, &o, r);
+    return 0;
 }
 
 /* Record, counter and ring record of a refusal. */
@@ -273,23 +334,15 @@ static __always_inline void event_refusal(const struct msp_refusal *r)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct msp_mark mark = {};
-    struct msp_outcome o = {
-        .generation = r->generation,
-        .slot = r->slot,
-        .endpoint = r->endpoint,
-        .stage = MSP_STAGE_CONNECT,
-        .verdict = MSP_VERDICT_DENY,
-        .reason = r->reason,
-        .identity = MSP_NO_IDENTITY,
-        .privilege = MSP_NO_IDENTITY,
-    };
 
     mark.cgroup_id = bpf_get_current_cgroup_id();
     mark.netns_cookie = r->netns_cookie;
     mark.uid = task->cred->euid.val;
     mark.pid = task->tgid;
     mark.port = r->port;
+    mark.endpoint = r->endpoint;
     __builtin_memcpy(mark.addr, r->addr, 16);
-    event_audit(&mark, &o, NULL);
-    event_ring(&mark, &o);
+    msp_event_connect(
+        &mark, r->generation, bpf_ktime_get_ns(),
+        event_pack(r->slot, MSP_VERDICT_DENY, r->reason, MSP_NO_IDENTITY));
 }

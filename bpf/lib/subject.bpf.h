@@ -35,6 +35,14 @@ static __always_inline void subject_clear(struct msp_idset *ids)
         ids->word[i] = 0;
 }
 
+static __always_inline void subject_and(struct msp_idset *ids,
+                                        const struct msp_idset *row)
+{
+    MSP_EACH_WORD(w)
+        /* fail closed: no row and no wildcard row, the table is not filled */
+        ids->word[w] &= row ? row->word[w] : 0;
+}
+
 /* State of the walk over the caller's supplementary groups. */
 struct subject_groups {
     struct group_info *groups;
@@ -80,21 +88,17 @@ static __noinline int subject_and_groups(struct msp_idset *ids, void *rows,
         return 0;
     }
     g.groups = cred->group_info;
+    n = g.groups->ngroups;
+    if (!n) {
+        subject_and(ids, row);
+        return 0;
+    }
     g.rows = rows;
     g.any = *row;
-    n = g.groups->ngroups;
     bpf_loop(n > MSP_GROUPS_MAX ? MSP_GROUPS_MAX : n, subject_group, &g, 0);
     MSP_EACH_WORD(w)
         ids->word[w] &= g.any.word[w];
     return n > MSP_GROUPS_MAX;
-}
-
-static __always_inline void subject_and(struct msp_idset *ids,
-                                        const struct msp_idset *row)
-{
-    MSP_EACH_WORD(w)
-        /* fail closed: no row and no wildcard row, the table is not filled */
-        ids->word[w] &= row ? row->word[w] : 0;
 }
 
 static __always_inline const struct msp_idset *subject_wild(void *wild,
@@ -228,26 +232,38 @@ static __noinline int subject_and_process(struct msp_idset *ids,
     return 0;
 }
 
+/* Row of the caller's cgroup; NULL there is none, or nobody asks for it. */
+static __always_inline __u32 *
+subject_cgroup_row(__u64 cgroup_id, const __u32 *slot, __u32 slot_flags)
+{
+    void *rows = NULL;
+
+    if (slot_flags & MSP_SLOT_CGROUP_DIM)
+        rows = bpf_map_lookup_elem(&msp_cgroup, slot);
+    return rows ? bpf_map_lookup_elem(rows, &cgroup_id) : NULL;
+}
+
+/* @param ref subject_cgroup_row() */
 static __noinline int subject_and_cgroup(struct msp_idset *ids, __u64 cgroup_id,
-                                         const __u32 *slot, void *wild)
+                                         const __u32 *slot, void *wild,
+                                         const __u32 *ref)
 {
     void *rows = bpf_map_lookup_elem(&msp_cgroup, slot);
     void *states = bpf_map_lookup_elem(&msp_cg_states, slot);
     void *sets = bpf_map_lookup_elem(&msp_sets, slot);
     const struct msp_idset *row = NULL;
     struct msp_cg_state *state;
-    __u32 *ref, index;
+    __u32 index;
 
     if (!rows || !states || !sets) {
         subject_clear(ids); /* fail closed: an unfilled slot */
         return 0;
     }
-    ref = bpf_map_lookup_elem(rows, &cgroup_id);
     if (!ref) {
         subject_and(ids, subject_wild(wild, MSP_DIM_CGROUP));
         return 0;
     }
-    index = *(volatile __u32 *)ref;
+    index = *(const volatile __u32 *)ref;
     /* fail closed: of a cgroup that goes, its row's memory may be another's */
     if (bpf_map_lookup_elem(rows, &cgroup_id) != ref) {
         subject_clear(ids);
@@ -302,15 +318,15 @@ static __noinline int subject_and_container(struct msp_idset *ids,
 /* The dimensions that few policies have. */
 static __always_inline void subject_more(struct msp_mark *mark,
                                          const struct msp_exec *r,
-                                         const __u32 *slot, __u32 slot_flags,
-                                         void *wild)
+                                         const __u32 *ref, const __u32 *slot,
+                                         __u32 slot_flags, void *wild)
 {
     if (slot_flags & MSP_SLOT_EXE_DIM)
         subject_and_exe(&mark->ids, r, slot, wild);
     if (slot_flags & MSP_SLOT_PROCESS_DIM)
         subject_and_process(&mark->ids, r, slot, wild);
     if (slot_flags & MSP_SLOT_CGROUP_DIM)
-        subject_and_cgroup(&mark->ids, mark->cgroup_id, slot, wild);
+        subject_and_cgroup(&mark->ids, mark->cgroup_id, slot, wild, ref);
     /* a process of the host in a container's cgroup is not the container */
     if (slot_flags & MSP_SLOT_CONTAINER_DIM)
         subject_and_container(
@@ -318,10 +334,14 @@ static __always_inline void subject_more(struct msp_mark *mark,
             slot, wild);
 }
 
-/* Computes mark->ids from the slot's rows. */
+/*
+ * Computes mark->ids from the slot's rows.
+ * @param r, ref what is known of the caller; NULL is nothing
+ */
 static __always_inline void subject_ids(struct msp_mark *mark,
                                         const struct msp_exec *r,
-                                        const __u32 *slot, __u32 slot_flags)
+                                        const __u32 *ref, const __u32 *slot,
+                                        __u32 slot_flags)
 {
     void *uids = bpf_map_lookup_elem(&msp_uid, slot);
     void *gids = bpf_map_lookup_elem(&msp_gid, slot);
@@ -336,7 +356,8 @@ static __always_inline void subject_ids(struct msp_mark *mark,
         return;
     }
     mark->ids = *row;
-    if (subject_and_groups(&mark->ids, gids, wild, MSP_DIM_GID)) {
+    if (!(slot_flags & MSP_SLOT_NO_GID) &&
+        subject_and_groups(&mark->ids, gids, wild, MSP_DIM_GID)) {
         mark->flags |= MSP_MARK_GROUPS_CUT;
         event_stat(MSP_STAT_GROUPS_CUT);
     }
@@ -348,7 +369,7 @@ static __always_inline void subject_ids(struct msp_mark *mark,
         else
             subject_and_groups(&mark->ids, names, wild, MSP_DIM_GROUP);
     }
-    subject_more(mark, r, slot, slot_flags, wild);
+    subject_more(mark, r, ref, slot, slot_flags, wild);
     if (!(mark->flags & MSP_MARK_CONTAINER))
         return;
     row = bpf_map_lookup_elem(wild, &dim);
@@ -367,6 +388,7 @@ static __always_inline bool subject_fill(struct msp_mark *mark,
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct msp_exec *r;
+    __u32 *ref;
 
     mark->cgroup_id = bpf_get_current_cgroup_id();
     mark->pid = task->tgid;
@@ -380,11 +402,16 @@ static __always_inline bool subject_fill(struct msp_mark *mark,
         mark->flags |= MSP_MARK_CONTAINER;
     else if (subject_is_root(task))
         mark->flags |= MSP_MARK_ROOT;
+    /*
+     * One after the other, before what is in them is looked at: where there
+     * are many containers each is far away, and the CPU fetches both at once.
+     */
+    ref = subject_cgroup_row(mark->cgroup_id, slot, slot_flags);
     r = record_of(task);
     if (r) {
         mark->exe = r->exe;
         mark->flags |= MSP_MARK_EXEC;
     }
-    subject_ids(mark, r, slot, slot_flags);
+    subject_ids(mark, r, ref, slot, slot_flags);
     return true;
 }

@@ -346,6 +346,11 @@ MSP_ASSERT_SIZE(msp_owner, 104);
 #define MSP_SLOT_CGROUP_DIM     0x20u /* a cgroup */
 #define MSP_SLOT_FEW            0x40u /* `few` has all endpoints' addresses */
 #define MSP_SLOT_CONTAINER_DIM  0x80u /* some identity demands a container */
+/*
+ * MSP_DIM_GID has no rows: all that are in any row are in its wildcard row. By
+ * its absence, so that a slot filled by whoever does not know it is looked at.
+ */
+#define MSP_SLOT_NO_GID 0x100u
 
 /*
  * Most policies are about few single IPv4 addresses. Who connects elsewhere

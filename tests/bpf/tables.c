@@ -15,13 +15,16 @@ static const char policy[] =
     "{\"version\":1,\"endpoints\":{\"imds\":{\"mode\":\"enforce\","
     "\"defaultAccess\":\"allow\",\"id\":\"t\"}}}";
 
-static const char policy_of_a_file[] =
-    "{\"version\":1,\"endpoints\":{\"imds\":{\"mode\":\"enforce\","
-    "\"defaultAccess\":\"deny\",\"id\":\"t\",\"rules\":{"
-    "\"privileges\":[{\"name\":\"p\",\"path\":\"/\"}],"
-    "\"roles\":[{\"name\":\"r\",\"privileges\":[\"p\"]}],"
-    "\"identities\":[{\"name\":\"i\",\"exePath\":\"/bin/true\"}],"
-    "\"roleAssignments\":[{\"role\":\"r\",\"identities\":[\"i\"]}]}}}}";
+/* Of one identity, which has that selector. */
+#define POLICY_OF(selector)                                         \
+    "{\"version\":1,\"endpoints\":{\"imds\":{\"mode\":\"enforce\"," \
+    "\"defaultAccess\":\"deny\",\"id\":\"t\",\"rules\":{"           \
+    "\"privileges\":[{\"name\":\"p\",\"path\":\"/\"}],"             \
+    "\"roles\":[{\"name\":\"r\",\"privileges\":[\"p\"]}],"          \
+    "\"identities\":[{\"name\":\"i\"," selector "}],"               \
+    "\"roleAssignments\":[{\"role\":\"r\",\"identities\":[\"i\"]}]}}}}"
+
+static const char policy_of_a_file[] = POLICY_OF("\"exePath\":\"/bin/true\"");
 
 static void apply_often(struct slot_fixture *fx, const struct msp_image *image,
                         int times)
@@ -168,6 +171,33 @@ static void no_two_rows_are_written_with_one_stamp(void **state)
     assert_true(stamp_of(loader, &entry[1].key) > last);
 }
 
+/* Groups are not looked at where nobody is told by one, and only there. */
+static void groups_count_where_one_is_asked_for(void **state)
+{
+    static const struct {
+        const char *policy;
+        bool are_asked;
+    } cases[] = {
+        {POLICY_OF("\"uid\":1"), false},
+        {POLICY_OF("\"gid\":1"), true},
+        {POLICY_OF("\"uid\":1,\"gid\":1"), true},
+        {policy, false},
+    };
+    struct slot_fixture *fx = *state;
+    struct msp_loader *loader = slot_fixture_loader(fx);
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        msp_autofree uint8_t *bytes = NULL;
+        struct msp_image image;
+        uint32_t flags;
+
+        slot_fixture_compile(cases[i].policy, &bytes, &image);
+        apply_often(fx, &image, 1);
+        flags = loader->meta->slot[loader->meta->live].flags;
+        assert_int_equal(!(flags & MSP_SLOT_NO_GID), cases[i].are_asked);
+    }
+}
+
 #define SLOT_TEST(f)                                       \
     cmocka_unit_test_setup_teardown(f, slot_fixture_setup, \
                                     slot_fixture_teardown)
@@ -178,6 +208,7 @@ int main(void)
         SLOT_TEST(what_cannot_be_published_leaves_its_slot_shut),
         SLOT_TEST(what_was_live_until_now_keeps_its_maps),
         SLOT_TEST(no_two_rows_are_written_with_one_stamp),
+        SLOT_TEST(groups_count_where_one_is_asked_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -402,7 +402,8 @@ static uint32_t dims_of(const struct msp_apply *apply)
 {
     const uint32_t *n = apply->image->n;
 
-    return (apply->rows->dim[MSP_DIM_GROUP].n ? MSP_SLOT_GROUP_DIM : 0) |
+    return (apply->rows->dim[MSP_DIM_GID].n ? 0 : MSP_SLOT_NO_GID) |
+           (apply->rows->dim[MSP_DIM_GROUP].n ? MSP_SLOT_GROUP_DIM : 0) |
            (n[MSP_SEC_EXES] ? MSP_SLOT_EXE_DIM : 0) |
            (n[MSP_SEC_PROCESSES] ? MSP_SLOT_PROCESS_DIM : 0) |
            (n[MSP_SEC_CG_STATES] ? MSP_SLOT_CGROUP_DIM : 0) |

@@ -16,7 +16,8 @@
 /* Flags of a slot that follow from its image: dimensions, few addresses. */
 #define MSP_SLOT_FOUND                                              \
     (MSP_SLOT_GROUP_DIM | MSP_SLOT_EXE_DIM | MSP_SLOT_PROCESS_DIM | \
-     MSP_SLOT_CGROUP_DIM | MSP_SLOT_FEW | MSP_SLOT_CONTAINER_DIM)
+     MSP_SLOT_CGROUP_DIM | MSP_SLOT_FEW | MSP_SLOT_CONTAINER_DIM |  \
+     MSP_SLOT_NO_GID)
 
 struct msp_apply {
     const struct msp_image *image;
