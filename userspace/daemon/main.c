@@ -29,6 +29,7 @@
 enum {
     FILES_WANTED = 262144,
     CONTAINERS_BEATS = 10, /* between two looks at the registry */
+    COUNTERS_BEATS = 10,   /* between two looks at how full they are */
     CGROUPS_BEATS = 5 /* heartbeats between two tries: they walk all cgroups */
 };
 
@@ -84,6 +85,19 @@ static void sweep_rates(struct mspd *mspd)
         msp_log(MSP_LOG_WARN, "rates.sweep", "why", mspd->loader.why, NULL);
 }
 
+/* At each beat as long as it is of use. */
+static void sweep_counters(struct mspd *mspd)
+{
+    int r;
+
+    if (!mspd->is_sweeping_counters && mspd->n_beats % COUNTERS_BEATS)
+        return;
+    r = msp_events_counters_sweep(&mspd->loader, &mspd->counters);
+    if (r < 0)
+        msp_log_errno(MSP_LOG_WARN, "counters.sweep", r);
+    mspd->is_sweeping_counters = r > 0;
+}
+
 static void on_heartbeat(void *data)
 {
     struct mspd *mspd = data;
@@ -103,6 +117,7 @@ static void on_heartbeat(void *data)
     if (mspd->n_beats % CONTAINERS_BEATS == 0)
         msp_containers_sweep(&mspd->containers);
     sweep_rates(mspd);
+    sweep_counters(mspd);
     (void)msp_timer_set(&mspd->heartbeat, MSP_HEARTBEAT_MS);
 }
 
