@@ -14,6 +14,7 @@
 #include "lib/event.bpf.h"
 #include "lib/maps.bpf.h"
 #include "lib/rate.bpf.h"
+#include "lib/registered.bpf.h"
 
 /* The page's header, read once; later changes of the page do not count. */
 struct header {
@@ -24,6 +25,7 @@ struct header {
     __u32 refusal;
     __u32 mark_flags;
     struct msp_rate_limit limit; /* of the endpoint, out */
+    __u64 bucket;                /* of payer 0, if there is a limit; out */
 };
 
 /* State of the walk over one node's rows. */
@@ -158,6 +160,8 @@ authorize_decide(struct msp_request *rq, struct header *h, struct walk *w,
     rq->mode = ep->mode;
     rq->endpoint_flags = ep->flags;
     h->limit = ep->rate;
+    if (rate_is_set(ep))
+        h->bucket = rate_bucket(0, ep);
     __builtin_memcpy(rq->endpoint, ep->name, MSP_ENDPOINT_NAME_BYTES);
     if (rq->mark.identity_epoch != sm->identity_epoch)
         return msp_decided(MSP_VERDICT_STALE, MSP_REASON_STALE_IDENTITY);
@@ -175,23 +179,42 @@ authorize_decide(struct msp_request *rq, struct header *h, struct walk *w,
 }
 
 /*
- * Takes a token for a request that is allowed. It is the last thing, so that
- * none is taken for one that is refused for another reason.
+ * Who pays for a request: as at connect, unless his cgroup is a registered
+ * container's by now. Its connections of before and after are one payer's.
+ */
+static __always_inline __u64 authorize_payer(const struct msp_mark *mark)
+{
+    __u64 top = registered_top(mark->cgroup_id);
+
+    return top ? msp_payer_of(MSP_PAYER_CONTAINER, top) : mark->payer;
+}
+
+/*
+ * Takes a token for a request, whether it is allowed or refused: to refuse it
+ * costs the agent as much. One that is refused for another reason keeps that;
+ * without a token it waits as well, see retry_after_s.
  */
 static __always_inline struct msp_decision
 authorize_charge(struct msp_request *rq, const struct header *h,
                  struct msp_decision d)
 {
-    __u64 payer = rq->mark.payer, wait_ns;
     bool is_audit = rq->mode == MSP_MODE_AUDIT;
+    __u64 payer, wait_ns;
 
-    if (d.verdict != MSP_VERDICT_ALLOW || !h->limit.per_second || !payer ||
-        *(volatile const __u32 *)&rq->is_charged)
+    if ((d.verdict != MSP_VERDICT_ALLOW && d.verdict != MSP_VERDICT_DENY) ||
+        !h->limit.per_second || *(volatile const __u32 *)&rq->is_charged)
         return d;
-    wait_ns =
-        msp_rate_take(payer, h->endpoint, h->limit.per_second, h->limit.burst);
+    payer = authorize_payer(&rq->mark);
+    if (!payer)
+        return d;
+    wait_ns = msp_rate_take(payer, h->bucket + payer, h->limit.per_second,
+                            h->limit.burst);
     if (!wait_ns)
         return d;
+    if (d.verdict == MSP_VERDICT_DENY) {
+        rq->retry_after_s = MSP_RATE_REFUSED_S;
+        return d;
+    }
     d.reason = MSP_REASON_RATE_LIMITED;
     if (wait_ns == RATE_NO_ROOM) {
         d.reason = MSP_REASON_RATE_NO_ROOM;

@@ -290,7 +290,7 @@ static __always_inline bool connect_is_limited(const struct msp_endpoint *ep,
     if (!rate_is_set(ep) || ep->mode != MSP_MODE_ENFORCE ||
         ep->on_deny == MSP_ON_DENY_HTTP || !mark->payer)
         return false;
-    if (!msp_rate_is_empty(mark->payer, mark->endpoint, ep->rate.per_second,
+    if (!msp_rate_is_empty(rate_bucket(mark->payer, ep), ep->rate.per_second,
                            ep->rate.burst))
         return false;
     event_stat(MSP_STAT_RATE_LIMITED);

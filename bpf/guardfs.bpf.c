@@ -11,6 +11,12 @@ static __always_inline __u32 guard_magic(struct inode *inode)
     return (__u32)BPF_CORE_READ(inode, i_sb, s_magic);
 }
 
+/* @return flags of the directory an entry is in; it is its own at the top */
+static __noinline __u32 guard_above(struct dentry *dentry)
+{
+    return guard_file_flags(BPF_CORE_READ(dentry, d_parent, d_inode));
+}
+
 /* Pins: the entry itself or a directory above it. */
 static __noinline bool guard_is_pin(struct dentry *dentry)
 {
@@ -41,6 +47,58 @@ static __noinline bool guard_entry(struct inode *dir, struct dentry *dentry)
     return guard_refuses(MSP_GUARD_KIND_FILE, GUARD_AGENT);
 }
 
+static __always_inline long guard_register(struct inode *inode, __u32 flags)
+{
+    struct msp_exe key = {};
+    __u32 *old;
+
+    key.s_dev = BPF_CORE_READ(inode, i_sb, s_dev);
+    key.generation = BPF_CORE_READ(inode, i_generation);
+    key.ino = BPF_CORE_READ(inode, i_ino);
+    old = bpf_map_lookup_elem(&msp_guard_file, &key);
+    if (old)
+        flags |= *old;
+    return bpf_map_update_elem(&msp_guard_file, &key, &flags, BPF_ANY);
+}
+
+/* --- files in a guarded directory ---------------------------------------- */
+
+#define GUARD_MODE_IFMT  0170000u
+#define GUARD_MODE_IFREG 0100000u
+
+/*
+ * Whoever may write such a file makes it one that is known itself: it can be
+ * come by without its directory, by a handle or as the layer of an overlay.
+ * Where there is no room for it the directory still stands for it.
+ */
+static __noinline int guard_adopt(struct inode *inode, __u32 above)
+{
+    struct msp_guard_state *state = guard_state();
+
+    if (!inode || !state || !(state->flags & MSP_GUARD_ON) ||
+        (BPF_CORE_READ(inode, i_mode) & GUARD_MODE_IFMT) != GUARD_MODE_IFREG)
+        return 0;
+    guard_register(inode, MSP_GUARD_INSIDE | (above & MSP_GUARD_NOREAD));
+    return 0;
+}
+
+/* It goes, or is moved away: rows of those would fill the map. */
+static __noinline int guard_leave(struct inode *inode)
+{
+    struct msp_exe key = {};
+    __u32 flags;
+
+    if (!inode || BPF_CORE_READ(inode, i_nlink) > 1)
+        return 0;
+    key.s_dev = BPF_CORE_READ(inode, i_sb, s_dev);
+    key.generation = BPF_CORE_READ(inode, i_generation);
+    key.ino = BPF_CORE_READ(inode, i_ino);
+    flags = guard_flags_of(&key);
+    if ((flags & ~MSP_GUARD_NOREAD) == MSP_GUARD_INSIDE)
+        bpf_map_delete_elem(&msp_guard_file, &key);
+    return 0;
+}
+
 /* --- entries ------------------------------------------------------------- */
 
 /* Those whose arguments begin with (dir, dentry). */
@@ -53,21 +111,46 @@ static __noinline bool guard_entry(struct inode *dir, struct dentry *dentry)
     }                                                                   \
     _Static_assert(sizeof(#name) <= 16, "name of a program")
 
-GUARD_ENTRY(msp_g_unlink, "inode_unlink");
 GUARD_ENTRY(msp_g_rmdir, "inode_rmdir");
 GUARD_ENTRY(msp_g_create, "inode_create");
 GUARD_ENTRY(msp_g_mkdir, "inode_mkdir");
 GUARD_ENTRY(msp_g_mknod, "inode_mknod");
 GUARD_ENTRY(msp_g_symlink, "inode_symlink");
 
+/* (dir, dentry) */
+SEC("lsm/inode_unlink")
+
+int msp_g_unlink(__u64 *ctx)
+{
+    struct dentry *dentry = (void *)ctx[1];
+    struct inode *dir = (void *)ctx[0];
+
+    if (guard_entry(dir, dentry))
+        return -GUARD_EPERM;
+    if (guard_file_flags(dir) & MSP_GUARD_DIR)
+        guard_leave(BPF_CORE_READ(dentry, d_inode));
+    return 0;
+}
+
 /* (old dir, old dentry, new dir, new dentry) */
 SEC("lsm/inode_rename")
 
 int msp_g_rename(__u64 *ctx)
 {
-    return guard_errno(guard_entry((void *)ctx[0], (void *)ctx[1]) ||
-                           guard_entry((void *)ctx[2], (void *)ctx[3]),
-                       GUARD_EPERM);
+    struct dentry *old = (void *)ctx[1], *new = (void *)ctx[3];
+    struct inode *from = (void *)ctx[0], *to = (void *)ctx[2];
+    __u32 above;
+
+    if (guard_entry(from, old) || guard_entry(to, new))
+        return -GUARD_EPERM;
+    above = guard_file_flags(to);
+    if (above & MSP_GUARD_DIR) {
+        guard_leave(BPF_CORE_READ(new, d_inode));
+        guard_adopt(BPF_CORE_READ(old, d_inode), above);
+    } else if (guard_file_flags(from) & MSP_GUARD_DIR) {
+        guard_leave(BPF_CORE_READ(old, d_inode));
+    }
+    return 0;
 }
 
 /* (old dentry, dir, new dentry): another name is another way to it. */
@@ -76,9 +159,11 @@ SEC("lsm/inode_link")
 int msp_g_hardlink(__u64 *ctx)
 {
     struct dentry *old = (void *)ctx[0];
+    bool is_ours =
+        guard_file_flags(BPF_CORE_READ(old, d_inode)) & MSP_GUARD_NAMES ||
+        guard_above(old) & MSP_GUARD_DIR;
 
-    if (guard_file_flags(BPF_CORE_READ(old, d_inode)) & MSP_GUARD_NAMES &&
-        guard_refuses(MSP_GUARD_KIND_FILE, GUARD_AGENT))
+    if (is_ours && guard_refuses(MSP_GUARD_KIND_FILE, GUARD_AGENT))
         return -GUARD_EPERM;
     return guard_errno(guard_entry((void *)ctx[1], (void *)ctx[2]),
                        GUARD_EPERM);
@@ -105,8 +190,7 @@ int msp_g_setattr(__u64 *ctx)
                 guard_refuses(MSP_GUARD_KIND_PIN, MSP_GUARD_ROLE),
             GUARD_EPERM);
     if (!(guard_file_flags(inode) & (MSP_GUARD_NOWRITE | MSP_GUARD_DIR)) &&
-        !(guard_file_flags(BPF_CORE_READ(dentry, d_parent, d_inode)) &
-          MSP_GUARD_DIR))
+        !(guard_above(dentry) & MSP_GUARD_DIR))
         return 0;
     return guard_errno(guard_refuses(MSP_GUARD_KIND_FILE, GUARD_AGENT),
                        GUARD_EPERM);
@@ -212,7 +296,7 @@ int msp_g_open(__u64 *ctx)
     struct dentry *dentry = file->f_path.dentry;
     struct inode *inode = file->f_inode;
     bool is_written = file->f_mode & GUARD_FMODE_WRITE;
-    __u32 magic = (__u32)inode->i_sb->s_magic, flags, wanted;
+    __u32 magic = (__u32)inode->i_sb->s_magic, flags, above = 0, wanted;
 
     if (is_written &&
         (magic == GUARD_PROC_MAGIC || magic == GUARD_CGROUP_MAGIC))
@@ -221,14 +305,19 @@ int msp_g_open(__u64 *ctx)
     wanted = file->f_mode & GUARD_FMODE_READ ? MSP_GUARD_NOREAD : 0;
     if (is_written)
         wanted |= MSP_GUARD_NOWRITE | MSP_GUARD_NOREAD;
-    if (is_written && !(flags & wanted) &&
-        guard_file_flags(BPF_CORE_READ(dentry, d_parent, d_inode)) &
-            MSP_GUARD_DIR)
-        flags |= MSP_GUARD_NOWRITE;
+    /* what all may read is no secret of its directory's */
+    if (is_written || !(inode->i_mode & GUARD_MODE_ROTH)) {
+        above = guard_opened_flags(dentry->d_parent->d_inode);
+        if (above & MSP_GUARD_DIR)
+            flags |= MSP_GUARD_NOWRITE | (above & MSP_GUARD_NOREAD);
+    }
     if (!(flags & wanted))
         return 0;
-    return guard_errno(guard_refuses(MSP_GUARD_KIND_FILE, GUARD_AGENT),
-                       GUARD_EPERM);
+    if (guard_refuses(MSP_GUARD_KIND_FILE, GUARD_AGENT))
+        return -GUARD_EPERM;
+    if (is_written && above & MSP_GUARD_DIR)
+        guard_adopt(file->f_inode, above);
+    return 0;
 }
 
 #define GUARD_IOC_FLAGS      0x40086602u /* FS_IOC_SETFLAGS */
@@ -244,9 +333,11 @@ static __noinline bool guard_ioctl(struct file *file, __u32 cmd)
         cmd != GUARD_IOC_VERSION && cmd != GUARD_IOC_VERSION32 &&
         cmd != GUARD_IOC_FSSETXATTR)
         return false;
-    return guard_file_flags(BPF_CORE_READ(file, f_inode)) &
-               (MSP_GUARD_NOWRITE | MSP_GUARD_DIR) &&
-           guard_refuses(MSP_GUARD_KIND_FILE, GUARD_AGENT);
+    if (!(guard_file_flags(BPF_CORE_READ(file, f_inode)) &
+          (MSP_GUARD_NOWRITE | MSP_GUARD_DIR)) &&
+        !(guard_above(BPF_CORE_READ(file, f_path.dentry)) & MSP_GUARD_DIR))
+        return false;
+    return guard_refuses(MSP_GUARD_KIND_FILE, GUARD_AGENT);
 }
 
 /* (file, cmd, arg) */
@@ -342,7 +433,8 @@ static __noinline bool guard_cover(struct path *path)
     struct inode *inode = BPF_CORE_READ(dentry, d_inode);
     struct msp_guard_state *state = guard_state();
     bool is_ours = guard_file_flags(inode) &
-                   (MSP_GUARD_NAMES | MSP_GUARD_DIR | MSP_GUARD_TREE);
+                       (MSP_GUARD_NAMES | MSP_GUARD_DIR | MSP_GUARD_TREE) ||
+                   guard_above(dentry) & MSP_GUARD_DIR;
 
     /* the root of the pins' file system, or a directory of pins */
     if (!is_ours && guard_magic(inode) == GUARD_BPF_FS_MAGIC)
@@ -396,20 +488,6 @@ int msp_g_remount(__u64 *ctx)
 }
 
 /* --- registering, run by mspd -------------------------------------------- */
-
-static __always_inline long guard_register(struct inode *inode, __u32 flags)
-{
-    struct msp_exe key = {};
-    __u32 *old;
-
-    key.s_dev = BPF_CORE_READ(inode, i_sb, s_dev);
-    key.generation = BPF_CORE_READ(inode, i_generation);
-    key.ino = BPF_CORE_READ(inode, i_ino);
-    old = bpf_map_lookup_elem(&msp_guard_file, &key);
-    if (old)
-        flags |= *old;
-    return bpf_map_update_elem(&msp_guard_file, &key, &flags, BPF_ANY);
-}
 
 #define GUARD_MOUNTS_MAX 16
 

@@ -18,6 +18,8 @@
 #define GUARD_FMODE_READ  0x1u
 #define GUARD_FMODE_WRITE 0x2u
 
+#define GUARD_MODE_ROTH 04u /* S_IROTH */
+
 #define GUARD_BPF_FS_MAGIC 0xcafe4a11u
 #define GUARD_PROC_MAGIC   0x9fa0u
 #define GUARD_CGROUP_MAGIC 0x63677270u /* version 2 */

@@ -16,6 +16,7 @@
 
 #include <msp/abi.h>
 #include <msp/pending.h>
+#include <msp/rate.h>
 
 #include "lib/core.bpf.h"
 
@@ -220,16 +221,12 @@ struct {
     __type(value, struct msp_ctr_name);
 } msp_container __weak SEC(".maps");
 
-/*
- * Token buckets. Not LRU: to push one out would fill it. Rows of full ones go
- * by msp_sweep_rates.
- */
+/* Token buckets, see include/msp/rate.h. Not LRU: to push one out fills it. */
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, MSP_RATES_MAX);
-    __type(key, struct msp_rate_key);
-    __type(value, struct msp_rate);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, MSP_RATE_ROWS);
+    __type(key, __u32); /* msp_rate_rows() */
+    __type(value, struct msp_rates);
 } msp_rates __weak SEC(".maps");
 
 /* An all-zero record to insert: too large for the stack. Never written. */

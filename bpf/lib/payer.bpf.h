@@ -47,7 +47,7 @@ __noinline __u64 msp_payer(struct bpf_sock_addr *ctx)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     __u64 cgroup = bpf_get_current_cgroup_id(), id;
-    __u32 zero = 0;
+    __u32 zero = 0, uid;
     struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
 
     id = registered_top(cgroup);
@@ -55,10 +55,14 @@ __noinline __u64 msp_payer(struct bpf_sock_addr *ctx)
         return msp_payer_of(MSP_PAYER_CONTAINER, id);
     if (!meta)
         return msp_payer_of(MSP_PAYER_CGROUP, cgroup); /* cannot happen */
-    if (payer_is_user(ctx, task, meta))
-        return subject_is_root(task)
-                   ? msp_payer_of(MSP_PAYER_NOBODY, 0)
-                   : msp_payer_of(MSP_PAYER_USER, payer_uid(task));
+    if (payer_is_user(ctx, task, meta)) {
+        if (subject_is_root(task))
+            return msp_payer_of(MSP_PAYER_NOBODY, 0);
+        uid = payer_uid(task);
+        if (uid)
+            return msp_payer_of(MSP_PAYER_USER, uid);
+        /* set-user-ID programs, user namespaces of services: not one payer */
+    }
     id =
         bpf_get_current_ancestor_cgroup_id(meta->scope_level + MSP_PAYER_LEVEL);
     return msp_payer_of(MSP_PAYER_CGROUP, id ? id : cgroup);

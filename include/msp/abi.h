@@ -170,7 +170,7 @@ enum msp_stat {
     MSP_STAT_LISTENER_FOREIGN,  /* another listens at a listener's port */
     MSP_STAT_MARK_OLD,          /* MSP_HANDOFF_NS after its connect: refused */
     MSP_STAT_RATE_LIMITED,      /* a token bucket was empty */
-    MSP_STAT_RATE_NO_ROOM,      /* msp_rates was full */
+    MSP_STAT_RATE_NO_ROOM,      /* no way of msp_rates was free */
     MSP_STAT_COUNT,
 };
 
@@ -684,8 +684,6 @@ struct msp_authorize_ctx {
 
 MSP_ASSERT_SIZE(msp_authorize_ctx, 16);
 
-/* token buckets */
-#include <msp/rate.h>
 /* namespaces that wait for a listener, or have one */
 #include <msp/parked.h>
 /* what the programs leave behind, for whoever reads it */

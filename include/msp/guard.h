@@ -15,7 +15,7 @@
  * processes and pid 1, while the guard is locked.
  */
 #define MSP_GUARD_NOWRITE    0x001u  /* nobody writes it or sets attributes */
-#define MSP_GUARD_NOREAD     0x002u  /* nobody reads it */
+#define MSP_GUARD_NOREAD     0x002u  /* nobody reads it; DIR: what is in it */
 #define MSP_GUARD_NAMES      0x004u  /* nobody renames, links, mounts over it */
 #define MSP_GUARD_DIR        0x008u  /* nobody changes what is right in it */
 #define MSP_GUARD_TREE       0x010u  /* BPF pins: nor anything below */
@@ -28,6 +28,11 @@
 #define MSP_GUARD_LOADER     0x800u  /* executable that may load LSM programs */
 #define MSP_GUARD_INIT       0x1000u /* pid 1 */
 #define MSP_GUARD_FOREIGN    0x2000u /* runs others' code too: has no right */
+#define MSP_GUARD_IN_DIR     0x4000u /* file of a MSP_GUARD_DIR, while in it */
+
+/* What such a file is; with MSP_GUARD_NOREAD of its directory. */
+#define MSP_GUARD_INSIDE \
+    (MSP_GUARD_NOWRITE | MSP_GUARD_NAMES | MSP_GUARD_IN_DIR)
 
 /* What msp_guard_proc says of a process. Key: tgid. */
 struct msp_guard_proc {

@@ -8,7 +8,7 @@
 
 /* --- pins and formats --------------------------------------------------- */
 #ifndef MSP_LAYOUT   /* a test builds another one */
-#define MSP_LAYOUT 5 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#define MSP_LAYOUT 6 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
 #define MSP_IMAGE_VERSION 4
 #define MSP_CTL_VERSION   1
@@ -88,8 +88,12 @@
 #define MSP_PARK_WAYS             10   /* tickets of a bucket */
 #define MSP_PARK_BUCKETS          2048 /* of so many; a power of two */
 #define MSP_PARK_RING_BYTES       (1u << 17)
-#define MSP_RATES_MAX             8192 /* token buckets that are not full */
-#define MSP_RATE_TRIES            64   /* to take a token others take, too */
+#define MSP_RATE_ROWS             512 /* of token buckets; a power of two */
+#define MSP_RATE_WAYS             16  /* buckets that are not full, of a row */
+#define MSP_RATE_CONTAINER_WAYS   3   /* of those, for containers alone, */
+#define MSP_RATE_KNOWN_WAYS       6   /* and with users of the host together */
+#define MSP_RATE_REFUSED_S        1   /* wait of one that is refused anyhow */
+#define MSP_RATE_TRIES            64  /* to take a token others take, too */
 /*
  * How long a namespace waits: not much longer than a client's SYNs do. Those
  * begin MSP_PARK_SYN_MS apart, then ever more: with Linux's six retries and one
@@ -126,7 +130,8 @@
 #define MSP_HEAD_BYTES_MAX        16384
 #define MSP_LINE_BYTES_MAX        8192
 #define MSP_HEADERS_MAX           100
-#define MSP_BODY_BYTES_MAX        102400u      /* buffered, signed */
+#define MSP_OPTIONS_MAX           32      /* named by Connection, in a head */
+#define MSP_BODY_BYTES_MAX        102400u /* buffered, signed */
 #define MSP_STREAM_BODY_BYTES_MAX (100u << 20) /* the two unsigned uploads */
 #define MSP_HEAD_MS               5000
 #define MSP_BODY_MS               30000

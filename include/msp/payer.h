@@ -7,7 +7,9 @@
  *              network namespaces and users it makes are the same payer
  *   user       in the agent's own network namespace, a host process, by its
  *              effective uid; in a user namespace of somebody's own by his who
- *              made it, or the first of those around it
+ *              made it, or the first of those around it; but not by root's,
+ *              which anybody has in set-user-ID programs, and whatever service
+ *              root made a user namespace for
  *   nobody     real root of the host in the agent's own network namespace
  *   cgroup     anybody else, by the id of his ancestor cgroup MSP_PAYER_LEVEL
  *              levels below the one that mspd is attached to (the root), or of

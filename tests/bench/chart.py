@@ -37,6 +37,9 @@ BARS = [
     ("compile", "ms", 10, False, "compile 1,000 rules, ms"),
     ("push", "containers_10000_ms", 200, False,
      "policy push with 10,000 containers, ms"),
+    ("flood", "p99_ratio_limited", 2, False,
+     "p99 beside a container that floods, with a limit, to idle"),
+    ("flood", "p99_ratio_unlimited", 2, False, "the same without a limit"),
     ("density", "rss_mib_1000", 12, False, "memory at 1,000 containers, MiB"),
     ("density", "bpf_base_mib", 2, False, "BPF maps at start, MiB"),
 ]

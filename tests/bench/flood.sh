@@ -3,9 +3,11 @@
 # What a container notices of another one that floods the endpoint: p50 and p99
 # of MSP_SAMPLES requests (default 2000), each on a connection of its own, in
 # microseconds: alone, beside the flood without a limit, and beside it with one
-# of MSP_RATE a second (default 150). The flood is 64 connections that ask again
-# at once, and a process that makes new ones as fast as it can; flood_served is
-# what of it the host has seen. Needs root; MSP_BUILD names the build.
+# of MSP_RATE a second (default 150). A request is sent each ten milliseconds,
+# answered or not, so that it takes little more than a minute whatever is
+# measured. The flood is 64 connections that ask again at once, and a process
+# that makes new ones as fast as it can; flood_served is what of it the host
+# has seen. Needs root; MSP_BUILD names the build.
 . "$(dirname "$0")/../harness/sandbox.sh"
 
 CLIENT=$(realpath "$(dirname "$0")/../e2e/limits/limited.py")
@@ -13,16 +15,17 @@ URL=/metadata/versions
 SAMPLES=${MSP_SAMPLES:-2000}
 RATE=${MSP_RATE:-150}
 LONG=600 # seconds, more than any measurement takes
+PAUSE_MS=10
 
 document() { # MEMBERS
     policy "$(printf '{"mode":"enforce","defaultAccess":"allow","id":"t"%s}' \
         "$1")"
 }
 
-# client CONTAINER UID HOW MUCH
+# client CONTAINER UID HOW MUCH [PAUSE_MS]
 client() {
     SB_CLIENT_CG=work/$1 spawn_as "$2:$2" "$1" python3 "$CLIENT" "$3" \
-        "$IMDS:80" "$URL" "$1" "$4"
+        "$IMDS:80" "$URL" "$1" "${@:4}"
 }
 
 # value NAME NUMBER: printed, and kept for the report
@@ -38,7 +41,7 @@ percentile() {
 
 # measure WHAT: the quiet container's requests
 measure() {
-    client quiet 3001 steady "$SAMPLES" >"$SB_DIR/samples"
+    client quiet 3001 steady "$SAMPLES" $PAUSE_MS >"$SB_DIR/samples"
     wait "$SB_LAST" || die "the client failed"
     value "samples_$1" "$(jq '.us | length' "$SB_DIR/samples")"
     value "served_$1" "$(jq '.results["200"] // 0' "$SB_DIR/samples")"
@@ -73,7 +76,7 @@ done
 sandbox_start_sim
 sandbox_start_mspd
 push_policy "$(document '')"
-client quiet 3001 steady 50 >/dev/null
+client quiet 3001 steady 50 $PAUSE_MS >/dev/null
 wait "$SB_LAST" || die "the client failed"
 measure idle
 flooded unlimited

@@ -11,6 +11,7 @@
 #include <msp/policy.h>
 
 #include "fuzz.h"
+#include "policy_words.h"
 #include "tokens.h"
 #include "walk.h"
 
@@ -99,82 +100,11 @@ static void compile_again(const char *text, size_t len,
     msp_diags_done(&diags);
 }
 
-/* Members and values of all forms. */
-static const char *const words[] = {
-    "\"version\"",
-    "\"endpoints\"",
-    "\"imds\"",
-    "\"wireserver\"",
-    "\"hostga\"",
-    "\"mode\"",
-    "\"defaultAccess\"",
-    "\"id\"",
-    "\"rules\"",
-    "\"privileges\"",
-    "\"roles\"",
-    "\"identities\"",
-    "\"roleAssignments\"",
-    "\"name\"",
-    "\"path\"",
-    "\"queryParameters\"",
-    "\"methods\"",
-    "\"role\"",
-    "\"userName\"",
-    "\"groupName\"",
-    "\"exePath\"",
-    "\"processName\"",
-    "\"uid\"",
-    "\"gid\"",
-    "\"cgroup\"",
-    "\"container\"",
-    "\"pod\"",
-    "\"unit\"",
-    "\"exeSha256\"",
-    "\"addresses\"",
-    "\"ports\"",
-    "\"sign\"",
-    "\"onDeny\"",
-    "\"rateLimit\"",
-    "\"requestsPerSecond\"",
-    "\"burst\"",
-    "\"enforce\"",
-    "\"audit\"",
-    "\"disabled\"",
-    "\"allow\"",
-    "\"deny\"",
-    "\"eperm\"",
-    "\"refuse\"",
-    "\"http\"",
-    "\"properties\"",
-    "\"GET\"",
-    "\"POST\"",
-    "\"/\"",
-    "\"/metadata\"",
-    "\"/a/b/\"",
-    "\"/A%20b\"",
-    "\"/a/*/b/**\"",
-    "\"/usr/bin/x\"",
-    "\"a.service\"",
-    "\"10.0.0.0/8\"",
-    "\"fd00::/16\"",
-    "\"::ffff:10.1.0.0/112\"",
-    "\"127.0.0.1\"",
-    "\"\"",
-    "\" \"",
-    "\"\\u0000\"",
-    "\"\\u00e9\"",
-    "1",
-    "true",
-    "null",
-    "[]",
-    "{}",
-};
-
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t max,
                                unsigned int seed)
 {
-    return tokens_mutate(TOKEN_STRING, words, ARRAY_SIZE(words), data, len, max,
-                         seed);
+    return tokens_mutate(TOKEN_STRING, policy_words, ARRAY_SIZE(policy_words),
+                         data, len, max, seed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

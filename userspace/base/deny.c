@@ -92,7 +92,7 @@ static int build(scmp_filter_ctx filter, bool may_setns)
         r = add_namespaces(filter);
     if (r == 0)
         r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(bpf), 1,
-                             SCMP_A0_64(SCMP_CMP_NE, BPF_MAP_UPDATE_ELEM));
+                             SCMP_A0_64(SCMP_CMP_NE, BPF_MAP_UPDATE_ELEM, 0));
     return r < 0 ? r : seccomp_load(filter);
 }
 

@@ -16,7 +16,15 @@
 #include "base/spin.h"
 
 enum {
-    BATCH = 64
+    BATCH = 64,
+    LANE_TURN = 8,         /* events of one lane in a round, beside others */
+    LANES_SHARED_MS = 1000 /* after a round that had two of them */
+};
+
+/* Events of one lane that were served in this round. */
+struct lane {
+    uint64_t id;
+    uint32_t n;
 };
 
 struct msp_loop {
@@ -37,6 +45,10 @@ struct msp_loop {
     struct epoll_event batch[BATCH];
     int batch_next;
     int batch_n;
+
+    struct lane lane[BATCH];
+    uint32_t n_lanes;
+    uint64_t shared_until_ms;
 
     int signal_fd;
     struct msp_source signal_source;
@@ -364,13 +376,35 @@ void msp_loop_spin(struct msp_loop *loop, uint64_t max_ns)
     loop->spin = (struct msp_spin){.max_ns = max_ns};
 }
 
+/*
+ * Whoever has many descriptors ready does not keep one with a single one
+ * waiting for all of them. What has no turn is reported again, behind what
+ * became ready meanwhile. Nobody pays for that who is alone.
+ */
+static bool has_turn(struct msp_loop *loop, const struct msp_source *source)
+{
+    struct lane *lane = loop->lane;
+
+    if (!source->lane)
+        return true;
+    for (uint32_t i = 0; i < loop->n_lanes; i++, lane++)
+        if (lane->id == source->lane)
+            return lane->n++ < LANE_TURN ||
+                   loop->now_ms >= loop->shared_until_ms;
+    *lane = (struct lane){.id = source->lane, .n = 1};
+    if (++loop->n_lanes == 2)
+        loop->shared_until_ms = loop->now_ms + LANES_SHARED_MS;
+    return true;
+}
+
 static void run_batch(struct msp_loop *loop)
 {
+    loop->n_lanes = 0;
     while (loop->batch_next < loop->batch_n && !loop->is_quit) {
         struct epoll_event *event = &loop->batch[loop->batch_next++];
         struct msp_source *source = event->data.ptr;
 
-        if (source)
+        if (source && has_turn(loop, source))
             source->fn(source->data, event->events);
     }
     loop->batch_n = 0;

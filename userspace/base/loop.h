@@ -23,6 +23,12 @@ struct msp_source {
     msp_loop_fd_fn fn;
     void *data;
     struct msp_loop *loop; /* NULL = not registered */
+    /*
+     * Whose it is, for the caller to set once it is added: while others have
+     * events, too, one has only some of his served before epoll is asked
+     * again. 0 = nobody's, served in each round.
+     */
+    uint64_t lane;
 };
 
 /* A place in the loop's binary heap; `at` is CLOCK_MONOTONIC in ms. */

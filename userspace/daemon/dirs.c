@@ -183,12 +183,13 @@ int msp_dirs_store(int dir_fd, const char *name, const void *data, size_t len)
     return put(dir_fd, &file);
 }
 
-int msp_dirs_open_public(const char *path, int *ret_fd)
+/* @param mode of one that is made */
+static int open_report(const char *path, mode_t mode, int *ret_fd)
 {
     msp_autoclose int fd = -1;
     struct stat st;
 
-    if (mkdir(path, 0755) < 0 && errno != EEXIST)
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
         return -errno;
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &st) < 0)
@@ -198,6 +199,16 @@ int msp_dirs_open_public(const char *path, int *ret_fd)
         return -EPERM;
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+int msp_dirs_open_public(const char *path, int *ret_fd)
+{
+    return open_report(path, 0755, ret_fd);
+}
+
+int msp_dirs_open_private(const char *path, int *ret_fd)
+{
+    return open_report(path, 0700, ret_fd);
 }
 
 int msp_dirs_read(int dir_fd, const char *name, size_t max, char **ret_data,

@@ -55,6 +55,8 @@ int msp_dirs_store(int dir_fd, const char *name, const void *data, size_t len);
  * link. @return 0; -EPERM not root's alone to write; negative errno
  */
 int msp_dirs_open_public(const char *path, int *ret_fd);
+/* The same of one that others do not read. */
+int msp_dirs_open_private(const char *path, int *ret_fd);
 
 /*
  * Reads <name>.

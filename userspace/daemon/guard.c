@@ -40,9 +40,21 @@ static int open_set(const struct mspd *mspd, struct msp_guardset *set)
     return r;
 }
 
+/*
+ * The local rule files are those of the directory that is guarded, whatever
+ * its path leads to later: a directory above it can be another.
+ */
+static int keep_rules(struct mspd *mspd, const struct msp_guardset *set)
+{
+    if (set->rules_fd < 0)
+        return 0;
+    msp_closep(&mspd->localrules.kept_fd);
+    mspd->localrules.kept_fd = fcntl(set->rules_fd, F_DUPFD_CLOEXEC, 3);
+    return mspd->localrules.kept_fd < 0 ? -errno : 0;
+}
+
 /* The one that is guarded, or nothing is touched. */
-static int check_same(const struct mspd *mspd,
-                      const struct msp_guard_state *state)
+static int check_same(struct mspd *mspd, const struct msp_guard_state *state)
 {
     struct msp_guardset set;
     int r = open_set(mspd, &set);
@@ -51,6 +63,8 @@ static int check_same(const struct mspd *mspd,
         /* fail closed: it would do something else than the guarded one */
         r = refuse("the guard is locked and was made with other options, users "
                    "or files; mspctl unlock first, or reboot");
+    if (r == 0)
+        r = keep_rules(mspd, &set);
     msp_guardset_done(&set);
     return r;
 }
@@ -127,6 +141,8 @@ static int make(struct mspd *mspd)
     if (r == 0)
         r = msp_guard_make(&mspd->loader, mspd->cgroup.fd, &config,
                            &mspd->guard.roles_fd);
+    if (r == 0)
+        r = keep_rules(mspd, &set);
     msp_guardset_done(&set);
     return r;
 }

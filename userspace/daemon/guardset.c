@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "daemon/guardset.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -18,6 +19,7 @@
 
 #define EXECUTABLE (MSP_GUARD_NOWRITE | MSP_GUARD_NAMES)
 #define DIRECTORY  (MSP_GUARD_DIR | MSP_GUARD_NAMES | MSP_GUARD_NOWRITE)
+#define KEYS       (DIRECTORY | MSP_GUARD_NOREAD)
 
 #define NOBODY "mspd-no-such-name"
 
@@ -26,23 +28,27 @@ static const char *const children[] = {"mspd-netns", "mspd-keeper",
 
 /* --- opening ------------------------------------------------------------- */
 
+static int add_at(struct msp_guardset *set, int dir_fd, const char *path,
+                  uint32_t flags)
+{
+    int fd;
+
+    if (set->n == MSP_GUARDSET_MAX)
+        return -E2BIG;
+    fd = openat(dir_fd, path, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    set->want[set->n++] = (struct msp_guard_want){.fd = fd, .flags = flags};
+    return 0;
+}
+
 /*
  * @param path NULL: none was given
  * @return 0; -ENOENT; negative errno
  */
 static int add(struct msp_guardset *set, const char *path, uint32_t flags)
 {
-    int fd;
-
-    if (!path)
-        return 0;
-    if (set->n == MSP_GUARDSET_MAX)
-        return -E2BIG;
-    fd = open(path, O_PATH | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    set->want[set->n++] = (struct msp_guard_want){.fd = fd, .flags = flags};
-    return 0;
+    return path ? add_at(set, AT_FDCWD, path, flags) : 0;
 }
 
 static int add_if_there(struct msp_guardset *set, const char *path,
@@ -140,11 +146,12 @@ static int add_units(struct msp_guardset *set)
  * Made here: a guard cannot be on what will be made later. One that cannot be
  * used is no reason to be without mspd; status says it.
  */
-static int add_report_dir(struct msp_guardset *set, const char *path)
+static int add_report_dir(struct msp_guardset *set, const char *path,
+                          int (*open_dir)(const char *, int *))
 {
     msp_autoclose int fd = -1;
 
-    if (!path || msp_dirs_open_public(path, &fd) < 0)
+    if (!path || open_dir(path, &fd) < 0)
         return 0;
     return add(set, path, DIRECTORY);
 }
@@ -158,11 +165,30 @@ static int add_rules_dir(struct msp_guardset *set, const char *path)
     msp_autoclose int fd = -1;
     int r = path ? msp_dirs_open_public(path, &fd) : 0;
 
-    return r < 0 || !path ? r : add(set, path, DIRECTORY);
+    if (r < 0 || !path)
+        return r;
+    r = add(set, path, DIRECTORY);
+    if (r == 0)
+        set->rules_fd = set->want[set->n - 1].fd;
+    return r;
 }
 
+/* The key store: what the keeper makes in it is guarded by it. */
+static int add_keys(struct msp_guardset *set, const struct msp_opts *opts)
+{
+    char path[PATH_MAX];
+
+    if (!opts->is_channel)
+        return 0;
+    if ((size_t)snprintf(path, sizeof(path), "%s/keys", opts->state_dir) >=
+        sizeof(path))
+        return -ENAMETOOLONG;
+    return add(set, path, KEYS);
+}
+
+/* @param ret_n_own those up to here, and files in them, are the agent's */
 static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
-                       const char **reterr_what)
+                       size_t *ret_n_own, const char **reterr_what)
 {
     const struct {
         const char *path;
@@ -181,9 +207,17 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
         if (r < 0)
             return r;
     }
+    *reterr_what = "keys of the state directory";
+    r = add_keys(set, opts);
+    if (r < 0)
+        return r;
     /* as those of the run directory, it says how the guarded one stands */
     *reterr_what = opts->platform_status;
-    r = add_report_dir(set, opts->platform_status);
+    r = add_report_dir(set, opts->platform_status, msp_dirs_open_public);
+    if (r < 0)
+        return r;
+    *reterr_what = opts->platform_tags;
+    r = add_report_dir(set, opts->platform_tags, msp_dirs_open_private);
     if (r < 0)
         return r;
     *reterr_what = opts->local_rules;
@@ -192,6 +226,7 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
         return r;
     *reterr_what = opts->static_key;
     r = add_with_dir(set, opts->static_key, EXECUTABLE | MSP_GUARD_NOREAD);
+    *ret_n_own = set->n;
     for (size_t i = 0; r == 0 && i < opts->n_guard_protect; i++) {
         *reterr_what = opts->guard_protect[i];
         r = add_extra(set, opts->guard_protect[i]);
@@ -201,6 +236,56 @@ static int add_options(struct msp_guardset *set, const struct msp_opts *opts,
         r = add(set, opts->guard_allow[i],
                 MSP_GUARD_LOADER | MSP_GUARD_NOWRITE);
     }
+    return r;
+}
+
+static void close_dir(DIR **dir)
+{
+    if (*dir)
+        (void)closedir(*dir);
+}
+
+/* @return 0, also if it is gone or no regular file; negative errno */
+static int add_file_in(struct msp_guardset *set,
+                       const struct msp_guard_want *in, const char *name)
+{
+    uint32_t flags = MSP_GUARD_INSIDE | (in->flags & MSP_GUARD_NOREAD);
+    struct stat st;
+    int r;
+
+    if (fstatat(in->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISREG(st.st_mode))
+        return 0;
+    r = add_at(set, in->fd, name, flags);
+    return r == -ENOENT ? 0 : r;
+}
+
+/* Files that are there; those to come are known when they are written. */
+static int add_files_in(struct msp_guardset *set,
+                        const struct msp_guard_want *in)
+{
+    msp_autoclose int fd =
+        openat(in->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    msp_cleanup(close_dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    int r = 0;
+
+    if (!dir)
+        return -errno;
+    (void)TAKE_FD(fd);
+    while (r == 0 && (entry = readdir(dir)))
+        r = add_file_in(set, in, entry->d_name);
+    return r;
+}
+
+static int add_files(struct msp_guardset *set, size_t n_own)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n_own; i++)
+        if (set->want[i].flags & MSP_GUARD_DIR)
+            r = add_files_in(set, &set->want[i]);
     return r;
 }
 
@@ -277,11 +362,12 @@ static uint64_t uid_of(const char *name)
 static bool add_opts(EVP_MD_CTX *md, const struct msp_opts *opts)
 {
     const char *const texts[] = {
-        opts->cgroup,      opts->pin_dir,         opts->run_dir,
-        opts->state_dir,   opts->log_dir,         opts->libexec_dir,
-        opts->static_key,  opts->proxy_user,      opts->keeper_user,
-        opts->guard_key,   opts->adopt_keys,      opts->channel_scale,
-        opts->local_rules, opts->platform_status, opts->platform_log,
+        opts->cgroup,        opts->pin_dir,         opts->run_dir,
+        opts->state_dir,     opts->log_dir,         opts->libexec_dir,
+        opts->static_key,    opts->proxy_user,      opts->keeper_user,
+        opts->guard_key,     opts->adopt_keys,      opts->channel_scale,
+        opts->local_rules,   opts->platform_status, opts->platform_log,
+        opts->platform_tags,
     };
     struct stat net = {0};
     /* what it sends, and what it guards, is of its network namespace */
@@ -324,10 +410,10 @@ static int digest(struct msp_guardset *set, const struct msp_opts *opts,
 int msp_guardset_open(struct msp_guardset *set, const struct msp_opts *opts,
                       const char **reterr_what)
 {
-    size_t n_files;
+    size_t n_files, n_own = 0;
     int r;
 
-    *set = (struct msp_guardset){0};
+    *set = (struct msp_guardset){.rules_fd = -1};
     *reterr_what = opts->libexec_dir;
     r = add_executables(set, opts);
     if (r == 0) {
@@ -335,12 +421,16 @@ int msp_guardset_open(struct msp_guardset *set, const struct msp_opts *opts,
         r = add_pins(set, opts);
     }
     if (r == 0)
-        r = add_options(set, opts, reterr_what);
+        r = add_options(set, opts, &n_own, reterr_what);
     if (r < 0)
         return r;
     *reterr_what = "mspd.service";
     r = add_units(set);
     n_files = set->n;
+    if (r == 0) {
+        *reterr_what = "files in the agent's directories";
+        r = add_files(set, n_own);
+    }
     if (r == 0) {
         *reterr_what = "/proc/self/maps";
         r = add_libraries(set);
@@ -352,7 +442,7 @@ void msp_guardset_done(struct msp_guardset *set)
 {
     for (size_t i = 0; i < set->n; i++)
         (void)close(set->want[i].fd);
-    *set = (struct msp_guardset){0};
+    *set = (struct msp_guardset){.rules_fd = -1};
 }
 
 int msp_guardset_host(char *ret, size_t size)

@@ -9,13 +9,14 @@
 #include "loader/guard.h"
 
 enum {
-    MSP_GUARDSET_MAX = 192,
+    MSP_GUARDSET_MAX = 512,
 };
 
 struct msp_guardset {
     struct msp_guard_want want[MSP_GUARDSET_MAX]; /* [n] owned descriptors */
     size_t n;
-    uint8_t digest[32]; /* of options, users, and files but for libraries */
+    int rules_fd;       /* of want: the local rule files; -1: none */
+    uint8_t digest[32]; /* of options, users, files that these name */
 };
 
 /*

@@ -80,7 +80,18 @@ static void look_at(int dir_fd, const char *name, uid_t owner,
         found->file = MSP_LOCAL_THERE;
 }
 
-/* By the path each time: the directory may come, go and be another. */
+/*
+ * By the path each time: the directory may come, go and be another. Not so a
+ * guarded one.
+ */
+static int open_dir(const struct msp_localrules *rules)
+{
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+
+    return rules->kept_fd < 0 ? open(rules->dir, flags)
+                              : openat(rules->kept_fd, ".", flags);
+}
+
 static void look(const struct msp_localrules *rules, uint32_t endpoint,
                  struct found *found)
 {
@@ -91,7 +102,7 @@ static void look(const struct msp_localrules *rules, uint32_t endpoint,
         found->file = MSP_LOCAL_OFF;
         return;
     }
-    dir_fd = open(rules->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    dir_fd = open_dir(rules);
     if (dir_fd < 0 || fstat(dir_fd, &st) < 0) {
         not_opened(found, errno);
         if (found->file == MSP_LOCAL_REFUSED)

@@ -15,6 +15,7 @@
 
 struct msp_localrules {
     const char *dir; /* borrowed; NULL: none was given */
+    int kept_fd;     /* this one, wherever it is now; owned; -1: by its path */
     uid_t owner;     /* who must own it all: root, but in tests */
 
     struct {

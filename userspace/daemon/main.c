@@ -23,7 +23,6 @@
 #include "loader/fdguard.h"
 #include "loader/iter.h"
 #include "loader/probe.h"
-#include "loader/rates.h"
 #include "loader/upgrade.h"
 
 enum {
@@ -77,14 +76,6 @@ static void watch_lsm(struct mspd *mspd)
                 msp_lsm_why_silent(&mspd->lsm), NULL);
 }
 
-static void sweep_rates(struct mspd *mspd)
-{
-    struct msp_rate_sweep_ctx counts;
-
-    if (msp_rates_sweep(&mspd->loader, &counts) < 0)
-        msp_log(MSP_LOG_WARN, "rates.sweep", "why", mspd->loader.why, NULL);
-}
-
 /* At each beat as long as it is of use. */
 static void sweep_counters(struct mspd *mspd)
 {
@@ -116,7 +107,6 @@ static void on_heartbeat(void *data)
         msp_log(MSP_LOG_WARN, "cgroups.rows", "why", mspd->loader.why, NULL);
     if (mspd->n_beats % CONTAINERS_BEATS == 0)
         msp_containers_sweep(&mspd->containers);
-    sweep_rates(mspd);
     sweep_counters(mspd);
     (void)msp_timer_set(&mspd->heartbeat, MSP_HEARTBEAT_MS);
 }
@@ -124,7 +114,6 @@ static void on_heartbeat(void *data)
 static void on_drain(void *data)
 {
     struct mspd *mspd = data;
-
     bool is_more = msp_events_drain(&mspd->loader) > 0;
 
     /* not at once: everybody else has a turn in between */
@@ -469,6 +458,7 @@ static int start(struct mspd *mspd)
     r = start_privileged(mspd, &proxy, &keeper);
     if (r < 0)
         return r;
+    mspd_reports_clear(mspd);
     msp_timer_init(mspd->loop, &mspd->heartbeat, on_heartbeat, mspd);
     msp_timer_init(mspd->loop, &mspd->drain, on_drain, mspd);
     r = start_logs(mspd);
@@ -542,6 +532,7 @@ static void stop(struct mspd *mspd, int code)
     msp_platformlog_done(&mspd->platform);
     msp_cgpaths_done(&mspd->cgpaths);
     msp_closep(&mspd->guard.roles_fd);
+    msp_closep(&mspd->localrules.kept_fd);
     msp_lsm_done(&mspd->lsm);
     msp_loader_done(&mspd->loader);
     if (mspd->key) {
@@ -580,6 +571,7 @@ int main(int argc, char **argv)
     static struct mspd mspd = {
         .cgroup = {.fd = -1, .mount_fd = -1},
         .key_fd = -1,
+        .localrules.kept_fd = -1,
         .dirs = {-1, -1, -1, -1, -1, -1},
         .log.file.fd = -1,
         .platform = MSP_PLATFORMLOG_NONE,

@@ -22,6 +22,7 @@
 #include "daemon/parts.h"
 #include "daemon/platformlog.h"
 #include "daemon/policy.h"
+#include "daemon/tags.h"
 #include "daemon/uplinks.h"
 #include "daemon/watch.h"
 #include "loader/events.h"
@@ -115,6 +116,7 @@ struct mspd {
     struct msp_counters_sweep counters;
     bool is_sweeping_counters; /* the last one was of use */
     struct mspd_reports reports;
+    struct msp_tags tags;
 
     struct msp_key_box *key;          /* locked memory */
     char key_why[1024];               /* why there is no key */
@@ -246,6 +248,8 @@ struct mspd_reasons mspd_reasons(struct mspd *mspd,
 
 /* --- reports.c: files that say how it stands ------------------------------ */
 
+/* Before there is: what an earlier mspd said is not so any more. */
+void mspd_reports_clear(struct mspd *mspd);
 /* There is something to report: from now on every beat may. */
 void mspd_reports_start(struct mspd *mspd);
 /* Writes what has changed, and what is due. Logs what fails. */

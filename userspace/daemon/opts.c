@@ -32,6 +32,7 @@ static const char help[] =
     "  --platform-status DIR  status.json there too, as the platform's agent has\n"
     "                      it: /var/log/azure-proxy-agent\n"
     "  --platform-log DIR  ProxyAgent.Connection.log there, likewise\n"
+    "  --platform-tags DIR  provisioned.tag and status.tag there, likewise\n"
     "  --static-key FILE   key file of root instead; with neither nothing is\n"
     "                      signed\n"
     "  --proxy-user NAME   (mspd-proxy)\n"
@@ -72,6 +73,7 @@ enum option_id {
     OPT_CHANNEL_SCALE,
     OPT_PLATFORM_STATUS,
     OPT_PLATFORM_LOG,
+    OPT_PLATFORM_TAGS,
     OPT_PROXY_USER,
     OPT_KEEPER_USER,
     OPT_UPLINK,
@@ -104,6 +106,7 @@ static const struct option longs[] = {
     {"channel-scale", required_argument, NULL, OPT_CHANNEL_SCALE},
     {"platform-status", required_argument, NULL, OPT_PLATFORM_STATUS},
     {"platform-log", required_argument, NULL, OPT_PLATFORM_LOG},
+    {"platform-tags", required_argument, NULL, OPT_PLATFORM_TAGS},
     {"proxy-user", required_argument, NULL, OPT_PROXY_USER},
     {"keeper-user", required_argument, NULL, OPT_KEEPER_USER},
     {"uplink", required_argument, NULL, OPT_UPLINK},
@@ -228,6 +231,8 @@ static const char **text_of(struct msp_opts *opts, int id)
         return &opts->platform_status;
     case OPT_PLATFORM_LOG:
         return &opts->platform_log;
+    case OPT_PLATFORM_TAGS:
+        return &opts->platform_tags;
     case OPT_PROXY_USER:
         return &opts->proxy_user;
     case OPT_KEEPER_USER:
@@ -289,7 +294,7 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
     }
     if (r == 0 && optarg && optarg[0] != '/' &&
         (id == OPT_PIN_DIR || id == OPT_PLATFORM_STATUS ||
-         id == OPT_PLATFORM_LOG)) {
+         id == OPT_PLATFORM_LOG || id == OPT_PLATFORM_TAGS)) {
         (void)fprintf(err, "mspd: \"%s\": --%s is an absolute path\n", optarg,
                       name_of(id));
         return -EINVAL;

@@ -26,6 +26,7 @@ struct msp_opts {
     bool has_policy_from;    /* that was said */
     const char *platform_status; /* directory; NULL: no such report */
     const char *platform_log;    /* directory; NULL: no such log */
+    const char *platform_tags;   /* directory; NULL: no such files */
     const char *channel_scale;   /* waits are so many times shorter; NULL: 1 */
     const char *proxy_user;
     const char *keeper_user;

@@ -47,7 +47,8 @@ struct msp_part_facts {
 };
 
 enum {
-    MSP_PART_REASONS = 2
+    MSP_PART_REASONS = 2,
+    MSP_PARTS_TEXT_BYTES = 4096 /* of msp_parts_are_ready() */
 };
 
 struct msp_part_now {
@@ -63,7 +64,7 @@ void msp_parts_find(const struct msp_part_facts *facts,
 /*
  * Whether programs, key and listener are all there, as provisioning demands.
  * @param ret_text a line for each one that is not, "NAME - MESSAGE" CR LF; ""
- *        if all are; cut at size
+ *        if all are; cut at size, for which MSP_PARTS_TEXT_BYTES is enough
  */
 bool msp_parts_are_ready(const struct msp_part_now now[MSP_PART_COUNT],
                          char *ret_text, size_t size);

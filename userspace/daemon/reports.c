@@ -37,7 +37,7 @@ bool mspd_reports_are_failing(const struct mspd *mspd)
     for (int i = 0; i < MSPD_REPORTS; i++)
         if (mspd->reports.error[i] < 0)
             return true;
-    return mspd->platform.error < 0;
+    return mspd->platform.error < 0 || mspd->tags.error < 0;
 }
 
 /* As for all waits of the channel, tests make it shorter. */
@@ -104,6 +104,22 @@ static int print_platform(struct mspd *mspd, FILE *out)
     return msp_platform_print(&platform, out);
 }
 
+/*
+ * What `--status` says of provisioning.
+ * @param ret_missing [MSP_PARTS_TEXT_BYTES] what is not ready; "" = all is
+ * @return whether it has ended: all is ready, or was not in time
+ */
+static bool is_provisioned(const struct mspd *mspd,
+                           const struct msp_part_now parts[MSP_PART_COUNT],
+                           char *ret_missing)
+{
+    bool is_late = msp_io_now_ms() - mspd->reports.start_ms >=
+                   scaled(mspd, MSP_PROVISION_MS);
+
+    return msp_parts_are_ready(parts, ret_missing, MSP_PARTS_TEXT_BYTES) ||
+           is_late;
+}
+
 /* --- writing -------------------------------------------------------------- */
 
 static int store(const struct mspd *mspd, int file, const char *text,
@@ -135,13 +151,30 @@ static int write_file(struct mspd *mspd, int file)
     return r < 0 ? r : store(mspd, file, text, len);
 }
 
-static void log_result(const struct mspd *mspd, int file, int r)
+/* @param was error of the attempt before */
+static void log_result(const char *dir, int was, int r)
 {
-    if (r == mspd->reports.error[file])
+    if (r == was)
         return;
-    msp_log(r < 0 ? MSP_LOG_WARN : MSP_LOG_INFO, "report", "directory",
-            dir_of(mspd, file), "result",
-            r < 0 ? strerror(-r) : "written again", NULL);
+    msp_log(r < 0 ? MSP_LOG_WARN : MSP_LOG_INFO, "report", "directory", dir,
+            "result", r < 0 ? strerror(-r) : "written again", NULL);
+}
+
+static void set_tags(struct mspd *mspd)
+{
+    struct msp_part_now parts[MSP_PART_COUNT];
+    char missing[MSP_PARTS_TEXT_BYTES] = "";
+    int was = mspd->tags.error;
+    bool is_there = false;
+
+    /* one that ends answers nobody: not ready */
+    if (mspd->reports.is_begun && !mspd->reports.is_stopping) {
+        mspd_parts(mspd, parts);
+        is_there = is_provisioned(mspd, parts, missing);
+    }
+    log_result(
+        mspd->tags.dir, was,
+        msp_tags_set(&mspd->tags, is_there, missing, msp_stamp_now_ns()));
 }
 
 static void write_all(struct mspd *mspd)
@@ -155,9 +188,10 @@ static void write_all(struct mspd *mspd)
         if (!dir_of(mspd, i))
             continue;
         r = write_file(mspd, i);
-        log_result(mspd, i, r);
+        log_result(dir_of(mspd, i), reports->error[i], r);
         reports->error[i] = r;
     }
+    set_tags(mspd);
     (void)malloc_trim(0); /* they take megabytes for a moment, each minute */
     now = msp_io_now_ms();
     quiet_ms = QUIET * (now - began);
@@ -192,11 +226,15 @@ static uint64_t look(struct mspd *mspd)
     struct mspd_reasons reasons = mspd_reasons(mspd, &live);
     const struct msp_child_channel *channel = &mspd->channel;
     struct msp_part_now parts[MSP_PART_COUNT];
+    char missing[MSP_PARTS_TEXT_BYTES];
     uint64_t hash = 0xcbf29ce484222325ull;
+    bool is_ended;
 
     for (size_t i = 0; i < reasons.n; i++)
         hash = mix_text(hash, reasons.text[i]);
     mspd_parts(mspd, parts);
+    is_ended = is_provisioned(mspd, parts, missing);
+    hash = mix(hash, &is_ended, sizeof(is_ended));
     for (int i = 0; i < MSP_PART_COUNT; i++) {
         hash = mix(hash, &parts[i].word, sizeof(parts[i].word));
         hash = mix_text(hash, parts[i].message);
@@ -209,6 +247,12 @@ static uint64_t look(struct mspd *mspd)
     hash = mix(hash, &channel->incarnation, sizeof(channel->incarnation));
     hash = mix(hash, live.digest, sizeof(live.digest));
     return mix(hash, &mspd->policy.origin, sizeof(mspd->policy.origin));
+}
+
+void mspd_reports_clear(struct mspd *mspd)
+{
+    mspd->tags.dir = mspd->opts.platform_tags;
+    set_tags(mspd);
 }
 
 void mspd_reports_start(struct mspd *mspd)
@@ -248,18 +292,16 @@ void mspd_reports_stop(struct mspd *mspd, int code)
 void mspd_reports_provision(const struct mspd *mspd, struct msp_rec *rec)
 {
     struct msp_part_now parts[MSP_PART_COUNT];
-    char missing[4096];
-    bool is_ready, is_late = msp_io_now_ms() - mspd->reports.start_ms >=
-                             scaled(mspd, MSP_PROVISION_MS);
+    char missing[MSP_PARTS_TEXT_BYTES];
 
     mspd_parts(mspd, parts);
-    is_ready = msp_parts_are_ready(parts, missing, sizeof(missing));
-    msp_rec_bool(rec, "provision.finished", is_ready || is_late);
+    msp_rec_bool(rec, "provision.finished",
+                 is_provisioned(mspd, parts, missing));
     msp_rec_str(rec, "provision.error", missing);
 }
 
-static void put_file(const struct mspd *mspd, const char *dir, const char *name,
-                     int error, struct msp_rec *rec)
+static void put_file(const char *dir, const char *name, int error,
+                     bool is_written, struct msp_rec *rec)
 {
     char path[1024];
 
@@ -267,9 +309,9 @@ static void put_file(const struct mspd *mspd, const char *dir, const char *name,
     msp_rec_str(rec, "_item", "reports");
     msp_rec_str(rec, "file", path);
     msp_rec_str(rec, "state",
-                error < 0                ? "failed"
-                : mspd->reports.is_begun ? "written"
-                                         : "not yet");
+                error < 0    ? "failed"
+                : is_written ? "written"
+                             : "not yet");
     if (error < 0)
         msp_rec_str(rec, "why", strerror(-error));
     msp_rec_end(rec);
@@ -289,9 +331,12 @@ void mspd_reports_list(const struct mspd *mspd, struct msp_rec *rec)
     }
     for (int i = 0; i < MSPD_REPORTS; i++)
         if (dir_of(mspd, i))
-            put_file(mspd, dir_of(mspd, i), file_name, mspd->reports.error[i],
-                     rec);
+            put_file(dir_of(mspd, i), file_name, mspd->reports.error[i],
+                     mspd->reports.is_begun, rec);
     if (mspd->platform.dir)
-        put_file(mspd, mspd->platform.dir, MSP_PLATFORMLOG_NAME,
-                 mspd->platform.error, rec);
+        put_file(mspd->platform.dir, MSP_PLATFORMLOG_NAME, mspd->platform.error,
+                 mspd->reports.is_begun, rec);
+    if (mspd->tags.dir)
+        put_file(mspd->tags.dir, MSP_TAGS_STATUS, mspd->tags.error,
+                 mspd->tags.is_finished, rec);
 }

@@ -29,13 +29,11 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Value of `n` hex digits; -1 if they are not all there. */
-static int hex_number(const char *text, size_t len, size_t n)
+/* Value of `n` hex digits; -1 if one is none. */
+static int hex_number(const char *text, size_t n)
 {
     int value = 0;
 
-    if (len < n)
-        return -1;
     for (size_t i = 0; i < n; i++) {
         int digit = hex_value(text[i]);
 
@@ -46,25 +44,43 @@ static int hex_number(const char *text, size_t len, size_t n)
     return value;
 }
 
-/* Decodes %XX and %uXXXX in place, leaving the rest. @return new length */
+/*
+ * Takes an escape off the end of a text, %XX or %uXXXX, for what it stands for.
+ * @return whether there was one
+ */
+static bool undo_last(char *text, size_t *len)
+{
+    size_t digits = *len >= 3 && text[*len - 3] == '%' ? 2 : 4;
+    size_t start;
+    int value;
+
+    if (digits == 4 &&
+        (*len < 6 || text[*len - 6] != '%' || (text[*len - 5] | 0x20) != 'u'))
+        return false;
+    value = hex_number(text + *len - digits, digits);
+    if (value < 0)
+        return false;
+    start = *len - digits - (digits == 2 ? 1 : 2);
+    /* beyond ASCII: no letter, which is all that is looked for */
+    text[start] = (char)(value < 0x80 ? value : 0x80);
+    *len = start + 1;
+    return true;
+}
+
+/*
+ * Decodes in place until no escape is left, those too that decoding made. Two
+ * escapes never overlap, so the order makes no difference, and each byte is
+ * looked at once: a caller may send as many levels as fit.
+ * @return new length
+ */
 static size_t decode(char *text, size_t len)
 {
     size_t out = 0;
 
     for (size_t i = 0; i < len; i++) {
-        size_t u = text[i] == '%' && i + 1 < len && (text[i + 1] | 0x20) == 'u';
-        size_t digits = u ? 4 : 2;
-        int value = text[i] == '%'
-                        ? hex_number(text + i + 1 + u, len - i - 1 - u, digits)
-                        : -1;
-
-        if (value < 0) {
-            text[out++] = text[i];
-            continue;
-        }
-        /* beyond ASCII: no letter, which is all that is looked for */
-        text[out++] = (char)(value < 0x80 ? value : 0x80);
-        i += u + digits;
+        text[out++] = text[i];
+        while (undo_last(text, &out))
+            ;
     }
     return out;
 }
@@ -77,15 +93,12 @@ static size_t decode(char *text, size_t len)
 static bool mentions_reserved(const char *target, size_t len, char *scratch,
                               size_t scratch_len)
 {
-    size_t before, letters = 0;
+    size_t letters = 0;
 
     if (len > scratch_len)
         return true; /* fail closed: cannot look */
     memcpy(scratch, target, len);
-    do {
-        before = len;
-        len = decode(scratch, len);
-    } while (len != before);
+    len = decode(scratch, len);
     msp_canon_fold(scratch, len);
     for (size_t i = 0; i < len; i++)
         if (scratch[i] >= 'a' && scratch[i] <= 'z')

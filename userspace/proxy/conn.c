@@ -98,6 +98,7 @@ int msp_conn_open(struct msp_worker *worker, int fd,
     msp_timer_init(worker->loop, &conn->timer, on_timer, conn);
     /* epoll is asked when the first read finds nothing, and often never */
     r = msp_loop_add(worker->loop, &conn->client, fd, 0, on_client, conn);
+    conn->client.lane = mark->payer;
     if (r >= 0) {
         r = msp_conn_await_request(conn);
         if (r < 0)

@@ -308,10 +308,12 @@ static enum msp_http_code take_length(struct msp_http_head *head,
     return MSP_HTTP_OK;
 }
 
-/* One token of a Connection header. */
+/* One token of a Connection header; each is looked for in all headers. */
 static enum msp_http_code take_option(struct msp_http_head *head,
                                       const char *token, size_t len)
 {
+    if (++head->n_options > MSP_OPTIONS_MAX)
+        return MSP_HTTP_OPTIONS;
     if (msp_http_is(token, len, "close")) {
         head->keeps_alive = false;
         return MSP_HTTP_OK;

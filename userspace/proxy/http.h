@@ -40,6 +40,7 @@
     X(CODING, 501, "transfer-encoding")                               \
     X(HOST_TWICE, 400, "duplicate-host")                              \
     X(CONNECTION, 400, "connection-names-framing")                    \
+    X(OPTIONS, 431, "too-many-connection-options")                    \
     X(EXPECT, 417, "expectation")                                     \
     X(CHUNK, 400, "chunk")                                            \
     X(TOO_LARGE, 413, "body-too-large")                               \
@@ -93,6 +94,7 @@ struct msp_http_head {
     bool has_length;
     bool is_chunked;
     bool expects_continue;
+    uint32_t n_options;                 /* named by Connection */
     uint64_t length;                    /* of the body, valid with has_length */
     const struct msp_http_header *host; /* NULL = none */
     size_t n_headers;

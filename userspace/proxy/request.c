@@ -146,8 +146,7 @@ static int ask(struct msp_conn *conn, struct msp_reply *refusal)
         refusal->status = denial_status(page->reason);
         refusal->closes = false;
         conn->now.retry_after_s = page->retry_after_s;
-        conn->now.is_limited = page->reason == MSP_REASON_RATE_LIMITED ||
-                               page->reason == MSP_REASON_RATE_NO_ROOM;
+        conn->now.is_limited = page->retry_after_s != 0;
         return refusal->status;
     case MSP_VERDICT_STALE:
         return 503; /* the mark is older than the policy: connect anew */

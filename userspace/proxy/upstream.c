@@ -176,6 +176,7 @@ int msp_upstream_take(struct msp_worker *worker, struct msp_conn *conn,
         }
     }
     upstream->conn = conn;
+    upstream->source.lane = conn->mark.payer;
     *ret_upstream = upstream;
     return 0;
 }
@@ -192,6 +193,7 @@ void msp_upstream_give(struct msp_upstream *upstream)
         return;
     }
     upstream->conn = NULL;
+    upstream->source.lane = 0;
     upstream->idle_since_ms = msp_loop_now(worker->loop);
     upstream->prev = NULL;
     upstream->next = worker->idle;

@@ -251,6 +251,7 @@ int msp_worker_listen(struct msp_worker *worker, int fd, uint64_t netns_cookie,
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         r = msp_loop_add(worker->loop, &listener->source, fd, EPOLLIN,
                          on_listener, listener);
+        listener->source.lane = netns_cookie; /* no payer is such a number */
     }
     if (r < 0) {
         free(listener);

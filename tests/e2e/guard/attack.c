@@ -467,8 +467,8 @@ static const struct attack attack_here[] = {
 
 static const struct attack *find(const char *name)
 {
-    const struct attack *const tables[] = {attack_here, attack_bpf,
-                                           attack_kernel};
+    const struct attack *const tables[] = {attack_here, attack_files,
+                                           attack_bpf, attack_kernel};
 
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
         for (const struct attack *at = tables[i]; at->name; at++)

@@ -17,6 +17,7 @@ struct attack {
 
 /* Each ends with a row without a name. */
 extern const struct attack attack_bpf[];
+extern const struct attack attack_files[];
 extern const struct attack attack_kernel[];
 
 /* Prints "ok" or the name of the errno. @param r 0; negative errno */

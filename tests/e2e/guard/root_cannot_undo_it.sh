@@ -7,11 +7,7 @@
 #
 # For a VM that ends with it: a locked guard cannot be cleaned up after.
 . "$(dirname "$0")/../../harness/sandbox.sh"
-. "$(dirname "$0")/../../harness/unlock.sh"
-
-PHASE=off   # what an attack must come to: off = ok, locked = the errno
-AS=()       # what runs it
-WHO="root"  # for the claim
+. "$(dirname "$0")/common.sh"
 
 # --- the agent -----------------------------------------------------------------
 
@@ -24,33 +20,8 @@ pid_of() {
     done < <(sort -n "$SB_CG"/agent*/cgroup.procs) | tail -n 1
 }
 
-# by_init OPTIONS...: mspd as pid 1 would start it; what it says is in init.log.
-# Not before $SB_DIR/tmp/hold is gone. In the network namespace NET.
-by_init() {
-    : >"$SB_DIR/tmp/init.log"
-    # shellcheck disable=SC2016
-    (exec_in "$SB_CG/agent2" bash -c '
-        out=$1 net=$2
-        shift 2
-        echo "$$" >"${out%.log}.pid"
-        until read -r _ _ _ parent _ <"/proc/$$/stat" && [[ $parent == 1 &&
-            ! -e ${out%/*}/hold ]]; do
-            sleep 0.05
-        done
-        exec nsenter --net="$net" -- "$@" >>"$out" 2>&1 </dev/null
-    ' - "$SB_DIR/tmp/init.log" "$SB_DIR/ns/${NET:-vm}" "$MSPD" --cgroup "$SB_CG" \
-        --pin-dir "$SB_DIR/bpf/mspd" --run-dir "$SB_DIR/run" \
-        --state-dir "$SB_DIR/state" --log-dir "$SB_DIR/log" \
-        --libexec-dir "$SB_DIR/bin" --static-key "$SB_DIR/vm.key" \
-        --log-level info "$@" &)
-}
-
 guarded() {
     printf '%s\n' --guard --guard-key "$SB_DIR/unlock.pub" --guard-kernel
-}
-
-said() {
-    grep -q "$1" "$SB_DIR/tmp/init.log"
 }
 
 # refuses_to_start CLAIM WORDS [OPTIONS...]
@@ -100,19 +71,7 @@ guard_is() {
     [[ $(ctl --json status | jq -r .guard.state) == "$1" ]]
 }
 
-# Whatever happened: what the sandbox made must go.
-guard_down() {
-    local status=$?
-    ctl unlock --token "$SB_DIR/good.token" >/dev/null 2>&1
-    (exit "$status")
-    sandbox_down
-}
-
 # --- attacks -------------------------------------------------------------------
-
-attempt() {
-    "${AS[@]}" "$SB_DIR/bin/attack" "$@"
-}
 
 # How many pins are links; those of filters (6.1) are programs.
 pinned_links() {
@@ -120,30 +79,6 @@ pinned_links() {
     for pin in "$SB_DIR"/bpf/mspd/layout-*/{links,uplinks}/*; do
         ! bpftool link show pinned "$pin" >/dev/null 2>&1 || echo "$pin"
     done | wc -l
-}
-
-# row ERRNO NAME ARGUMENT [CLAIM]: for `rows`, which tries them all at once
-row() {
-    local wanted=ok
-    [[ $PHASE == off ]] || wanted=$1
-    ROWS+=("$2 $3")
-    ROW_WANTED+=("$wanted")
-    ROW_CLAIM+=("$PHASE, $WHO: ${4:-$2 ${3##*/}}")
-}
-
-# rows FUNCTION...
-rows() {
-    local i got=()
-    ROWS=()
-    ROW_WANTED=()
-    ROW_CLAIM=()
-    for i in "$@"; do
-        $i
-    done
-    mapfile -t got < <(printf '%s\n' "${ROWS[@]}" | attempt)
-    for i in "${!ROWS[@]}"; do
-        check_eq "${ROW_CLAIM[i]}" "${got[i]:-nothing}" "${ROW_WANTED[i]}"
-    done
 }
 
 bpf_rows() {
@@ -325,6 +260,7 @@ last() {
 
 prepare() {
     MSPD=$SB_DIR/bin/mspd
+    BY_INIT=(--static-key "$SB_DIR/vm.key")
     unlock_keys
     openssl genpkey -algorithm ed25519 -out "$SB_DIR/other.key"
     token 3600 >"$SB_DIR/good.token"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # rateLimit: from outside, on the host's side of the wire, one container gets
-# its burst and then its rate and no more, however it asks; who waits as he is
+# its burst and then its rate and no more, however it asks and whatever for; who waits as he is
 # told is served, on the same connection; another container notices nothing.
 # The records have a reason of their own; audit records and refuses nobody; a
 # push leaves the buckets alone unless it changes the limit.
@@ -44,17 +44,22 @@ within() {
         >/dev/null
 }
 
-# Takes all tokens out of all buckets, for longer than any test lasts.
+# Takes all tokens out of all buckets, for longer than any test lasts: of a row
+# of the table the first half is times, eight bytes each.
 drain() {
-    local pin row
+    local pin key row
     pin=$(printf '%s/maps/msp_rates' "$SB_DIR"/bpf/mspd/layout-*)
     bpftool -j map dump pinned "$pin" >"$SB_DIR/tmp/rows"
-    while read -r row; do
+    while IFS=, read -r key row; do
         # shellcheck disable=SC2086
-        bpftool map update pinned "$pin" key hex $row \
-            value hex ff ff ff ff ff ff ff 00 || die "cannot empty a bucket"
-    done < <(jq -r '.[].key | map(ltrimstr("0x")) | join(" ")' \
-        "$SB_DIR/tmp/rows")
+        bpftool map update pinned "$pin" key hex $key value hex $row ||
+            die "cannot empty a bucket"
+    done < <(jq -r '.[] | (.value | length / 2) as $half |
+        .value[:$half] as $times | select($times | any(. != "0x00")) |
+        [.key, ([range(0; $half; 8) as $i | $times[$i:$i + 8] |
+            if any(. != "0x00") then [range(7) | "0xff"] + ["0x00"]
+            else . end] | add) + .value[$half:]] |
+        map(map(ltrimstr("0x")) | join(" ")) | join(",")' "$SB_DIR/tmp/rows")
 }
 
 reasons() {
@@ -138,6 +143,17 @@ check "the counters count them" test "$(ctl --json status |
 check_eq "status shows the limit" "$(ctl --json status | jq -c \
     '.endpoints[] | select(.name == "imds") | [.rate_per_s, .rate_burst]')" \
     "[5,18]"
+
+# --- who floods with what is refused ----------------------------------------------
+limit enforce 5 12
+got=$(URL=/metadata/../versions
+    client c3 stubborn refused $SECONDS_LONG)
+note "refused: $(jq -c '[.seconds, .connects, .results]' <<<"$got")"
+# each connection waits a second at a time once the bucket is empty
+check "a flood of refused requests waits as well" jq -en "$got |
+    .results[\"400\"] >= 12 and .results[\"400\"] <= .connects * (.seconds + 2) + 12 + 5 * .seconds"
+check "and takes the tokens: connects are refused" jq -en "$got |
+    .results.EPERM > 0"
 
 # --- what a refused connect sees ---------------------------------------------------
 n=20

@@ -9,9 +9,9 @@
         64 connections that are kept, each asks again at once
     limited.py patient ADDR:PORT TARGET ID N
         one connection until N are served; waits as it is told to
-    limited.py steady  ADDR:PORT TARGET ID N
-        N requests, each on a new connection, at most a hundred a second;
-        prints microseconds as well
+    limited.py steady  ADDR:PORT TARGET ID N PAUSE_MS
+        N requests, each on a new connection, one each PAUSE_MS whether those
+        before are answered or not; prints microseconds as well
 
 {"seconds", "results": {RESULT: COUNT}, "retry_after": [N...], "connects"}
 RESULT: the status, or how it failed: an errno name, "eof". Every request
@@ -139,17 +139,40 @@ def patient(c, n):
                 time.sleep(c.retry_after[-1])
 
 
-def steady(c, n):
-    for _ in range(n):
-        c.once()
-        time.sleep(0.01)
+def steady(c, n, pause_ms):
+    def answered(s, start):
+        try:
+            with s:
+                c.answer(s)
+        except (OSError, EOFError) as e:
+            c.failed(e)
+        c.us.append((time.monotonic_ns() - start) // 1000)
+
+    selector = selectors.DefaultSelector()
+    n_begun = 0
+    while n_begun < n or selector.get_map():
+        due = c.begin + n_begun * pause_ms / 1000 - time.monotonic()
+        if n_begun < n and due <= 0:
+            n_begun += 1
+            start = time.monotonic_ns()
+            try:
+                s = c.connect()
+                s.sendall(c.text)
+                selector.register(s, selectors.EVENT_READ, start)
+            except OSError as e:
+                c.failed(e)
+                c.us.append((time.monotonic_ns() - start) // 1000)
+            continue
+        for key, _ in selector.select(due if n_begun < n else TIMEOUT_S):
+            selector.unregister(key.fileobj)
+            answered(key.fileobj, key.data)
 
 
 def main():
-    how, to, target, name, much = sys.argv[1:]
+    how, to, target, name, *much = sys.argv[1:]
     c = Client(to, target, name)
     {"burst": burst, "greedy": greedy, "stubborn": stubborn,
-     "patient": patient, "steady": steady}[how](c, int(much))
+     "patient": patient, "steady": steady}[how](c, *map(int, much))
     print(json.dumps({"seconds": c.elapsed(), "results": c.results,
                       "retry_after": sorted(set(c.retry_after)),
                       "connects": c.connects,

@@ -310,6 +310,99 @@ static void looking_delays_no_timer(void **state)
     (void)close(again.pair[1]);
 }
 
+/* --- lanes ---------------------------------------------------------------- */
+
+enum {
+    CROWD = 40,
+    ROUNDS = 20,
+    LOUD = 1,
+    QUIET = 2
+};
+
+struct lanes {
+    struct msp_loop *loop;
+    struct msp_source crowd[CROWD];
+    struct msp_source quiet;
+    int write_fd; /* of the quiet one */
+    unsigned int n_calls[CROWD];
+    unsigned int n_since; /* calls of the crowd while the quiet one waits */
+    unsigned int n_most;
+    unsigned int n_rounds;
+    bool is_waiting;
+};
+
+struct loud {
+    struct lanes *lanes;
+    unsigned int index;
+};
+
+/* One of the crowd: there is always more to read. */
+static void on_loud(void *data, uint32_t events)
+{
+    struct loud *loud = data;
+    struct lanes *lanes = loud->lanes;
+
+    (void)events;
+    lanes->n_calls[loud->index]++;
+    lanes->n_since++;
+    if (lanes->is_waiting)
+        return;
+    lanes->is_waiting = true;
+    lanes->n_since = 0;
+    assert_int_equal(write(lanes->write_fd, "x", 1), 1);
+}
+
+static void on_quiet(void *data, uint32_t events)
+{
+    struct lanes *lanes = data;
+    char byte;
+
+    (void)events;
+    assert_int_equal(read(lanes->quiet.fd, &byte, 1), 1);
+    lanes->is_waiting = false;
+    /* the first one is what shows that there are two */
+    if (lanes->n_rounds && lanes->n_since > lanes->n_most)
+        lanes->n_most = lanes->n_since;
+    if (++lanes->n_rounds == ROUNDS)
+        msp_loop_quit(lanes->loop, 0);
+}
+
+static void a_crowd_leaves_another_one_its_turn(void **state)
+{
+    struct bench *bench = *state;
+    struct lanes lanes = {.loop = bench->loop};
+    struct loud loud[CROWD];
+    int ready[2], quiet[2];
+
+    assert_ok(msp_io_pair(ready));
+    assert_ok(msp_io_pair(quiet));
+    assert_int_equal(write(ready[1], "x", 1), 1);
+    lanes.write_fd = quiet[1];
+    for (unsigned int i = 0; i < CROWD; i++) {
+        int fd = dup(ready[0]);
+
+        assert_true(fd >= 0);
+        loud[i] = (struct loud){&lanes, i};
+        assert_ok(msp_loop_add(bench->loop, &lanes.crowd[i], fd, EPOLLIN,
+                               on_loud, &loud[i]));
+        lanes.crowd[i].lane = LOUD;
+    }
+    assert_ok(msp_loop_add(bench->loop, &lanes.quiet, quiet[0], EPOLLIN,
+                           on_quiet, &lanes));
+    lanes.quiet.lane = QUIET;
+    assert_int_equal(msp_loop_run(bench->loop), 0);
+    print_message("at most %u of %d before it\n", lanes.n_most, CROWD);
+    assert_in_range(lanes.n_most, 1, CROWD / 2);
+    for (unsigned int i = 0; i < CROWD; i++) {
+        assert_int_not_equal(lanes.n_calls[i], 0);
+        msp_loop_close(&lanes.crowd[i]);
+    }
+    msp_loop_close(&lanes.quiet);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+    (void)close(quiet[1]);
+}
+
 static void on_signal(void *data, int signo)
 {
     struct bench *bench = data;
@@ -342,6 +435,7 @@ int main(void)
         TEST(source_closed_in_a_callback_is_not_called_any_more),
         TEST(quiet_source_hears_nothing_not_even_a_hang_up),
         TEST(looking_delays_no_timer),
+        TEST(a_crowd_leaves_another_one_its_turn),
         TEST(reports_signals),
     };
 

@@ -21,7 +21,8 @@ static int set_up(void **state)
     if (!mkdtemp(base))
         return -1;
     (void)snprintf(dir, sizeof(dir), "%s/rules", base);
-    rules = (struct msp_localrules){.dir = dir, .owner = geteuid()};
+    rules =
+        (struct msp_localrules){.dir = dir, .kept_fd = -1, .owner = geteuid()};
     return mkdir(dir, 0700);
 }
 
@@ -254,6 +255,28 @@ static void what_changed_just_now_is_told_again(void **state)
     assert_false(look(MSP_EP_IMDS, later(), &got, text));
 }
 
+static void a_kept_directory_is_looked_at_wherever_it_is(void **state)
+{
+    struct msp_child_local got;
+    char text[64], away[128];
+
+    (void)state;
+    (void)snprintf(away, sizeof(away), "%s/away", base);
+    put(IMDS, "first", 0600);
+    rules.kept_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    assert_true(rules.kept_fd >= 0);
+    assert_ok(rename(dir, away));
+    assert_ok(mkdir(dir, 0700));
+    put(IMDS, "another", 0600);
+    assert_true(look(MSP_EP_IMDS, later(), &got, text));
+    assert_string_equal(text, "first");
+    drop(IMDS);
+    assert_ok(rmdir(dir));
+    assert_false(look(MSP_EP_IMDS, later(), &got, text));
+    assert_ok(rename(away, dir));
+    (void)close(rules.kept_fd);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -266,6 +289,7 @@ int main(void)
         T(what_is_too_large_is_refused),
         T(only_changes_are_told),
         T(what_changed_just_now_is_told_again),
+        T(a_kept_directory_is_looked_at_wherever_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

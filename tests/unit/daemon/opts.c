@@ -47,6 +47,7 @@ static void defaults_are_the_documented_ones(void **state)
     assert_null(opts.local_rules);
     assert_null(opts.channel_scale);
     assert_null(opts.platform_status);
+    assert_null(opts.platform_tags);
 }
 
 static void the_channel_has_its_options(void **state)
@@ -115,6 +116,8 @@ static void refuses_what_it_does_not_know(void **state)
         {"--channel-scale", "2"},
         {"--platform-status", "relative"},
         {"--platform-status", "/run/mspd"},
+        {"--platform-tags", "relative"},
+        {"--platform-tags", ""},
         {"--secure-channel", "--policy-from", "both"},
         {"--secure-channel", "--channel-scale", "0"},
         {"--secure-channel", "--channel-scale", "1001"},

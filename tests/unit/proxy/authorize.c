@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "proxy/authorize.h"
 
+#include <msp/limits.h>
+
 #include "harness/test.h"
 
 static struct msp_request page;
@@ -102,6 +104,12 @@ static void refused_targets_carry_no_path(void **state)
          "/secure%C0%ADchannel"},
         {"/%2525252573ecure-channel", true, MSP_REFUSAL_RESERVED,
          "/%2525252573ecure-channel"},
+        {"/%2%35%37%332e%63ure-channel", true, MSP_REFUSAL_RESERVED,
+         "/%2%35%37%332e%63ure-channel"},
+        {"/%%3733ecure-channel", true, MSP_REFUSAL_RESERVED,
+         "/%%3733ecure-channel"},
+        {"/%25u%30%30%u00373ecure-channel%25", true, MSP_REFUSAL_RESERVED,
+         "/%25u%30%30%u00373ecure-channel%25"},
         {"/secure%zz-chann", true, MSP_REFUSAL_SPELLING, "/secure%zz-chann"},
     };
 
@@ -112,6 +120,30 @@ static void refused_targets_carry_no_path(void **state)
         assert_int_equal(page.path_len, 0);
         assert_int_equal(page.n_pairs, 0);
         assert_string_equal(page.audit_path, cases[i].audit_path);
+    }
+}
+
+/*
+ * As many levels as a request line takes, as often as would take a minute if
+ * each level cost a pass over the whole text: the test's time is up before.
+ */
+static void escapes_of_escapes_cost_their_bytes(void **state)
+{
+    static char target[MSP_LINE_BYTES_MAX];
+    static const char word[] = "73ecure-channel";
+    size_t len = 0;
+
+    (void)state;
+    target[len++] = '/';
+    target[len++] = '%';
+    while (len + sizeof(word) + 2 <= sizeof(target)) {
+        memcpy(target + len, "25", 2);
+        len += 2;
+    }
+    memcpy(target + len, word, sizeof(word));
+    for (int i = 0; i < 5000; i++) {
+        (void)fill(target, true);
+        assert_int_equal(page.refusal, MSP_REFUSAL_RESERVED);
     }
 }
 
@@ -128,6 +160,7 @@ int main(void)
         cmocka_unit_test(unused_bytes_are_zero),
         cmocka_unit_test(long_paths_are_cut),
         cmocka_unit_test(refused_targets_carry_no_path),
+        cmocka_unit_test(escapes_of_escapes_cost_their_bytes),
         cmocka_unit_test(without_the_program_there_is_no_verdict),
     };
 

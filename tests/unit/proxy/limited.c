@@ -84,6 +84,31 @@ static void who_comes_at_once_waits(void **state)
     (void)close(client);
 }
 
+/* A refusal costs as much as an answer, so without a token it waits, too. */
+static void who_is_refused_anyhow_waits_too(void **state)
+{
+    struct fixture *f = *state;
+    int client = fixture_client(f);
+    const char *text;
+
+    limit(f, 1);
+    f->reason = MSP_REASON_DEFAULT_DENY;
+    send_text(client, GET GET);
+    text = read_message(client, true);
+    assert_non_null(strstr(text, " 403 "));
+    assert_null(header_of(text, "retry-after"));
+    fixture_until(f, is_in_state, MSP_CONN_PAUSE);
+    expect_silence(client);
+    assert_int_equal(f->n_authorized, 1);
+    f->retry_after_s = 0; /* there is a token again */
+    fixture_advance(f, MSP_PAUSE_MS);
+    assert_non_null(strstr(read_message(client, true), " 403 "));
+    send_text(client, GET);
+    assert_non_null(strstr(read_message(client, true), " 403 "));
+    assert_int_equal(f->n_authorized, 3);
+    (void)close(client);
+}
+
 /* What came with the first request is no way around. */
 static void a_pipeline_waits_too(void **state)
 {
@@ -177,6 +202,7 @@ int main(void)
         T(who_comes_later_is_served_on_the_same_connection),
         T(who_comes_at_once_waits),
         T(a_pipeline_waits_too),
+        T(who_is_refused_anyhow_waits_too),
         T(who_goes_takes_no_place),
         T(on_the_way_out_nobody_waits),
         T(no_room_for_a_bucket_is_503),
