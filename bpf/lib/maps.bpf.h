@@ -150,7 +150,10 @@ struct {
     __type(value, struct msp_audit_uids);
 } msp_aud_uids __weak SEC(".maps");
 
-/* Not LRU: what does not fit is counted on the row of cgroup 0. */
+/*
+ * Not LRU: what does not fit is counted on the row of cgroup 0. Once it is half
+ * full, mspd takes rows of cgroups that are gone away.
+ */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);

@@ -52,7 +52,13 @@ struct msp_audit_uids {
 
 MSP_ASSERT_SIZE(msp_audit_uids, 68);
 
-/* cgroup_id 0 collects what did not fit. */
+/*
+ * cgroup_id 0 collects what did not fit: programs add to it. Sums of cgroups
+ * that are gone are on MSP_COUNTER_GONE, which mspd alone writes, so that no
+ * addition of a program gets lost. Both are shown as one.
+ */
+#define MSP_COUNTER_GONE 0xffffffffffffffffull
+
 struct msp_counter_key {
     __u64 cgroup_id;
     __u32 endpoint;

@@ -168,6 +168,7 @@
 #define MSP_HEARTBEAT_MS       1000
 #define MSP_HEARTBEAT_STALE_NS 5000000000ull
 #define MSP_RING_DRAIN_MS      200
+#define MSP_COUNTERS_SWEEP_MS  10    /* of a heartbeat, at most */
 #define MSP_RING_BATCH         2048  /* records taken of it at a time, */
 #define MSP_RING_BATCH_MS      20    /* or what is taken in so long */
 #define MSP_UPLINK_SETTLE_MS   50    /* after a change of devices */

@@ -28,6 +28,7 @@
 enum {
     FILES_WANTED = 262144,
     CONTAINERS_BEATS = 10, /* between two looks at the registry */
+    COUNTERS_BEATS = 10,   /* between two looks at how full they are */
     CGROUPS_BEATS = 5 /* heartbeats between two tries: they walk all cgroups */
 };
 
@@ -75,6 +76,19 @@ static void watch_lsm(struct mspd *mspd)
                 msp_lsm_why_silent(&mspd->lsm), NULL);
 }
 
+/* At each beat as long as it is of use. */
+static void sweep_counters(struct mspd *mspd)
+{
+    int r;
+
+    if (!mspd->is_sweeping_counters && mspd->n_beats % COUNTERS_BEATS)
+        return;
+    r = msp_events_counters_sweep(&mspd->loader, &mspd->counters);
+    if (r < 0)
+        msp_log_errno(MSP_LOG_WARN, "counters.sweep", r);
+    mspd->is_sweeping_counters = r > 0;
+}
+
 static void on_heartbeat(void *data)
 {
     struct mspd *mspd = data;
@@ -93,13 +107,13 @@ static void on_heartbeat(void *data)
         msp_log(MSP_LOG_WARN, "cgroups.rows", "why", mspd->loader.why, NULL);
     if (mspd->n_beats % CONTAINERS_BEATS == 0)
         msp_containers_sweep(&mspd->containers);
+    sweep_counters(mspd);
     (void)msp_timer_set(&mspd->heartbeat, MSP_HEARTBEAT_MS);
 }
 
 static void on_drain(void *data)
 {
     struct mspd *mspd = data;
-
     bool is_more = msp_events_drain(&mspd->loader) > 0;
 
     /* not at once: everybody else has a turn in between */

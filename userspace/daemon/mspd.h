@@ -25,6 +25,7 @@
 #include "daemon/tags.h"
 #include "daemon/uplinks.h"
 #include "daemon/watch.h"
+#include "loader/events.h"
 #include "loader/guard.h"
 #include "loader/load.h"
 #include "loader/lsm.h"
@@ -112,6 +113,8 @@ struct mspd {
     struct msp_timer heartbeat;
     uint64_t n_beats;
     struct msp_timer drain;
+    struct msp_counters_sweep counters;
+    bool is_sweeping_counters; /* the last one was of use */
     struct mspd_reports reports;
     struct msp_tags tags;
 

@@ -10,6 +10,7 @@
 #include <msp/limits.h>
 
 #include "base/io.h"
+#include "loader/iter.h"
 
 /* Ends a drain; none of the codes libbpf has of its own. */
 #define BATCH_END (-EXFULL)
@@ -148,24 +149,110 @@ int msp_events_audit_size(const struct msp_loader *loader,
     return 0;
 }
 
+/* --- counters ----------------------------------------------------------- */
+
+struct counter {
+    struct msp_counter_key key;
+    __u64 count;
+};
+
+static struct counter counter_at(const struct copy *copy, __u32 i)
+{
+    struct counter counter;
+
+    memcpy(&counter.key, copy->keys + i * sizeof(counter.key),
+           sizeof(counter.key));
+    memcpy(&counter.count, copy->values + i * sizeof(counter.count),
+           sizeof(counter.count));
+    return counter;
+}
+
+/* @param ret_count of the row of that cgroup and what else is in the key */
+static bool find_counter(const struct copy *copy, struct msp_counter_key key,
+                         uint64_t cgroup_id, uint64_t *ret_count)
+{
+    key.cgroup_id = cgroup_id;
+    for (__u32 i = 0; i < copy->n; i++) {
+        struct counter counter = counter_at(copy, i);
+
+        if (memcmp(&counter.key, &key, sizeof(key)) != 0)
+            continue;
+        *ret_count = counter.count;
+        return true;
+    }
+    return false;
+}
+
+static int copy_counters(const struct msp_loader *loader, struct copy *ret)
+{
+    return copy_map(msp_loader_map_fd(loader, "msp_counters"),
+                    sizeof(struct msp_counter_key), sizeof(__u64),
+                    MSP_COUNTERS_MAX, ret);
+}
+
 int msp_events_counters(const struct msp_loader *loader, msp_counter_fn fn,
                         void *data)
 {
-    int fd = msp_loader_map_fd(loader, "msp_counters");
     msp_cleanup(copy_done) struct copy copy = {0};
-    int r;
+    int r = copy_counters(loader, &copy);
 
-    r = copy_map(fd, sizeof(struct msp_counter_key), sizeof(__u64),
-                 MSP_COUNTERS_MAX, &copy);
     for (__u32 i = 0; r == 0 && i < copy.n; i++) {
-        struct msp_counter_key key;
-        __u64 count;
+        struct counter counter = counter_at(&copy, i);
+        uint64_t more = 0;
 
-        memcpy(&key, copy.keys + i * sizeof(key), sizeof(key));
-        memcpy(&count, copy.values + i * sizeof(count), sizeof(count));
-        fn(data, &key, count);
+        if (counter.key.cgroup_id == MSP_COUNTER_GONE) {
+            if (find_counter(&copy, counter.key, 0, &more))
+                continue; /* told with that one */
+            counter.key.cgroup_id = 0;
+        } else if (counter.key.cgroup_id == 0) {
+            (void)find_counter(&copy, counter.key, MSP_COUNTER_GONE, &more);
+        }
+        fn(data, &counter.key, counter.count + more);
     }
     return r;
+}
+
+/*
+ * What a program adds to the row while it goes is lost: of a cgroup that is
+ * gone only connections that outlive it are counted.
+ */
+static int give_up(int fd, const struct msp_counter_key *key)
+{
+    struct msp_counter_key common = *key;
+    __u64 sum = 0, count;
+
+    common.cgroup_id = MSP_COUNTER_GONE;
+    if (bpf_map_lookup_elem(fd, &common, &sum) < 0 && errno != ENOENT)
+        return -errno;
+    /* of a table that is full this makes the room for the common row */
+    if (bpf_map_lookup_and_delete_elem(fd, key, &count) < 0)
+        return -errno;
+    sum += count;
+    return bpf_map_update_elem(fd, &common, &sum, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int msp_events_counters_sweep(struct msp_loader *loader,
+                              struct msp_counters_sweep *sweep)
+{
+    int fd = msp_loader_map_fd(loader, "msp_counters"), n_gone = 0;
+    msp_cleanup(copy_done) struct copy copy = {0};
+    int r = copy_counters(loader, &copy);
+    uint64_t end_ns;
+
+    if (r < 0 || copy.n <= MSP_COUNTERS_MAX / 2)
+        return r;
+    end_ns = msp_io_now_ns() + MSP_COUNTERS_SWEEP_MS * 1000000ull;
+    for (__u32 n = 0; n < copy.n && (n == 0 || msp_io_now_ns() < end_ns); n++) {
+        struct msp_counter_key key =
+            counter_at(&copy, sweep->next++ % copy.n).key;
+
+        if (key.cgroup_id != MSP_COUNTER_GONE &&
+            msp_iter_cgroup_is_gone(loader, key.cgroup_id))
+            n_gone += give_up(fd, &key) == 0;
+    }
+    /* those behind them move up */
+    sweep->next = (sweep->next - (uint32_t)n_gone) % copy.n;
+    return n_gone;
 }
 
 int msp_events_stat(const struct msp_loader *loader, enum msp_stat stat,

@@ -42,8 +42,22 @@ int msp_events_audit_size(const struct msp_loader *loader,
 /* Rows may change meanwhile; each one is a copy. @return 0; negative errno */
 int msp_events_audit(const struct msp_loader *loader, msp_audit_fn fn,
                      void *data);
+/* What is counted on cgroup 0 is of cgroups without a row of their own. */
 int msp_events_counters(const struct msp_loader *loader, msp_counter_fn fn,
                         void *data);
+
+/* Zero-initialised. */
+struct msp_counters_sweep {
+    uint32_t next; /* where the next one goes on */
+};
+
+/*
+ * If the counters are over half full: looks for MSP_COUNTERS_SWEEP_MS at rows
+ * by turns, and adds those of cgroups that are gone to the common ones.
+ * @return rows taken away; negative errno
+ */
+int msp_events_counters_sweep(struct msp_loader *loader,
+                              struct msp_counters_sweep *sweep);
 
 /* @return 0; negative errno */
 int msp_events_stat(const struct msp_loader *loader, enum msp_stat stat,

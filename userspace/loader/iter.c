@@ -250,3 +250,15 @@ int msp_iter_cgroup_path(struct msp_loader *loader, uint64_t cgroup_id,
         return -ENAMETOOLONG;
     return used ? join_path(names, used, ret, size) : -ENOENT;
 }
+
+bool msp_iter_cgroup_is_gone(struct msp_loader *loader, uint64_t cgroup_id)
+{
+    union bpf_iter_link_info info = {
+        .cgroup = {.order = BPF_CGROUP_ITER_SELF_ONLY, .cgroup_id = cgroup_id}};
+    /* 0 would mean the root to the kernel */
+    msp_autoclose int fd =
+        cgroup_id ? start(loader, loader->skel->progs.msp_it_path, &info)
+                  : -EINVAL;
+
+    return fd == -ENOENT;
+}

@@ -85,3 +85,6 @@ int msp_iter_containers(struct msp_loader *loader, uint64_t cgroup_id,
  */
 int msp_iter_cgroup_path(struct msp_loader *loader, uint64_t cgroup_id,
                          char *ret, size_t size);
+
+/* @return there is no cgroup of that id (any more); false: it is not known */
+bool msp_iter_cgroup_is_gone(struct msp_loader *loader, uint64_t cgroup_id);
