@@ -41,6 +41,16 @@ static void find_no_key(const struct msp_part_facts *facts,
     add_reason(ret, "there is no key (key.why): nothing can be signed");
 }
 
+/* Its word stays the host's, which wants none. */
+static void find_disabled(const struct msp_part_facts *facts,
+                          struct msp_part_now *ret)
+{
+    set(ret, MSP_PART_DISABLED, facts->channel_message);
+    if (facts->wants_key)
+        add_reason(ret, "the host wants no key, but the policy enforces: "
+                        "allowed requests get 503 (no-key)");
+}
+
 static void lose_keeper(struct msp_part_now *ret)
 {
     set(ret, MSP_PART_STOPPED,
@@ -52,7 +62,7 @@ static void find_key(const struct msp_part_facts *facts,
                      struct msp_part_now *ret)
 {
     if (!facts->has_key && facts->is_host_disabled && !facts->is_stopping)
-        set(ret, MSP_PART_DISABLED, facts->channel_message);
+        find_disabled(facts, ret);
     else if (!facts->has_key && !facts->is_host_disabled)
         find_no_key(facts, ret);
     else if (facts->is_stopping)

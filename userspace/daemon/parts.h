@@ -38,6 +38,7 @@ struct msp_part_facts {
     bool is_channel_failing;
     const char *channel_message;
     bool has_key;
+    bool wants_key;      /* what is in force signs and enforces */
     const char *key_why; /* why there is none */
     bool is_keeper_running;
     bool is_proxy_running;

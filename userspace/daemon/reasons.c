@@ -8,6 +8,7 @@
 
 #include "daemon/mspd.h"
 #include "loader/fdguard.h"
+#include "loader/live.h"
 
 bool mspd_is_frozen(pid_t pid)
 {
@@ -34,6 +35,23 @@ const char *mspd_fd_guard_state(const struct mspd *mspd)
     return msp_fd_guard_check(&mspd->loader) > 0 ? "on" : "removed";
 }
 
+/* Whether requests to some endpoint are not answered without a key. */
+static bool wants_key(const struct mspd *mspd)
+{
+    struct msp_slot_meta live = msp_tables_live(&mspd->loader);
+    struct msp_endpoint endpoint;
+
+    if (live.flags & MSP_SLOT_BOOTSTRAP)
+        return false; /* what passes is not signed */
+    for (uint32_t i = 0; i < MSP_ENDPOINTS_MAX; i++) {
+        if (msp_live_endpoint(&mspd->loader, i, &endpoint) < 0)
+            return false;
+        if (endpoint.mode == MSP_MODE_ENFORCE && endpoint.flags & MSP_EP_SIGN)
+            return true;
+    }
+    return false;
+}
+
 void mspd_parts(const struct mspd *mspd,
                 struct msp_part_now ret[MSP_PART_COUNT])
 {
@@ -50,6 +68,7 @@ void mspd_parts(const struct mspd *mspd,
         .channel_message =
             channel->policy[0] ? channel->policy : channel->message,
         .has_key = mspd->key->has_key,
+        .wants_key = !mspd->key->has_key && wants_key(mspd),
         .key_why = mspd->key_why,
         .is_keeper_running = mspd->keeper.state == MSP_CHILD_RUNNING,
         .is_proxy_running = mspd->proxy.state == MSP_CHILD_RUNNING,

@@ -172,6 +172,9 @@ are "disabled: all get through" 200 200
 check_eq "disabled: a push is taken" \
     "$(push_of "$(policy "$(item enforce deny)")")" 0
 check_eq "and counts" "$(get "$USER") $(origin)" "EPERM push"
+check_eq "status says that nobody is signed for" "$(ctl --json status |
+    jq -r '.state, (.reasons | map(select(.text | test("no-key"))) | length)' |
+    tr '\n' ' ')" "degraded 1 "
 check_eq "show names both" "$(ctl --json policy show --origin |
     jq -r '.policy.origin, (.policy.host == .policy.pushed),
         (.policy.pushed == .policy.digest)' | tr '\n' ' ')" "push false true "

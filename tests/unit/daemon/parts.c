@@ -83,6 +83,8 @@ static void the_host_may_want_none(void **state)
     facts.has_key = false;
     facts.is_host_disabled = true;
     expect(&facts, "RUNNING Disabled RUNNING RUNNING STOPPED", "", 0);
+    facts.wants_key = true; /* a policy of our own is in force */
+    expect(&facts, "RUNNING Disabled RUNNING RUNNING STOPPED", "", 1);
     facts.is_stopping = true;
     expect(&facts, "STOPPED STOPPED RUNNING STOPPED STOPPED",
            "keyLatchStatus - mspd was stopped.\r\n"
