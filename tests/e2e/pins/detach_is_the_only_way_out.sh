@@ -50,6 +50,10 @@ all_gone() {
     check_eq "$1: directly, unsigned" "$(journal_count '.signed == "none"')" 1
 }
 
+is_agent_gone() {
+    [[ -z $(<"$SB_CG/agent/cgroup.procs") ]]
+}
+
 sandbox_up
 sandbox_start_sim
 sim_mode imds=off
@@ -68,7 +72,7 @@ expect 0 "detach --yes" ctl --json detach --yes
 check_eq "it says so" "$(jq -r .detached "$SB_DIR/out")" true
 wait "$SB_MSPD"
 check_eq "mspd ended with status 0" "$?" 0
-check "its children ended" until_true 10 test -z "$(<"$SB_CG/agent/cgroup.procs")"
+check "its children ended" until_true 10 is_agent_gone
 all_gone "detached"
 
 sandbox_start_mspd
