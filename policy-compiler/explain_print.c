@@ -230,7 +230,8 @@ int msp_explain_print(const struct msp_image *image,
                   ep->flags & MSP_EP_DEFAULT_ALLOW ? "allow" : "deny",
                   msp_dump_on_deny(ep));
     if (ep->rate.per_second)
-        (void)fprintf(out, "  rate limit: %u/s, %u at once\n",
+        (void)fprintf(out, "  rate limit: %s%u/s, %u at once\n",
+                      query->caller.is_root ? "none for root; others " : "",
                       ep->rate.per_second, ep->rate.burst);
     print_request(explain, out);
     (void)fputs("  caller is: ", out);

@@ -97,6 +97,7 @@ int msp_cli_run(struct msp_cli *cli, enum msp_ctl_type type,
 
 /*
  * Sends one registration and prints the answer, or what is wrong with it.
+ * @param reg &cli->container: what is wrong is said of the options
  * @return the exit code
  */
 int msp_cli_register(struct msp_cli *cli, enum msp_ctl_type type,
@@ -137,7 +138,7 @@ __attribute__((format(printf, 3, 4))) int msp_cli_fail(struct msp_cli *cli,
 /*
  * Says on cli->err that nothing is known of a manager of this name; what is
  * asked for goes on.
- * @param option it was given with: "--runtime"
+ * @param option it was given with: "--runtime", "/etc/x.json: manager"
  * @param name NULL = none was given
  */
 void msp_cli_warn_manager(const struct msp_cli *cli, const char *option,

@@ -71,12 +71,15 @@ int msp_cli_register(struct msp_cli *cli, enum msp_ctl_type type,
                      const struct msp_registration *reg)
 {
     msp_cleanup(msp_rec_done) struct msp_rec rec = {0};
-    const char *where = "", *why = "";
+    char text[MSP_REGISTRATION_FAULT_BYTES];
+    struct msp_registration_fault fault;
     struct iovec part;
-    int r = msp_registration_write(reg, &rec, &where, &why);
+    int r = msp_registration_write(reg, &rec, &fault);
 
-    if (r == -EINVAL)
-        return msp_cli_fail(cli, MSP_CLI_USAGE, "%s %s", where, why);
+    if (r == -EINVAL) {
+        msp_registration_fault_text(&fault, reg == &cli->container, text);
+        return msp_cli_fail(cli, MSP_CLI_USAGE, "%s", text);
+    }
     if (r < 0)
         return msp_cli_fail(cli, MSP_CLI_INTERNAL, "%s", strerror(-r));
     part = (struct iovec){.iov_base = rec.buf.data, .iov_len = rec.buf.len};
@@ -187,7 +190,6 @@ static int tell(struct msp_cli *cli, enum msp_ctl_type type)
 {
     int r = read_numbers(cli);
 
-    msp_cli_warn_manager(cli, "--runtime", cli->container.runtime);
     if (r == MSP_EXIT_OK)
         r = check_host(cli);
     return r == MSP_EXIT_OK ? msp_cli_register(cli, type, &cli->container) : r;

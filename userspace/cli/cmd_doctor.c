@@ -208,7 +208,10 @@ static void put_annotations(struct doctor *doctor)
 static void add_hook_reason(struct doctor *doctor,
                             const struct msp_installed *found)
 {
-    if (found->hooked == MSP_HOOKED_BROKEN)
+    if (found->hooked == MSP_HOOKED_UNKNOWN)
+        add_reason(doctor, "%s: whether it tells mspd is unknown: %s: %s",
+                   found->manager, found->place, found->detail);
+    else if (found->hooked == MSP_HOOKED_BROKEN)
         add_reason(doctor,
                    "%s: %s names a program of ours that cannot be executed",
                    found->manager, found->place);
@@ -226,15 +229,16 @@ static void add_hook_reason(struct doctor *doctor,
     else
         add_reason(doctor,
                    "%s: tells mspd of no container; copy the files of "
-                   "share/mspd/hooks.d/%s into %s",
-                   found->manager, found->manager, found->place);
+                   "%s/%s into %s",
+                   found->manager, MSP_OCI_HOOKS, found->manager, found->place);
 }
 
 static void put_hook(const struct msp_installed *found, void *data)
 {
     struct doctor *doctor = data;
 
-    if (found->hooked == MSP_HOOKED_NO || found->hooked == MSP_HOOKED_BROKEN)
+    if (found->hooked == MSP_HOOKED_NO || found->hooked == MSP_HOOKED_UNKNOWN ||
+        found->hooked == MSP_HOOKED_BROKEN)
         add_hook_reason(doctor, found);
     msp_rec_str(&doctor->rec, "_item", "hooks");
     msp_rec_str(&doctor->rec, "runtime", found->manager);

@@ -189,11 +189,14 @@ static void take_state(struct msp_cli *cli, struct told *told)
 static int leave(struct msp_cli *cli, const struct told *told)
 {
     msp_cleanup(msp_rec_done) struct msp_rec rec = {0};
-    const char *where = "", *why = "";
-    int r = msp_registration_write(&told->reg, &rec, &where, &why);
+    char text[MSP_REGISTRATION_FAULT_BYTES];
+    struct msp_registration_fault fault;
+    int r = msp_registration_write(&told->reg, &rec, &fault);
 
-    if (r == -EINVAL)
-        return msp_cli_fail(cli, MSP_CLI_INVALID, "%s %s", where, why);
+    if (r == -EINVAL) {
+        msp_registration_fault_text(&fault, false, text);
+        return msp_cli_fail(cli, MSP_CLI_INVALID, "%s", text);
+    }
     if (r == 0)
         r = msp_spool_write(cli->spool, told->reg.cgroup_id, rec.buf.data,
                             rec.buf.len);

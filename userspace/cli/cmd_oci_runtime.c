@@ -120,10 +120,24 @@ static int execute(struct msp_cli *cli, const char *path)
                         strerror(errno));
 }
 
+/* @param manager_is what gave the manager: "--manager" */
+static int run(struct msp_cli *cli, const char *path, const char *manager_is)
+{
+    const char *bundle = NULL;
+
+    msp_cli_warn_manager(cli, manager_is, cli->manager);
+    if (is_self(path))
+        return msp_cli_fail(cli, MSP_CLI_USAGE,
+                            "%s: this is mspctl, not the real runtime", path);
+    if (msp_oci_args_creates(cli->rest, cli->n_rest, &bundle) &&
+        add_hooks(cli, bundle) != MSP_EXIT_OK)
+        (void)fputs("mspctl: the container starts without rights\n", cli->err);
+    return execute(cli, path);
+}
+
 int msp_cmd_oci_runtime(struct msp_cli *cli)
 {
     const char *path = cli->container.runtime;
-    const char *bundle = NULL;
 
     cli->is_json = false; /* standard output is the runtime's */
     if (!path)
@@ -135,14 +149,7 @@ int msp_cmd_oci_runtime(struct msp_cli *cli)
                             "--runtime %s: not an absolute path, and nothing "
                             "is looked up in PATH",
                             path);
-    msp_cli_warn_manager(cli, "--manager", cli->manager);
-    if (is_self(path))
-        return msp_cli_fail(cli, MSP_CLI_USAGE,
-                            "%s: this is mspctl, not the real runtime", path);
-    if (msp_oci_args_creates(cli->rest, cli->n_rest, &bundle) &&
-        add_hooks(cli, bundle) != MSP_EXIT_OK)
-        (void)fputs("mspctl: the container starts without rights\n", cli->err);
-    return execute(cli, path);
+    return run(cli, path, "--manager");
 }
 
 int msp_oci_runtime_main(struct msp_cli *cli, const char *conf, int argc,
@@ -150,6 +157,7 @@ int msp_oci_runtime_main(struct msp_cli *cli, const char *conf, int argc,
 {
     msp_cleanup(msp_oci_settings_done) struct msp_oci_settings settings = {0};
     const char *why = NULL;
+    char manager_is[PATH_MAX];
     int r = msp_oci_settings_read(conf, &settings, &why);
 
     if (r < 0)
@@ -158,9 +166,9 @@ int msp_oci_runtime_main(struct msp_cli *cli, const char *conf, int argc,
                             "{\"runtime\": \"/usr/sbin/runc\", "
                             "\"manager\": \"containerd\"}",
                             conf, why ? why : strerror(-r));
-    cli->container.runtime = settings.runtime;
     cli->manager = settings.manager;
     cli->rest = argv + 1;
     cli->n_rest = argc > 0 ? (size_t)argc - 1 : 0;
-    return msp_cmd_oci_runtime(cli);
+    (void)snprintf(manager_is, sizeof(manager_is), "%s: manager", conf);
+    return run(cli, settings.runtime, manager_is);
 }

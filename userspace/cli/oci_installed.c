@@ -37,9 +37,10 @@ static void close_dir(DIR **dir)
 const char *msp_hooked_name(enum msp_hooked hooked)
 {
     static const char *const names[] = {
-        [MSP_HOOKED_UNKNOWN] = "unknown", [MSP_HOOKED_NO] = "no",
-        [MSP_HOOKED_SOME] = "some",       [MSP_HOOKED_YES] = "yes",
-        [MSP_HOOKED_BROKEN] = "broken",   [MSP_HOOKED_UNREAD] = "unread",
+        [MSP_HOOKED_UNKNOWN] = "unknown", [MSP_HOOKED_UNSURE] = "unknown",
+        [MSP_HOOKED_NO] = "no",           [MSP_HOOKED_SOME] = "some",
+        [MSP_HOOKED_YES] = "yes",         [MSP_HOOKED_BROKEN] = "broken",
+        [MSP_HOOKED_UNREAD] = "unread",
     };
 
     _Static_assert(ARRAY_SIZE(names) == MSP_HOOKED_COUNT, "names");
@@ -225,7 +226,7 @@ static void find_containerd(const struct finder *finder)
                 can(finder, path, X_OK) ? MSP_HOOKED_SOME : MSP_HOOKED_BROKEN;
     }
     if (hooked == MSP_HOOKED_NO && imports)
-        say(finder, "containerd", place, MSP_HOOKED_UNKNOWN,
+        say(finder, "containerd", place, MSP_HOOKED_UNSURE,
             "it imports files that are not looked at");
     else
         say(finder, "containerd", place, hooked,
@@ -292,7 +293,7 @@ static enum msp_hooked judge_place(struct hooks_d *hooks, const char *runtime,
             hooks->of[i].is_found = true;
             found = hooked;
         } else if (hooks->of[i].r < 0 && found == MSP_HOOKED_UNREAD) {
-            found = MSP_HOOKED_UNKNOWN;
+            found = MSP_HOOKED_UNSURE;
         }
     }
     return is_known ? found : hooked;

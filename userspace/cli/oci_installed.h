@@ -7,6 +7,8 @@
 
 enum msp_hooked {
     MSP_HOOKED_UNKNOWN, /* the file cannot be read or understood */
+    MSP_HOOKED_UNSURE,  /* other files say, which are not looked at, or of
+                         * which that is told by itself; named "unknown" too */
     MSP_HOOKED_NO,
     MSP_HOOKED_SOME,   /* of a runtime that need not be every container's */
     MSP_HOOKED_YES,    /* of every container */

@@ -34,14 +34,30 @@ static int open_own(const char *path)
 }
 
 /* @return what is wrong, or NULL */
-static const char *check(const json_t *doc, const char *runtime,
-                         const char *manager)
+static const char *check(json_t *doc)
 {
-    if (!json_is_object(doc) || json_object_size(doc) != 1 + (manager ? 1 : 0))
-        return "not an object with runtime and manager only";
-    if (!runtime || runtime[0] != '/')
+    static _Thread_local char unknown[128];
+    const json_t *runtime = json_object_get(doc, "runtime");
+    const json_t *manager = json_object_get(doc, "manager");
+    const char *path = json_string_value(runtime), *name;
+    json_t *value;
+
+    if (!json_is_object(doc))
+        return "not a JSON object";
+    json_object_foreach(doc, name, value) {
+        if (value == runtime || value == manager)
+            continue;
+        (void)snprintf(unknown, sizeof(unknown),
+                       "\"%.64s\" is neither runtime nor manager", name);
+        return unknown;
+    }
+    if (!runtime)
+        return "runtime is missing";
+    if (!path || path[0] != '/')
         return "runtime is not an absolute path";
-    return manager && !manager[0] ? "manager is empty" : NULL;
+    if (manager && !json_is_string(manager))
+        return "manager is not a string";
+    return manager && !json_string_length(manager) ? "manager is empty" : NULL;
 }
 
 int msp_oci_settings_read(const char *path, struct msp_oci_settings *ret,
@@ -62,11 +78,11 @@ int msp_oci_settings_read(const char *path, struct msp_oci_settings *ret,
         return r;
     }
     doc = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
-    runtime = json_string_value(json_object_get(doc, "runtime"));
-    manager = json_string_value(json_object_get(doc, "manager"));
-    *reterr_why = doc ? check(doc, runtime, manager) : error.text;
+    *reterr_why = doc ? check(doc) : error.text;
     if (*reterr_why)
         return -EBADMSG;
+    runtime = json_string_value(json_object_get(doc, "runtime"));
+    manager = json_string_value(json_object_get(doc, "manager"));
     ret->runtime = strdup(runtime);
     ret->manager = manager ? strdup(manager) : NULL;
     return ret->runtime && (ret->manager || !manager) ? 0 : -ENOMEM;

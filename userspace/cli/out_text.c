@@ -32,6 +32,21 @@ static void pad(size_t n, FILE *out)
         (void)fputc(' ', out);
 }
 
+/* Lines that end in CR LF are one here, "; " between them. */
+static void print_lines(const char *value, FILE *out)
+{
+    const char *end;
+
+    for (; (end = strstr(value, "\r\n")); value = end + 2) {
+        msp_autofree char *line = strndup(value, (size_t)(end - value));
+
+        (void)msp_escape_text(line ? line : "", out);
+        if (end[2])
+            (void)fputs("; ", out);
+    }
+    (void)msp_escape_text(value, out);
+}
+
 static void print_fields(const struct msp_model_row *row, FILE *out)
 {
     size_t width = 0;
@@ -45,7 +60,7 @@ static void print_fields(const struct msp_model_row *row, FILE *out)
         size_t n = msp_escape_text(row->field[i].name, out);
 
         pad(width - n + GAP, out);
-        (void)msp_escape_text(row->field[i].value, out);
+        print_lines(row->field[i].value, out);
         (void)fputc('\n', out);
     }
 }

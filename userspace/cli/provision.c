@@ -152,9 +152,9 @@ static int status(const struct msp_cli *cli, unsigned int wait_s)
 
 static int usage(const struct msp_cli *cli, const char *why)
 {
-    (void)fprintf(
-        cli->err,
-        MSP_PROVISION_NAME ": %s\nTry: " MSP_PROVISION_NAME " --help\n", why);
+    (void)fputs(MSP_PROVISION_NAME ": ", cli->err);
+    (void)msp_escape_text(why, cli->err);
+    (void)fputs("\nTry: " MSP_PROVISION_NAME " --help\n", cli->err);
     return -EINVAL;
 }
 
@@ -170,7 +170,23 @@ static int parse_wait(const char *text, unsigned int *ret)
     return 0;
 }
 
-static int take(struct msp_cli *cli, struct ask *ask, int id)
+/* @param id what getopt says: ':' or '?' @param word the last it looked at */
+static int not_taken(const struct msp_cli *cli, int id, const char *word)
+{
+    const bool is_long = strncmp(word, "--", 2) == 0;
+    char why[256], letter[] = {'-', (char)optopt, '\0'};
+
+    /* a letter may be of a word with more of them, which is not done with */
+    if (optopt && id == '?' && !(is_long && strchr("svh", optopt)))
+        word = letter;
+    (void)snprintf(why, sizeof(why), "%.128s: %s", word,
+                   id == ':'                                ? "needs a value"
+                   : is_long && strchr(word, '=') && optopt ? "takes no value"
+                                                            : "no such option");
+    return usage(cli, why);
+}
+
+static int take(struct msp_cli *cli, struct ask *ask, int id, const char *word)
 {
     switch (id) {
     case 's':
@@ -191,7 +207,7 @@ static int take(struct msp_cli *cli, struct ask *ask, int id)
         ask->is_help = true;
         return 0;
     default:
-        return usage(cli, "no such option, or one without its value");
+        return not_taken(cli, id, word);
     }
 }
 
@@ -211,7 +227,7 @@ static int parse(struct msp_cli *cli, int argc, char **argv, struct ask *ask)
     opterr = 0;
     while (r == 0 &&
            (id = getopt_long(argc, argv, ":sw:vh", longs, NULL)) != -1)
-        r = take(cli, ask, id);
+        r = take(cli, ask, id, argv[optind - 1]);
     if (r < 0 || ask->is_help || ask->is_version)
         return r;
     if (optind < argc)

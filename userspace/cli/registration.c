@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <msp/cleanup.h>
 
 /* What is wrong with a text that is told; NULL = nothing. */
 typedef const char *(*check_fn)(const char *text);
+
+#define VALUE_SHOWN 64 /* bytes of one, in a fault */
 
 #define STRINGIFY(x) #x
 #define TOO_LONG(n)  "is longer than " STRINGIFY(n) " bytes"
@@ -75,38 +78,46 @@ static const char *check_label(const struct msp_labels *labels, size_t at)
     return NULL;
 }
 
-static const char *write_labels(const struct msp_labels *labels,
-                                const char *field, struct msp_rec *rec)
-{
-    if (labels->n > MSP_CONTAINER_LABELS_MAX)
-        return "is given more than 64 times";
-    for (size_t i = 0; i < labels->n; i++) {
-        const char *why = check_label(labels, i);
+/* The ones below: 0; -EINVAL with *reterr */
 
-        if (why)
-            return why;
+static int write_labels(const struct msp_labels *labels, const char *field,
+                        struct msp_rec *rec,
+                        struct msp_registration_fault *reterr)
+{
+    *reterr = (struct msp_registration_fault){.field = field};
+    if (labels->n > MSP_CONTAINER_LABELS_MAX) {
+        reterr->why = "is given more than 64 times";
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < labels->n; i++) {
+        reterr->value = labels->label[i];
+        reterr->why = check_label(labels, i);
+        if (reterr->why)
+            return -EINVAL;
         msp_rec_str(rec, field, labels->label[i]);
     }
-    return NULL;
+    return 0;
 }
 
-static const char *write_text(const char *text, check_fn check,
-                              const char *field, struct msp_rec *rec)
+static int write_text(const char *text, check_fn check, const char *field,
+                      struct msp_rec *rec,
+                      struct msp_registration_fault *reterr)
 {
-    const char *why;
-
     if (!text)
-        return NULL;
-    if (!text[0])
-        return "is empty";
-    why = check(text);
-    if (!why)
-        msp_rec_str(rec, field, text);
-    return why;
+        return 0;
+    *reterr = (struct msp_registration_fault){
+        .field = field,
+        .value = text,
+        .why = text[0] ? check(text) : "is empty",
+    };
+    if (reterr->why)
+        return -EINVAL;
+    msp_rec_str(rec, field, text);
+    return 0;
 }
 
-static const char *write_texts(const struct msp_registration *reg,
-                               struct msp_rec *rec, const char **reterr_where)
+static int write_texts(const struct msp_registration *reg, struct msp_rec *rec,
+                       struct msp_registration_fault *reterr)
 {
     const struct {
         const char *field;
@@ -125,34 +136,27 @@ static const char *write_texts(const struct msp_registration *reg,
         {"root", reg->root, check_path},
     };
 
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        const char *why =
-            write_text(rows[i].text, rows[i].check, rows[i].field, rec);
+    int r = 0;
 
-        if (why) {
-            *reterr_where = rows[i].field;
-            return why;
-        }
-    }
-    return NULL;
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(rows); i++)
+        r = write_text(rows[i].text, rows[i].check, rows[i].field, rec, reterr);
+    return r;
 }
 
 int msp_registration_write(const struct msp_registration *reg,
-                           struct msp_rec *ret_rec, const char **reterr_where,
-                           const char **reterr_why)
+                           struct msp_rec *ret_rec,
+                           struct msp_registration_fault *reterr)
 {
+    int r;
+
     ret_rec->buf.max = MSP_CONTAINER_RECORD_MAX;
-    *reterr_why = write_texts(reg, ret_rec, reterr_where);
-    if (!*reterr_why) {
-        *reterr_where = "label";
-        *reterr_why = write_labels(&reg->label, "label", ret_rec);
-    }
-    if (!*reterr_why) {
-        *reterr_where = "pod.label";
-        *reterr_why = write_labels(&reg->pod_label, "pod.label", ret_rec);
-    }
-    if (*reterr_why)
-        return -EINVAL;
+    r = write_texts(reg, ret_rec, reterr);
+    if (r == 0)
+        r = write_labels(&reg->label, "label", ret_rec, reterr);
+    if (r == 0)
+        r = write_labels(&reg->pod_label, "pod.label", ret_rec, reterr);
+    if (r < 0)
+        return r;
     if (reg->pid)
         msp_rec_uint(ret_rec, "pid", reg->pid);
     if (reg->cgroup_id)
@@ -163,9 +167,28 @@ int msp_registration_write(const struct msp_registration *reg,
         msp_rec_bool(ret_rec, "ended", true);
     msp_rec_end(ret_rec);
     if (ret_rec->error == -E2BIG) {
-        *reterr_where = "registration";
-        *reterr_why = "is longer than 64 KiB";
+        *reterr =
+            (struct msp_registration_fault){.why = "is longer than 64 KiB"};
         return -EINVAL;
     }
     return ret_rec->error;
+}
+
+void msp_registration_fault_text(const struct msp_registration_fault *fault,
+                                 bool is_option,
+                                 char ret[static MSP_REGISTRATION_FAULT_BYTES])
+{
+    const char *field = fault->field ? fault->field : "the registration";
+    const char *dashes = is_option && fault->field ? "--" : "";
+    char name[32], value[VALUE_SHOWN + sizeof(" \"\"...")] = "";
+
+    (void)snprintf(name, sizeof(name), "%s", field);
+    for (char *c = name; *dashes && *c; c++)
+        *c = *c == '.' || *c == '_' ? '-' : *c;
+    if (fault->value)
+        (void)snprintf(value, sizeof(value), " \"%.*s%s\"", VALUE_SHOWN,
+                       fault->value,
+                       strlen(fault->value) > VALUE_SHOWN ? "..." : "");
+    (void)snprintf(ret, MSP_REGISTRATION_FAULT_BYTES, "%s%s%s %s", dashes, name,
+                   value, fault->why);
 }

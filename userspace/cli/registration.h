@@ -40,16 +40,33 @@ struct msp_registration {
     bool is_ended; /* to remove: only if it has no process any more */
 };
 
+/* What is wrong with a registration; the value is borrowed from it. */
+struct msp_registration_fault {
+    const char *field; /* "pod.label"; NULL: all of them together */
+    const char *value; /* NULL: not a single one's */
+    const char *why;   /* "is longer than 255 bytes" */
+};
+
+#define MSP_REGISTRATION_FAULT_BYTES 256
+
+/*
+ * A fault in words: `--pod-label "x" is not KEY=VALUE`. A long value is cut.
+ * @param is_option the fields were options of these names, else they are named
+ *        as in the record
+ */
+void msp_registration_fault_text(const struct msp_registration_fault *fault,
+                                 bool is_option,
+                                 char ret[static MSP_REGISTRATION_FAULT_BYTES]);
+
 /*
  * Checks all fields that are told and appends them as one record.
  * @param ret_rec zero-initialised; msp_rec_done() in any case
- * @param reterr_where the field that is wrong, "pod.label"
- * @param reterr_why what is wrong with it, "is longer than 255 bytes"
+ * @param reterr set with -EINVAL
  * @return 0; -EINVAL; -ENOMEM
  */
 int msp_registration_write(const struct msp_registration *reg,
-                           struct msp_rec *ret_rec, const char **reterr_where,
-                           const char **reterr_why);
+                           struct msp_rec *ret_rec,
+                           struct msp_registration_fault *reterr);
 
 /*
  * Whether a text is the path of a cgroup below the mount: absolute, not the

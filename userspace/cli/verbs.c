@@ -294,7 +294,8 @@ static const struct msp_verb verb_table[] = {
         .name = "remove",
         .operands = "",
         .help = "forget a container; by --cgroup or --id",
-        .detail = "One whose cgroup goes is forgotten without it.",
+        .detail = "--cgroup PATH | --id ID, [--cgroup-id ID]. One whose "
+                  "cgroup goes is forgotten\nwithout it.",
         .options = container_remove_options,
         .run = msp_cmd_container_remove,
     },

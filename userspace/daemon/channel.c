@@ -72,19 +72,6 @@ static int take_channel(struct mspd *mspd,
     return 0;
 }
 
-static const char *use_name(const struct msp_child_channel *channel,
-                            enum msp_builtin endpoint)
-{
-    static const char *const names[] = {
-        [MSP_LOCAL_UNASKED] = "not-asked", [MSP_LOCAL_UNSET] = "no-directory",
-        [MSP_LOCAL_NONE] = "missing",      [MSP_LOCAL_MERGED] = "merged",
-        [MSP_LOCAL_KEPT] = "kept",         [MSP_LOCAL_DENIED] = "denied",
-    };
-
-    _Static_assert(ARRAY_SIZE(names) == MSP_LOCAL_USE_COUNT, "names");
-    return names[channel->local[endpoint]];
-}
-
 void mspd_channel_report(const struct mspd *mspd, struct msp_rec *rec)
 {
     const struct msp_child_channel *channel = &mspd->channel;
@@ -100,9 +87,10 @@ void mspd_channel_report(const struct mspd *mspd, struct msp_rec *rec)
         msp_rec_str(rec, "channel.policy", channel->policy);
     if (channel->has_incarnation)
         msp_rec_uint(rec, "channel.incarnation", channel->incarnation);
-    msp_rec_str(rec, "channel.local_imds", use_name(channel, MSP_EP_IMDS));
+    msp_rec_str(rec, "channel.local_imds",
+                msp_localrules_use_name(channel->local[MSP_EP_IMDS]));
     msp_rec_str(rec, "channel.local_wireserver",
-                use_name(channel, MSP_EP_WIRESERVER));
+                msp_localrules_use_name(channel->local[MSP_EP_WIRESERVER]));
     if (channel->local_why[0])
         msp_rec_str(rec, "channel.local_why", channel->local_why);
 }
@@ -150,6 +138,7 @@ void mspd_channel_report_local(const struct mspd *mspd, struct msp_rec *rec)
     /* by those of the two that have one, as bits of enum msp_builtin */
     static const char *const texts[] = {"none", "imds", "wireserver",
                                         "imds, wireserver"};
+    char uses[MSP_LOCALRULES_USES_BYTES];
     size_t which = 0;
 
     for (size_t i = 0; i < MSP_LOCAL_FILES; i++)
@@ -157,9 +146,14 @@ void mspd_channel_report_local(const struct mspd *mspd, struct msp_rec *rec)
             mspd->channel.local[i] == MSP_LOCAL_KEPT ||
             mspd->channel.local[i] == MSP_LOCAL_DENIED)
             which |= (size_t)1 << i;
+    msp_localrules_uses(mspd->channel.local, uses);
     msp_rec_str(rec, "policy.local",
                 mspd->policy.origin != MSP_ORIGIN_HOST ? "none"
                 : mspd->channel.is_known               ? texts[which]
+                                                       : "unknown");
+    msp_rec_str(rec, "policy.local_use",
+                mspd->policy.origin != MSP_ORIGIN_HOST ? "none"
+                : mspd->channel.is_known               ? uses
                                                        : "unknown");
 }
 

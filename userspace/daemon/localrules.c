@@ -167,3 +167,34 @@ void msp_localrules_told(struct msp_localrules *rules, uint32_t endpoint)
 {
     rules->seen[endpoint].is_told = true;
 }
+
+/* --- what the keeper makes of them ---------------------------------------- */
+
+const char *msp_localrules_use_name(uint32_t use)
+{
+    static const char *const use_names[] = {
+        [MSP_LOCAL_UNASKED] = "not-asked", [MSP_LOCAL_UNSET] = "no-directory",
+        [MSP_LOCAL_NONE] = "missing",      [MSP_LOCAL_MERGED] = "merged",
+        [MSP_LOCAL_KEPT] = "kept",         [MSP_LOCAL_DENIED] = "denied",
+    };
+
+    _Static_assert(ARRAY_SIZE(use_names) == MSP_LOCAL_USE_COUNT, "use_names");
+    return use < ARRAY_SIZE(use_names) ? use_names[use] : "unknown";
+}
+
+void msp_localrules_uses(const uint32_t use[static MSP_LOCAL_FILES],
+                         char ret[static MSP_LOCALRULES_USES_BYTES])
+{
+    static const char *const endpoint[] = {
+        [MSP_EP_IMDS] = "imds", [MSP_EP_WIRESERVER] = "wireserver"};
+    size_t len = 0;
+
+    _Static_assert(ARRAY_SIZE(endpoint) == MSP_LOCAL_FILES, "endpoint");
+    (void)snprintf(ret, MSP_LOCALRULES_USES_BYTES, "none");
+    for (size_t i = 0; i < MSP_LOCAL_FILES; i++)
+        if (use[i] == MSP_LOCAL_MERGED || use[i] == MSP_LOCAL_KEPT ||
+            use[i] == MSP_LOCAL_DENIED)
+            len += (size_t)snprintf(ret + len, MSP_LOCALRULES_USES_BYTES - len,
+                                    "%s%s (%s)", len ? ", " : "", endpoint[i],
+                                    msp_localrules_use_name(use[i]));
+}

@@ -42,5 +42,18 @@ void msp_localrules_forget(struct msp_localrules *rules);
 bool msp_localrules_look(struct msp_localrules *rules, uint32_t endpoint,
                          time_t now, struct msp_child_local *ret, int *ret_fd);
 
+/* "merged", "denied" */
+const char *msp_localrules_use_name(uint32_t use);
+
+#define MSP_LOCALRULES_USES_BYTES 64
+
+/*
+ * The endpoints for which a local rule file counts, and how it does:
+ * "imds (denied), wireserver (merged)"; "none".
+ * @param use enum msp_local_use, by enum msp_builtin
+ */
+void msp_localrules_uses(const uint32_t use[static MSP_LOCAL_FILES],
+                         char ret[static MSP_LOCALRULES_USES_BYTES]);
+
 /* The keeper was told what the last look found. */
 void msp_localrules_told(struct msp_localrules *rules, uint32_t endpoint);

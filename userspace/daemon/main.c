@@ -399,6 +399,9 @@ static int start_privileged(struct mspd *mspd, struct service_user *proxy,
         r = msp_dirs_open_keys(&mspd->dirs, &mspd->opts, keeper->gid, &what);
     if (r < 0)
         return failed("start.keys", r, what);
+    if (mspd->opts.adopt_keys && mspd->dirs.adopt_fd < 0)
+        msp_log(MSP_LOG_WARN, "key.adopt", "dir", mspd->opts.adopt_keys,
+                "error", strerror(ENOENT), "why", "no key is adopted", NULL);
     r = msp_cgroup_open(&mspd->cgroup, mspd->opts.cgroup, &what);
     if (r < 0)
         return failed("start.cgroup", r, what);

@@ -187,7 +187,10 @@ void mspd_channel_give_clock(struct mspd *mspd);
 /* Whether the host says that nothing is to be guarded: there is no key then. */
 bool mspd_channel_is_disabled(const struct mspd *mspd);
 void mspd_channel_report(const struct mspd *mspd, struct msp_rec *rec);
-/* Field `policy.local`: endpoints whose policy has a local rule file in it. */
+/*
+ * Field `policy.local`: endpoints with a local rule file that counts, be it
+ * that it denies; `policy.local_use`: how each of them does.
+ */
 void mspd_channel_report_local(const struct mspd *mspd, struct msp_rec *rec);
 
 /* --- guard.c: the tamper guard ------------------------------------------- */

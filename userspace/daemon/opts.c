@@ -19,10 +19,11 @@ static const char help[] =
     "  --log-dir DIR       connection.log (/var/log/mspd)\n"
     "  --libexec-dir DIR   mspd-netns, mspd-keeper, mspd-proxy\n"
     "                      (" MSP_LIBEXECDIR ")\n"
-    "  --secure-channel    latch a key with the host (WireServer), follow it\n"
-    "  --policy-from WHO   host: with --secure-channel its policy is in force, and\n"
-    "                      pushes are refused, while it guards anything; push:\n"
-    "                      only what is pushed (host)\n"
+    "  --secure-channel    latch a key with the host (WireServer), follow it; the\n"
+    "                      four options after this one need it\n"
+    "  --policy-from WHO   host: its policy is in force, and pushes are refused,\n"
+    "                      while it guards anything; push: only what is pushed\n"
+    "                      (host)\n"
     "  --adopt-keys DIR    look for the latched key among another agent's too\n"
     "                      (its directory of GUID.key files); read only\n"
     "  --local-rules DIR   where the host's policy asks for local rule files,\n"
@@ -252,6 +253,14 @@ static const char *name_of(int id)
     return "";
 }
 
+/* Whether its value is an absolute path. */
+static bool is_absolute(int id)
+{
+    return id == OPT_PIN_DIR || id == OPT_ADOPT_KEYS || id == OPT_LOCAL_RULES ||
+           id == OPT_PLATFORM_STATUS || id == OPT_PLATFORM_LOG ||
+           id == OPT_PLATFORM_TAGS;
+}
+
 /* @return 0; 1 nothing more to do; -EINVAL */
 static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
 {
@@ -292,9 +301,7 @@ static int take(struct msp_opts *opts, int id, FILE *out, FILE *err)
         (void)fputs("mspd " MSP_VERSION "\n", out);
         return 1;
     }
-    if (r == 0 && optarg && optarg[0] != '/' &&
-        (id == OPT_PIN_DIR || id == OPT_PLATFORM_STATUS ||
-         id == OPT_PLATFORM_LOG || id == OPT_PLATFORM_TAGS)) {
+    if (r == 0 && optarg && optarg[0] != '/' && is_absolute(id)) {
         (void)fprintf(err, "mspd: \"%s\": --%s is an absolute path\n", optarg,
                       name_of(id));
         return -EINVAL;

@@ -60,7 +60,8 @@ state() {
 }
 
 local_of() {
-    ctl --json policy show --origin | jq -r '.policy.local'
+    ctl --json policy show --origin |
+        jq -r ".policy.local${1:-}"
 }
 
 # refused CLAIM USER OTHER WHY: kept as it was, and told
@@ -69,6 +70,7 @@ refused() {
     check "$1: and why" grep -q "$4" <(of .channel.local_why)
     are "$1: the last good one stays" "$2" "$3"
     check_eq "$1: status is degraded" "$(state)" 4
+    check_eq "$1: the origin says so" "$(local_of _use)" "imds (kept)"
 }
 
 # mended TEXT USER OTHER: the file is sound again
@@ -136,6 +138,8 @@ check "it goes: it is missing" until_true 10 is_use missing
 put '{"rules":'
 check "broken from the first: denied" until_true 10 is_use denied
 are "broken from the first: nobody" EPERM EPERM
+check_eq "broken from the first: the origin says so" \
+    "$(local_of), $(local_of _use)" "imds, imds (denied)"
 host_policy "{\"imds\":$ALLOW}"
 are "broken, and the host allows: nobody" EPERM EPERM
 host_policy "{\"imds\":$(asking audit allow)}"
@@ -222,6 +226,8 @@ check "WireServer: its file" until_true 10 wire_gets '80/?comp=versions' EPERM
 check "WireServer: HostGA as the host says" \
     until_true 10 wire_gets 32526/versions 200
 check_eq "both files" "$(local_of)" "imds, wireserver"
+check_eq "both files are merged" "$(local_of _use)" \
+    "imds (merged), wireserver (merged)"
 are "both files: IMDS by its own" 200 EPERM
 
 # another keeper, another mspd, and the host away

@@ -65,6 +65,8 @@ check_eq "the other agent's directory is as it was" "$(contents)" "$before"
 sandbox_stop_mspd
 rm -r "$theirs"
 start_channel --adopt-keys "$theirs"
+check_eq "that directory gone: it is said once" \
+    "$(grep -c "key.adopt.*$theirs.*No such file" "$SB_DIR/mspd.log")" 1
 check "that directory gone: the key was stored" until_true 10 has_key
 check "and the user is served still" until_true 10 is_served
 sandbox_done

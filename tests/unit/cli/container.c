@@ -219,36 +219,52 @@ static void a_wrong_field_is_named_and_nothing_is_sent(void **state)
     msp_autofree char *long_value = filled("k=", 256);
 
     const struct {
-        const char *cgroup, *name, *image, *root, *pid, *label[2], *says;
+        const char *cgroup, *name, *image, *root, *pid, *account, *label[2],
+            *says;
     } cases[] = {
         {.says = "which container?"},
-        {.cgroup = "a", .says = "cgroup is not the path of a cgroup"},
-        {.cgroup = "/", .says = "cgroup is not"},
-        {.cgroup = "/a/", .says = "cgroup is not"},
-        {.cgroup = "//a", .says = "cgroup is not"},
-        {.cgroup = "/a/../b", .says = "cgroup is not"},
-        {.cgroup = "/a/.", .says = "cgroup is not"},
-        {.cgroup = long_path, .says = "cgroup is longer than 4095 bytes"},
-        {.cgroup = "/a", .name = "", .says = "name is empty"},
-        {.cgroup = "/a", .name = long_text, .says = "name is longer than 255"},
+        {.cgroup = "a", .says = "--cgroup \"a\" is not the path of a cgroup"},
+        {.cgroup = "/", .says = "--cgroup \"/\" is not"},
+        {.cgroup = "/a/", .says = "--cgroup \"/a/\" is not"},
+        {.cgroup = "//a", .says = "--cgroup \"//a\" is not"},
+        {.cgroup = "/a/../b", .says = "--cgroup \"/a/../b\" is not"},
+        {.cgroup = "/a/.", .says = "--cgroup \"/a/.\" is not"},
+        {.cgroup = long_path, .says = "xxx...\" is longer than 4095 bytes"},
+        {.cgroup = "/a", .name = "", .says = "mspctl: --name \"\" is empty\n"},
+        {.cgroup = "/a",
+         .name = long_text,
+         .says =
+             "--name \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+             "xxxxxxxxxxx...\" is longer than 255 bytes\n"},
         {.cgroup = "/a",
          .image = long_image,
-         .says = "image is longer than 511"},
-        {.cgroup = "/a", .root = "r", .says = "root is not an absolute path"},
+         .says = "xxx...\" is longer than 511"},
+        {.cgroup = "/a",
+         .root = "r",
+         .says = "--root \"r\" is not an absolute path"},
+        {.cgroup = "/a",
+         .account = "",
+         .says = "--pod-service-account \"\" is empty"},
         {.cgroup = "/a", .pid = "", .says = "not a process id"},
         {.cgroup = "/a", .pid = "0", .says = "not a process id"},
         {.cgroup = "/a", .pid = "-1", .says = "not a process id"},
         {.cgroup = "/a", .pid = "7x", .says = "not a process id"},
         {.cgroup = "/a", .pid = "2147483648", .says = "not a process id"},
-        {.cgroup = "/a", .label = {"a"}, .says = "label is not KEY=VALUE"},
-        {.cgroup = "/a", .label = {"=a"}, .says = "label is not KEY=VALUE"},
-        {.cgroup = "/a", .label = {long_key}, .says = "label is not"},
+        {.cgroup = "/a",
+         .label = {"b=1", "a"},
+         .says = "--label \"a\" is not KEY=VALUE"},
+        {.cgroup = "/a",
+         .label = {"=a"},
+         .says = "--label \"=a\" is not KEY=VALUE"},
+        {.cgroup = "/a",
+         .label = {long_key},
+         .says = "xxx...\" has a key longer than 255"},
         {.cgroup = "/a",
          .label = {long_value},
-         .says = "label has a value longer than 255"},
+         .says = "xxx...\" has a value longer than 255"},
         {.cgroup = "/a",
          .label = {"a=1", "a=2"},
-         .says = "label has a key that is given twice"},
+         .says = "--label \"a=2\" has a key that is given twice"},
     };
 
     (void)state;
@@ -261,16 +277,14 @@ static void a_wrong_field_is_named_and_nothing_is_sent(void **state)
         b.cli.container.name = cases[i].name;
         b.cli.container.image = cases[i].image;
         b.cli.container.root = cases[i].root;
+        b.cli.container.pod_service_account = cases[i].account;
         b.cli.pid = cases[i].pid;
         for (size_t k = 0; k < 2 && cases[i].label[k]; k++)
             b.cli.container.label.label[b.cli.container.label.n++] =
                 cases[i].label[k];
         assert_int_equal(msp_cmd_container_add(&b.cli), MSP_EXIT_USAGE);
         bench_flush(&b);
-        if (cases[i].label[0] == long_key)
-            assert_has(b.err, "label has a key longer than 255");
-        else
-            assert_has(b.err, cases[i].says);
+        assert_has(b.err, cases[i].says);
         bench_done(&b);
     }
 }
@@ -285,23 +299,27 @@ static void labels_have_two_limits(void **state)
     for (size_t n = 63; n <= 65; n++) {
         msp_cleanup(msp_rec_done) struct msp_rec rec = {0};
         struct msp_registration reg = {.cgroup = "/a"};
-        const char *where = NULL, *why = NULL;
+        struct msp_registration_fault fault = {0};
+        char text[MSP_REGISTRATION_FAULT_BYTES];
 
         for (size_t i = 0; i < n; i++) {
             (void)snprintf(label[i], sizeof(label[i]), "%zu=v", i);
             reg.pod_label.label[reg.pod_label.n++] = label[i];
         }
-        assert_int_equal(msp_registration_write(&reg, &rec, &where, &why),
+        assert_int_equal(msp_registration_write(&reg, &rec, &fault),
                          n <= 64 ? 0 : -EINVAL);
-        if (n > 64) {
-            assert_string_equal(where, "pod.label");
-            assert_has(why, "more than 64");
-        }
+        if (n <= 64)
+            continue;
+        msp_registration_fault_text(&fault, true, text);
+        assert_string_equal(text, "--pod-label is given more than 64 times");
+        msp_registration_fault_text(&fault, false, text);
+        assert_string_equal(text, "pod.label is given more than 64 times");
     }
     for (size_t n = 1; n <= 64; n += 63) {
         msp_cleanup(msp_rec_done) struct msp_rec rec = {0};
         struct msp_registration reg = {.cgroup = "/a"};
-        const char *where = NULL, *why = NULL;
+        struct msp_registration_fault fault = {0};
+        char text[MSP_REGISTRATION_FAULT_BYTES];
 
         /* a control character takes four bytes of a record */
         for (size_t i = 0; i < n; i++) {
@@ -311,10 +329,12 @@ static void labels_have_two_limits(void **state)
             label[i][510] = '\0';
             reg.label.label[reg.label.n++] = label[i];
         }
-        assert_int_equal(msp_registration_write(&reg, &rec, &where, &why),
+        assert_int_equal(msp_registration_write(&reg, &rec, &fault),
                          n == 1 ? 0 : -EINVAL);
-        if (n > 1)
-            assert_has(why, "longer than 64 KiB");
+        if (n == 1)
+            continue;
+        msp_registration_fault_text(&fault, true, text);
+        assert_string_equal(text, "the registration is longer than 64 KiB");
     }
 }
 

@@ -212,16 +212,22 @@ static void each_manager_without_a_hook_is_a_reason(void **state)
     } cases[] = {
         {"/usr/bin/podman", "",
          "\"reasons\":[{\"text\":\"podman: tells mspd of no container; copy "
-         "the files of share/mspd/hooks.d/podman into " HOOKS_D "\"}]"},
-        {"/usr/bin/crio", "", "share/mspd/hooks.d/crio into " HOOKS_D "\"}]"},
+         "the files of " MSP_OCI_HOOKS "/podman into " HOOKS_D "\"}]"},
+        {"/usr/bin/crio", "", "of " MSP_OCI_HOOKS "/crio into " HOOKS_D "\"}]"},
         {DAEMON, "{}", "its default-runtime in " DAEMON "\"}]"},
         {TOML, "", "mspd-oci-runtime as BinaryName in " TOML "\"}]"},
         {DAEMON, RUNTIME("r", "/gone/mspctl", ARGS) "}",
          "docker: " DAEMON " names a program of ours that cannot be "
          "executed\"}]"},
+        {DAEMON, "{",
+         "\"reasons\":[{\"text\":\"docker: whether it tells mspd is unknown: " DAEMON
+         ": not a JSON object\"}]"},
+        /* nothing is wrong with that file */
+        {TOML, "imports = [\"/etc/x.toml\"]\n", "not looked at\"}]}\n"},
     };
 
     (void)state;
+    assert_int_equal(MSP_OCI_HOOKS[0], '/');
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct bench b;
 

@@ -94,16 +94,24 @@ static void no_mspd_is_waited_for_and_said(void **state)
 
 static void wrong_command_lines_are_usage(void **state)
 {
-    static const char *const cases[][ARGS] = {
-        {NULL},
-        {"--wait", "5", NULL},
-        {"--status", "--wait", NULL},
-        {"--status", "--wait", "", NULL},
-        {"--status", "--wait", "-1", NULL},
-        {"--status", "--wait", "5s", NULL},
-        {"--status", "--wait", "86401", NULL},
-        {"--status", "console", NULL},
-        {"--frob", NULL},
+    static const struct {
+        const char *args[ARGS], *says;
+    } cases[] = {
+        {{NULL}, "answers --status alone"},
+        {{"--wait", "5", NULL}, "--wait needs --status"},
+        {{"--status", "--wait", NULL}, ": --wait: needs a value\n"},
+        {{"--status", "-w", NULL}, ": -w: needs a value\n"},
+        {{"--socket", NULL}, ": --socket: needs a value\n"},
+        {{"--status", "--wait", "", NULL}, "--wait takes seconds"},
+        {{"--status", "--wait", "-1", NULL}, "--wait takes seconds"},
+        {{"--status", "--wait", "5s", NULL}, "--wait takes seconds"},
+        {{"--status", "--wait", "86401", NULL}, "--wait takes seconds"},
+        {{"--status", "console", NULL}, "takes no arguments"},
+        {{"--bo\x1bgus", NULL}, ": --bo\\x1bgus: no such option\n"},
+        {{"--frob=1", NULL}, ": --frob=1: no such option\n"},
+        {{"--status=1", NULL}, ": --status=1: takes no value\n"},
+        {{"--status", "-sx", NULL}, ": -x: no such option\n"},
+        {{"--status", "-xs", NULL}, ": -x: no such option\n"},
     };
 
     (void)state;
@@ -111,7 +119,8 @@ static void wrong_command_lines_are_usage(void **state)
         struct bench b;
 
         bench_start(&b);
-        assert_int_equal(run(&b, cases[i]), 2);
+        assert_int_equal(run(&b, cases[i].args), 2);
+        assert_says(b.err, cases[i].says);
         assert_says(b.err, "--help");
         assert_string_equal(b.out, "");
         bench_done(&b);

@@ -277,6 +277,32 @@ static void a_kept_directory_is_looked_at_wherever_it_is(void **state)
     (void)close(rules.kept_fd);
 }
 
+/* What is said of the two is what is in force, not what is there. */
+static void each_use_is_said(void **state)
+{
+    static const struct {
+        uint32_t use[MSP_LOCAL_FILES];
+        const char *says;
+    } cases[] = {
+        {{MSP_LOCAL_UNASKED, MSP_LOCAL_UNASKED}, "none"},
+        {{MSP_LOCAL_UNSET, MSP_LOCAL_NONE}, "none"},
+        {{MSP_LOCAL_DENIED, MSP_LOCAL_NONE}, "imds (denied)"},
+        {{MSP_LOCAL_NONE, MSP_LOCAL_MERGED}, "wireserver (merged)"},
+        {{MSP_LOCAL_KEPT, MSP_LOCAL_MERGED},
+         "imds (kept), wireserver (merged)"},
+        {{MSP_LOCAL_MERGED, MSP_LOCAL_DENIED},
+         "imds (merged), wireserver (denied)"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[MSP_LOCALRULES_USES_BYTES];
+
+        msp_localrules_uses(cases[i].use, text);
+        assert_string_equal(text, cases[i].says);
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -290,6 +316,7 @@ int main(void)
         T(only_changes_are_told),
         T(what_changed_just_now_is_told_again),
         T(a_kept_directory_is_looked_at_wherever_it_is),
+        T(each_use_is_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,8 @@ static void refuses_what_it_does_not_know(void **state)
         {"--secure-channel", "--policy-from=push", "--local-rules=/r"},
         {"--policy-from", "host"},
         {"--channel-scale", "2"},
+        {"--secure-channel", "--local-rules", "relative"},
+        {"--secure-channel", "--adopt-keys", "relative"},
         {"--platform-status", "relative"},
         {"--platform-status", "/run/mspd"},
         {"--platform-tags", "relative"},
@@ -170,6 +172,66 @@ static void a_guard_is_asked_for_in_whole(void **state)
         assert_int_equal(parse(bad[i], &opts), -EINVAL);
 }
 
+/* @return what mspd prints on `ret_err` and, by return, on the other; free() */
+static char *printed(const char *one, const char *two, const char *three,
+                     char **ret_err)
+{
+    const char *const args[] = {"mspd", one, two, three, NULL};
+    char *argv[ARRAY_SIZE(args)], *text = NULL;
+    size_t len = 0, err_len = 0;
+    FILE *out = open_memstream(&text, &len);
+    FILE *err = open_memstream(ret_err, &err_len);
+    struct msp_opts opts;
+    int argc = 0;
+
+    assert_non_null(out);
+    assert_non_null(err);
+    memcpy(argv, args, sizeof(args));
+    while (argv[argc])
+        argc++;
+    (void)msp_opts_parse(argc, argv, &opts, out, err);
+    assert_ok(fclose(out));
+    assert_ok(fclose(err));
+    return text;
+}
+
+static void a_relative_path_is_said(void **state)
+{
+    static const char *const options[] = {"--adopt-keys", "--local-rules"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        msp_autofree char *text = NULL, *err = NULL;
+        char says[96];
+
+        text = printed("--secure-channel", options[i], "rel", &err);
+        (void)snprintf(says, sizeof(says),
+                       "mspd: \"rel\": %s is an absolute path\n", options[i]);
+        assert_string_equal(err, says);
+        assert_string_equal(text, "");
+    }
+}
+
+/* Those that need --secure-channel are the four that its help says follow. */
+static void help_says_what_needs_the_channel(void **state)
+{
+    static const char *const options[] = {"--policy-from", "--adopt-keys",
+                                          "--local-rules", "--channel-scale"};
+    msp_autofree char *text = NULL, *err = NULL;
+    const char *at;
+
+    (void)state;
+    text = printed("--help", NULL, NULL, &err);
+    at = strstr(text, "four options after this one need it\n");
+    assert_non_null(at);
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        at = strstr(at, "\n  --");
+        assert_non_null(at);
+        at += strlen("\n  ");
+        assert_memory_equal(at, options[i], strlen(options[i]));
+    }
+}
+
 static void none_or_some_uplinks(void **state)
 {
     static const char *const good[][ARGS] = {
@@ -199,6 +261,8 @@ int main(void)
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(help_and_version_end_it),
         cmocka_unit_test(a_guard_is_asked_for_in_whole),
+        cmocka_unit_test(a_relative_path_is_said),
+        cmocka_unit_test(help_says_what_needs_the_channel),
         cmocka_unit_test(none_or_some_uplinks),
     };
 
