@@ -22,10 +22,10 @@ limit() {
         \"requestsPerSecond\":$2,\"burst\":$3}${4:+,\"onDeny\":\"$4\"}")")"
 }
 
-# A container: a cgroup, a network namespace, a user. client NAME HOW ID MUCH
+# A container: a cgroup, a network namespace, a user. client NAME HOW ID MUCH [URL]
 client() {
     SB_CLIENT_CG=work/$1 run_as "${WHO[$1]}" "$1" python3 "$CLIENT" "$2" \
-        "$IMDS:80" "$URL" "$3" "$4"
+        "$IMDS:80" "${5:-$URL}" "$3" "$4"
 }
 
 # of JSON RESULT: how often
@@ -146,8 +146,7 @@ check_eq "status shows the limit" "$(ctl --json status | jq -c \
 
 # --- who floods with what is refused ----------------------------------------------
 limit enforce 5 12
-got=$(URL=/metadata/../versions
-    client c3 stubborn refused $SECONDS_LONG)
+got=$(client c3 stubborn refused $SECONDS_LONG /metadata/../versions)
 note "refused: $(jq -c '[.seconds, .connects, .results]' <<<"$got")"
 # each connection waits a second at a time once the bucket is empty
 check "a flood of refused requests waits as well" jq -en "$got |
