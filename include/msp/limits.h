@@ -144,7 +144,8 @@
 #define MSP_CONNS_PER_PAYER       512
 #define MSP_PAUSE_MS              1000 /* of a connection that had a 429 */
 #define MSP_CONNS_MAX             8192
-#define MSP_SPIN_NS               50000 /* about what a sleep costs a VM */
+#define MSP_SPIN_NS               50000 /* about what a sleep costs a VM, */
+#define MSP_SPIN_CONNS            2     /* with so many clients at most */
 #define MSP_SOCKET_BYTES          65536 /* each way; the kernel doubles it */
 #define MSP_RETRY_AFTER_S         1
 #define MSP_DRAIN_MS              30000

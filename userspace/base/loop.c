@@ -373,7 +373,7 @@ static int wait_for_events(struct msp_loop *loop)
 
 void msp_loop_spin(struct msp_loop *loop, uint64_t max_ns)
 {
-    loop->spin = (struct msp_spin){.max_ns = max_ns};
+    loop->spin.max_ns = max_ns;
 }
 
 /*

@@ -113,6 +113,7 @@ int msp_conn_open(struct msp_worker *worker, int fd,
         worker->conns->prev = conn;
     worker->conns = conn;
     worker->n_conns++;
+    msp_worker_crowd(worker);
     if (is_rejected)
         worker->n_rejects++;
     else
@@ -195,6 +196,7 @@ void msp_conn_close(struct msp_conn *conn)
     if (conn->next)
         conn->next->prev = conn->prev;
     worker->n_conns--;
+    msp_worker_crowd(worker);
     if (conn->is_rejected)
         worker->n_rejects--;
     else

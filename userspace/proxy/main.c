@@ -254,7 +254,6 @@ static int open_worker(struct proxy *proxy)
     r = msp_loop_new(&proxy->loop);
     if (r < 0)
         return fail("loop", r);
-    msp_loop_spin(proxy->loop, MSP_SPIN_NS);
     setup.loop = proxy->loop;
     setup.key = proxy->key;
     r = msp_worker_new(&setup, &proxy->worker);

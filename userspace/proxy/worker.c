@@ -66,6 +66,12 @@ bool msp_worker_has_room(const struct msp_worker *worker, uint32_t more)
            worker->files_max;
 }
 
+void msp_worker_crowd(struct msp_worker *worker)
+{
+    msp_loop_spin(worker->loop,
+                  worker->n_conns <= MSP_SPIN_CONNS ? MSP_SPIN_NS : 0);
+}
+
 void msp_worker_made_room(struct msp_worker *worker)
 {
     if (worker->is_paused && !worker->is_resuming)

@@ -121,6 +121,12 @@ int msp_worker_listen(struct msp_worker *worker, int fd, uint64_t netns_cookie,
  * when mspd hands over a listener.
  */
 bool msp_worker_has_room(const struct msp_worker *worker, uint32_t more);
+/*
+ * To be called when the number of clients changes: of few each wants his answer
+ * soon, of many the next one is there anyhow, see base/spin.h.
+ */
+void msp_worker_crowd(struct msp_worker *worker);
+
 /* A client is gone: who waits in the queues comes next. */
 void msp_worker_made_room(struct msp_worker *worker);
 
