@@ -662,7 +662,7 @@ struct msp_request {
     __u32 is_charged; /* asked again: its token was taken before */
     char audit_path[MSP_AUDIT_PATH_BYTES]; /* canonical path for the record */
     /* out */
-    __u32 retry_after_s;      /* rate limited: until there is a token; else 0 */
+    __u32 retry_after_s;      /* without a token: until there is one; else 0 */
     enum msp_verdict verdict; /* set to NONE by the worker before the call */
     enum msp_reason reason;
     enum msp_mode mode; /* of the endpoint */
