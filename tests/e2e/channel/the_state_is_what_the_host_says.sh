@@ -69,7 +69,10 @@ sim_scenario "{\"rules\":$GUARDED}"
 state "disabled" "\"enabled\":false,\"rules\":$GUARDED" disabled none
 check "the platform's message" \
     says 'Customer has not enforce the secure channel state. - '
-check_eq "that is no fault" "$(ctl status >/dev/null; echo $?)" 0
+check_eq "what an enforcing policy makes of it is told, and no more" \
+    "$(of '[.reasons[].text | sub(":.*"; "")] | join(",")')" \
+    "the host wants no key, but the policy enforces"
+check_eq "in the exit status, too" "$(ctl status >/dev/null; echo $?)" 4
 journal_mark
 check_eq "without a key an enforced user gets 503" "$(versions)" 503
 check_eq "and nothing goes out" "$(theirs true)" 0
