@@ -44,7 +44,7 @@ enum msp_child_type {
 
     /* proxy -> mspd */
     MSP_CHILD_READY, /* struct msp_child_head: accepting */
-    /* struct msp_child_log, one or up to MSP_CHILD_LOGS_MAX in a row */
+    /* struct msp_child_log, packed, as many as MSP_CHILD_LOG_BYTES hold */
     MSP_CHILD_LOG,
     /* struct msp_child_listener: somebody ended it; listen and send again */
     MSP_CHILD_LISTENER_LOST,
@@ -172,7 +172,10 @@ struct msp_child_adopt {
     uint8_t pad[3];
 };
 
-/* One finished request, for the connection log. Text fields end in NUL. */
+/*
+ * One finished request, for the connection log. Text fields end in NUL; on the
+ * way to mspd they are as long as they are (base/finished.h).
+ */
 struct msp_child_log {
     struct msp_child_head head;
     struct msp_mark mark;
@@ -199,7 +202,7 @@ struct msp_child_log {
     char detail[64];               /* why it failed, "" if it did not */
 };
 
-#define MSP_CHILD_LOGS_MAX 16
+#define MSP_CHILD_LOG_BYTES 65536 /* of a packet of them */
 
 /* Up to this many names a query; longer lists are split. */
 #define MSP_CHILD_NAMES_MAX  64

@@ -20,6 +20,7 @@
 
 #include <msp/child.h>
 
+#include "base/finished.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/model.h"
@@ -364,6 +365,27 @@ static void command(struct fuzz_input *in)
     (void)close(pair[1]);
 }
 
+/* What is taken for a record of the proxy is it to the byte, and no more. */
+static void finished(const struct fuzz_input *in)
+{
+    const uint32_t type = MSP_CHILD_LOG;
+    uint8_t *bytes = fuzz_copy(in->at, in->left);
+    uint8_t again[sizeof(struct msp_child_log)];
+    struct msp_child_log record;
+    ssize_t n;
+
+    if (in->left >= sizeof(type))
+        memcpy(bytes, &type, sizeof(type));
+    n = msp_finished_unpack(bytes, in->left, &record);
+    FUZZ_CHECK(n == -EPROTO || (n > 0 && (size_t)n <= in->left));
+    if (n > 0) {
+        FUZZ_CHECK(msp_finished_pack(again, sizeof(again), &record) ==
+                   (size_t)n);
+        FUZZ_CHECK(memcmp(again, bytes, (size_t)n) == 0);
+    }
+    free(bytes);
+}
+
 /* A line of the log is one line, and JSON, whatever the proxy says. */
 static void log_line(struct fuzz_input *in)
 {
@@ -457,6 +479,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         command(&in);
         break;
     default:
+        finished(&in);
         log_line(&in);
     }
     return 0;

@@ -6,6 +6,7 @@
 #include <msp/ctl.h>
 #include <msp/limits.h>
 
+#include "base/finished.h"
 #include "base/log.h"
 #include "daemon/keyopen.h"
 #include "daemon/mspd.h"
@@ -259,19 +260,19 @@ static void revive(struct mspd *mspd, const struct msp_child_listener *lost)
             r < 0 ? strerror(-r) : "ok", NULL);
 }
 
-static int take_records(struct mspd *mspd, const struct msp_child_log *record,
-                        size_t len)
+static int take_records(struct mspd *mspd, const uint8_t *packet, size_t len)
 {
-    size_t n = len / sizeof(*record);
+    struct msp_child_log record;
 
-    if (len % sizeof(*record) || n > MSP_CHILD_LOGS_MAX)
-        return -EPROTO;
-    for (size_t i = 0; i < n; i++) {
-        if (record[i].head.type != MSP_CHILD_LOG)
-            return -EPROTO;
-        msp_connlog_request(&mspd->log, &record[i]);
-        msp_platformlog_request(&mspd->platform, &record[i],
-                                mspd->log.n_requests);
+    while (len) {
+        ssize_t n = msp_finished_unpack(packet, len, &record);
+
+        if (n < 0)
+            return (int)n;
+        msp_connlog_request(&mspd->log, &record);
+        msp_platformlog_request(&mspd->platform, &record, mspd->log.n_requests);
+        packet += n;
+        len -= (size_t)n;
     }
     return 0;
 }

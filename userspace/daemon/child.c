@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <msp/child.h>
@@ -21,6 +22,7 @@ enum {
     HIGH_FD = 64,         /* above every target number */
     PACKETS_A_ROUND = 64, /* so that a busy child leaves room for others */
     ALIVE_MS = 30000,     /* lived this long: back-off starts anew */
+    PACKETS_WAITING = 8,  /* of the largest, on their way from a child */
 };
 
 /* Larger than every packet of include/msp/child.h; holds keys, so wiped. */
@@ -28,8 +30,7 @@ static union {
     struct msp_child_names names;
     struct msp_child_netns netns;
     struct msp_child_open open;
-    struct msp_child_log log[MSP_CHILD_LOGS_MAX];
-    char bytes[sizeof(struct msp_child_names)];
+    char log[MSP_CHILD_LOG_BYTES];
 } packet_buffer;
 
 static void on_restart(void *data)
@@ -183,6 +184,23 @@ static void program_path(const struct msp_child *child, char ret[PATH_MAX])
     (void)snprintf(ret, PATH_MAX, "%s/%s", child->dir, child->name);
 }
 
+/* What the machine's defaults may be too small for: a packet is one whole. */
+static int make_pair(int ret_pair[2])
+{
+    const int bytes = PACKETS_WAITING * MSP_CHILD_LOG_BYTES;
+    int r = msp_io_pair(ret_pair);
+
+    for (int i = 0; r == 0 && i < 2; i++) {
+        if (setsockopt(ret_pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &bytes,
+                       sizeof(bytes)) == 0)
+            continue;
+        r = -errno;
+        msp_closep(&ret_pair[0]);
+        msp_closep(&ret_pair[1]);
+    }
+    return r;
+}
+
 static int spawn(struct msp_child *child)
 {
     struct msp_child_spawn spawn = {0};
@@ -196,7 +214,7 @@ static int spawn(struct msp_child *child)
         return -errno;
     r = child->ops->prepare(child->data, &spawn);
     if (r == 0)
-        r = msp_io_pair(pair);
+        r = make_pair(pair);
     if (r < 0) {
         if (child->ops->prepared)
             child->ops->prepared(&spawn);

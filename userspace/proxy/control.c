@@ -9,6 +9,7 @@
 #include <msp/cleanup.h>
 #include <msp/limits.h>
 
+#include "base/finished.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "key.h"
@@ -118,15 +119,15 @@ static void on_control(void *data, uint32_t events)
 
 static int send_records(struct msp_control *control)
 {
-    size_t n = control->n_records;
+    size_t n = control->n_records, len = control->len;
     int r;
 
     if (!n)
         return 0;
     msp_timer_stop(&control->flush);
     control->n_records = 0;
-    r = msp_io_send(control->fd, control->record, n * sizeof(*control->record),
-                    -1);
+    control->len = 0;
+    r = msp_io_send(control->fd, control->records, len, -1);
     if (r < 0)
         control->worker->stats.n_log_dropped += n;
     return r;
@@ -176,6 +177,11 @@ int msp_control_lost(struct msp_control *control, uint64_t netns_cookie,
     return msp_io_send(control->fd, &lost, sizeof(lost), -1);
 }
 
+static size_t room_of(const struct msp_control *control)
+{
+    return sizeof(control->records) - control->len;
+}
+
 int msp_control_log(struct msp_control *control,
                     const struct msp_child_log *record)
 {
@@ -183,8 +189,10 @@ int msp_control_log(struct msp_control *control,
         control->worker->stats.n_log_dropped++;
         return -EPIPE;
     }
-    control->record[control->n_records++] = *record;
-    if (control->n_records == MSP_CHILD_LOGS_MAX)
+    control->len += msp_finished_pack(control->records + control->len,
+                                      room_of(control), record);
+    control->n_records++;
+    if (room_of(control) < sizeof(*record))
         return send_records(control);
     if (control->n_records > 1)
         return 0; /* the first has set the timer */

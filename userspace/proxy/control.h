@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The socket pair to mspd: listeners and keys come in, finished requests go
- * out, several at a time and at most MSP_LOG_FLUSH_MS later. A fault of the protocol, or mspd's end, closes it; the worker serves
- * on with what it has until the agent epoch changes.
+ * out, many at a time and at most MSP_LOG_FLUSH_MS later. A fault of the
+ * protocol, or mspd's end, closes it; the worker serves on with what it has
+ * until the agent epoch changes.
  */
 #pragma once
 
@@ -22,8 +23,9 @@ struct msp_control {
     struct msp_source source;
     int fd; /* -1 = mspd is gone */
     struct msp_timer flush;
-    size_t n_records;
-    struct msp_child_log record[MSP_CHILD_LOGS_MAX]; /* [n_records] not sent */
+    size_t n_records; /* not sent, in */
+    size_t len;
+    uint8_t records[MSP_CHILD_LOG_BYTES]; /* [len] base/finished.h */
 };
 
 /*
