@@ -2,6 +2,7 @@
 #include "base/spin.h"
 
 #define FAILED_MAX 10 /* then a look in 1,024 waits */
+#define WOKEN      4  /* times max_ns: a short wait, and to be woken up */
 
 bool msp_spin_is_due(struct msp_spin *spin)
 {
@@ -26,5 +27,5 @@ void msp_spin_looked(struct msp_spin *spin, bool is_found)
 
 void msp_spin_waited(struct msp_spin *spin, uint64_t ns)
 {
-    spin->was_short = ns < spin->max_ns;
+    spin->was_short = ns < WOKEN * spin->max_ns;
 }

@@ -3,10 +3,12 @@
  * Whether to look again a while before going to sleep. To sleep and be woken by
  * another CPU takes a virtual machine longer than all the rest of a small
  * exchange, so who expects the next event within that time does better to look.
- * Done only where it has been worth it of late: after a wait that was longer
- * than one may look, never, so those who answer in milliseconds cost nothing;
- * and where looking finds nothing, since who is waited for needs this very CPU,
- * less and less often. No clock and no system call here.
+ * Done only where it has been worth it of late: after a wait that was several
+ * times longer than one may look, never, so those who answer in milliseconds
+ * cost nothing (several, since to be woken is part of a wait that was slept
+ * through; else one that was missed would be followed by many); and where
+ * looking finds nothing, since who is waited for needs this very CPU, less and
+ * less often. No clock and no system call here.
  */
 #pragma once
 

@@ -36,6 +36,20 @@ static void after_a_short_wait_and_not_after_a_long_one(void **state)
     }
 }
 
+/* Being woken takes long: a short wait looks four times as long to a sleeper. */
+static void one_long_wait_is_not_followed_by_many(void **state)
+{
+    struct msp_spin spin = {.max_ns = 1000};
+
+    (void)state;
+    msp_spin_waited(&spin, LONG);
+    assert_false(msp_spin_is_due(&spin));
+    msp_spin_waited(&spin, 3999); /* slept through */
+    assert_true(msp_spin_is_due(&spin));
+    msp_spin_waited(&spin, 4000);
+    assert_false(msp_spin_is_due(&spin));
+}
+
 /* @return looks in so many waits that are short and found by sleeping only */
 static int failed_looks(struct msp_spin *spin, int n)
 {
@@ -90,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(never_unless_it_is_asked_for),
         cmocka_unit_test(after_a_short_wait_and_not_after_a_long_one),
+        cmocka_unit_test(one_long_wait_is_not_followed_by_many),
         cmocka_unit_test(where_looking_finds_nothing_less_and_less),
         cmocka_unit_test(one_that_finds_something_makes_good),
     };
