@@ -57,8 +57,10 @@ struct program_times {
     double other_cold; /* with a whole connection between two runs */
     /* denied: always the same container of 10, of 10,000 */
     double few, many;
-    /* each time another one of those, and so another process */
+    /* each time another one of those, and so another process, which has slept
+     * since its last connect */
     double random_few, random_many;
+    double started_few, started_many; /* which was started to connect */
 };
 
 void programs_measure(struct bench *bench, struct program_times *ret);

@@ -28,7 +28,7 @@
 void bench_die(const char *what)
 {
     (void)fprintf(stderr, "bench_connect: %s: %s\n", what, strerror(errno));
-    exit(1);
+    _exit(1); /* it may be a process that shares the memory of another one */
 }
 
 void bench_enter(const char *cgroup)
@@ -172,7 +172,12 @@ static int report(const struct program_times *p, const struct socket_times *s,
         {"allowed_ns", p->allowed},
         {"flatness", p->many / p->few},
         {"flatness_random", p->random_many / p->random_few},
+        {"flatness_started", p->started_many / p->started_few},
         {"random_over_same", p->random_many / p->many},
+        {"random_10_ns", p->random_few},
+        {"random_10000_ns", p->random_many},
+        {"started_10_ns", p->started_few},
+        {"started_10000_ns", p->started_many},
         {"tcp_points_over_empty", s->tcp_points},
         {"bulk_tcp_ratio", s->bulk_ratio},
         {"udp_ratio", s->udp_ratio},
