@@ -19,13 +19,13 @@
 #include "base/log.h"
 
 enum {
-    HIGH_FD = 64,         /* above every target number */
-    PACKETS_A_ROUND = 64, /* so that a busy child leaves room for others */
-    ALIVE_MS = 30000,     /* lived this long: back-off starts anew */
-    PACKETS_WAITING = 8,  /* of the largest, on their way from a child */
+    HIGH_FD = 64,        /* above every target number */
+    PACKETS_A_ROUND = 8, /* so that a busy child leaves room for others */
+    ALIVE_MS = 30000,    /* lived this long: back-off starts anew */
+    PACKETS_WAITING = 8, /* of the largest, on their way from a child */
 };
 
-/* Larger than every packet of include/msp/child.h; holds keys, so wiped. */
+/* As large as the largest of include/msp/child.h; holds keys, so wiped. */
 static union {
     struct msp_child_names names;
     struct msp_child_netns netns;
@@ -184,20 +184,18 @@ static void program_path(const struct msp_child *child, char ret[PATH_MAX])
     (void)snprintf(ret, PATH_MAX, "%s/%s", child->dir, child->name);
 }
 
-/* What the machine's defaults may be too small for: a packet is one whole. */
+/*
+ * The child's end takes several of its largest packets, as far as the machine's
+ * limit lets it; what does not fit is the child's to count.
+ */
 static int make_pair(int ret_pair[2])
 {
     const int bytes = PACKETS_WAITING * MSP_CHILD_LOG_BYTES;
     int r = msp_io_pair(ret_pair);
 
-    for (int i = 0; r == 0 && i < 2; i++) {
-        if (setsockopt(ret_pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &bytes,
-                       sizeof(bytes)) == 0)
-            continue;
-        r = -errno;
-        msp_closep(&ret_pair[0]);
-        msp_closep(&ret_pair[1]);
-    }
+    if (r == 0)
+        (void)setsockopt(ret_pair[1], SOL_SOCKET, SO_SNDBUF, &bytes,
+                         sizeof(bytes));
     return r;
 }
 

@@ -128,7 +128,7 @@ static int send_records(struct msp_control *control)
     control->n_records = 0;
     control->len = 0;
     r = msp_io_send(control->fd, control->records, len, -1);
-    if (r < 0)
+    if (r < 0 && control->worker)
         control->worker->stats.n_log_dropped += n;
     return r;
 }

@@ -18,7 +18,7 @@ struct msp_key;
 struct msp_worker;
 
 struct msp_control {
-    struct msp_worker *worker; /* borrowed */
+    struct msp_worker *worker; /* borrowed; NULL: it has gone */
     struct msp_key *key;       /* borrowed */
     struct msp_source source;
     int fd; /* -1 = mspd is gone */

@@ -304,6 +304,7 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN); /* stderr may be a closed pipe */
     r = run(&proxy);
     msp_worker_free(proxy.worker);
+    proxy.control.worker = NULL; /* where nobody asks any more */
     msp_control_done(&proxy.control);
     msp_loop_free(proxy.loop);
     msp_key_free(proxy.key);
