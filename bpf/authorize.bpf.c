@@ -235,6 +235,7 @@ int msp_authorize(struct msp_authorize_ctx *ctx)
     struct walk w = {.identity = MSP_NO_IDENTITY, .privilege = MSP_NO_IDENTITY};
     const struct msp_slot_meta *sm;
     const struct msp_exec *r;
+    struct event_rows rows;
     struct msp_outcome o = {};
     struct msp_request *rq;
     struct msp_decision d;
@@ -273,7 +274,8 @@ int msp_authorize(struct msp_authorize_ctx *ctx)
     event_name(&rq->privilege, &msp_pr_names, slot, w.privilege);
     r = event_exec(&rq->mark);
     event_exe_name(&rq->exe_name, &rq->mark, r);
-    event_audit(&rq->mark, &o, r, rq->audit_path);
+    event_find(&rows, &rq->mark, &o);
+    event_audit(&rows, &rq->mark, &o, r, rq->audit_path);
     rq->generation = o.generation;
     rq->agent_epoch = meta->agent_epoch;
     rq->reason = d.reason;

@@ -62,10 +62,8 @@ struct attempt {
 /* Forgets what an earlier connect left on this socket. */
 static __always_inline void connect_forget(struct bpf_sock *sk)
 {
-    if (!bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0))
-        return;
-    bpf_sk_storage_delete(&msp_sk_owner, sk);
-    bpf_sk_storage_delete(&msp_sk_verdict, sk);
+    if (bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0))
+        bpf_sk_storage_delete(&msp_sk_owner, sk);
 }
 
 /*
@@ -112,7 +110,10 @@ static __noinline int connect_listener(struct attempt *a)
 
     if (!ns || ns->port != a->port)
         return CONNECT_PASS;
-    /* fail closed: nobody may bring a mark here by himself */
+    /*
+     * fail closed: nobody may bring a mark here by himself. One of its own a
+     * socket has only if a listener accepted it.
+     */
     bpf_sk_storage_delete(&msp_sk_owner, a->sk);
     bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
     connect_refusal(a, MSP_REASON_LISTENER_DIRECT, MSP_EP_NONE);
@@ -142,7 +143,8 @@ static __noinline int connect_service(struct attempt *a)
 }
 
 /*
- * Notes on the socket whose connection this is; a direct one needs no mark.
+ * Notes on the socket whose connection this is, and gives it the mark if it is
+ * to be redirected; a direct one needs none.
  * @return 0; -1 nothing was left
  */
 static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
@@ -155,28 +157,27 @@ static __noinline int connect_own(struct attempt *a, struct msp_mark *mark,
         event_stat(MSP_STAT_STORAGE_FAILED);
         return -1;
     }
+    if (a->is_scratch) /* else it was built there */
+        o->mark = *mark;
     o->kind = kind;
-    o->endpoint = mark->endpoint;
-    o->uid = mark->uid;
-    o->flags = mark->flags;
-    o->cgroup_id = mark->cgroup_id;
-    o->port = mark->port;
-    o->isn = 0;
     o->guard = MSP_GUARD_NONE;
     o->is_parked = a->is_parked;
-    o->netns_cookie = mark->netns_cookie;
+    o->has_mark = 0;
+    o->isn = 0;
     o->retries = 0;
     o->made_ns = a->now_ns;
-    o->payer = mark->payer;
-    __builtin_memcpy(o->addr, mark->addr, 16);
-    if (kind != MSP_OWNER_REDIRECT || !(a->meta->flags & MSP_META_FD_GUARD))
+    if (kind != MSP_OWNER_REDIRECT)
         return 0;
-    if (container_fill(&o->container)) {
-        /* fail closed: nobody could be told from its owner */
-        bpf_sk_storage_delete(&msp_sk_owner, a->sk);
-        return -1;
+    if (a->meta->flags & MSP_META_FD_GUARD) {
+        if (container_fill(&o->container)) {
+            /* fail closed: nobody could be told from its owner */
+            if (a->is_scratch) /* else connect_disown() does: it has the mark */
+                bpf_sk_storage_delete(&msp_sk_owner, a->sk);
+            return -1;
+        }
+        o->guard = MSP_GUARD_WANTED;
     }
-    o->guard = MSP_GUARD_WANTED;
+    o->has_mark = 1;
     return 0;
 }
 
@@ -310,29 +311,11 @@ static __always_inline bool connect_is_limited(const struct msp_endpoint *ep,
     return true;
 }
 
-/* Gives the socket its mark. @return 0; -1 it has none */
-static __always_inline int connect_mark(struct attempt *a,
-                                        struct msp_mark *mark)
-{
-    struct msp_mark *own;
-
-    if (!a->is_scratch)
-        return 0; /* it was built there */
-    own = bpf_sk_storage_get(&msp_sk_verdict, a->sk, NULL,
-                             BPF_SK_STORAGE_GET_F_CREATE);
-    if (!own) {
-        event_stat(MSP_STAT_STORAGE_FAILED);
-        return -1;
-    }
-    *own = *mark;
-    return 0;
-}
-
-/* The mark did not become the socket's, or no longer is. */
-static __always_inline void connect_unmark(struct attempt *a)
+/* The socket keeps nothing of this connect. */
+static __always_inline void connect_disown(struct attempt *a)
 {
     if (!a->is_scratch)
-        bpf_sk_storage_delete(&msp_sk_verdict, a->sk);
+        bpf_sk_storage_delete(&msp_sk_owner, a->sk);
 }
 
 /*
@@ -349,13 +332,12 @@ static __always_inline int connect_deny(struct attempt *a,
         subject_clear(&mark->ids);
         mark->flags |= MSP_MARK_EMPTY;
         mark->flags &= ~(MSP_MARK_ROOT | MSP_MARK_BOOTSTRAP);
-        if (!connect_own(a, mark, MSP_OWNER_REDIRECT) &&
-            !connect_mark(a, mark)) {
+        if (!connect_own(a, mark, MSP_OWNER_REDIRECT)) {
             a->to_port = port;
             return CONNECT_REDIRECT; /* to the proxy, which says 403 */
         }
     }
-    connect_unmark(a);
+    connect_disown(a);
     if (ep->on_deny == MSP_ON_DENY_REFUSE || ep->on_deny == MSP_ON_DENY_HTTP)
         bpf_set_retval(-ECONNREFUSED);
     return CONNECT_DENY;
@@ -410,7 +392,7 @@ connect_judge(struct attempt *a, struct msp_endpoint *ep, struct msp_mark *mark)
         d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_RATE_LIMITED);
     /* fail closed: without an owner the mark could outlive its connect */
     if (d.verdict == MSP_VERDICT_ALLOW &&
-        (connect_own(a, mark, MSP_OWNER_REDIRECT) || connect_mark(a, mark)))
+        connect_own(a, mark, MSP_OWNER_REDIRECT))
         d = msp_decided(MSP_VERDICT_DENY, MSP_REASON_HELPER_FAILED);
     connect_record(a, mark, ep, d);
     switch (d.verdict) {
@@ -425,14 +407,15 @@ connect_judge(struct attempt *a, struct msp_endpoint *ep, struct msp_mark *mark)
          */
         if (ep->mode == MSP_MODE_ENFORCE)
             (void)connect_own(a, mark, MSP_OWNER_DIRECT);
-        connect_unmark(a);
+        else
+            connect_disown(a);
         return CONNECT_PASS;
     default:
         return connect_deny(a, mark, ep, port);
     }
 }
 
-/* @return one that is ours until connect_give_back(); NULL all are in use */
+/* @return one that is ours until core_give_back(); NULL all are in use */
 static __always_inline struct msp_scratch *connect_borrow(void)
 {
     __u32 cpu = bpf_get_smp_processor_id();
@@ -448,14 +431,9 @@ static __always_inline struct msp_scratch *connect_borrow(void)
     return NULL;
 }
 
-static __always_inline void connect_give_back(struct msp_scratch *scratch)
-{
-    __sync_val_compare_and_swap(&scratch->busy, 1, 0);
-}
-
 /*
  * The target is an endpoint: classify, decide, mark. The mark is built in
- * scratch memory that nobody else has meanwhile: 192 bytes of stack are too
+ * scratch memory that nobody else has meanwhile: 200 bytes of stack are too
  * many on 6.1, and connect may be preempted, so what a CPU has is not its own.
  * To make a socket's storage for a caller who is denied would cost as much as
  * the verdict; it is for the allowed, and where no scratch is free.
@@ -465,21 +443,21 @@ static __noinline int connect_endpoint(struct attempt *a,
                                        struct msp_endpoint *ep)
 {
     struct msp_scratch *scratch = connect_borrow();
-    struct msp_mark *mark;
+    struct msp_owner *owner;
     int r;
 
     if (scratch) {
         a->is_scratch = true;
         r = connect_judge(a, ep, &scratch->mark);
-        connect_give_back(scratch);
+        core_give_back(&scratch->busy);
         return r;
     }
-    mark = bpf_sk_storage_get(&msp_sk_verdict, a->sk, NULL,
-                              BPF_SK_STORAGE_GET_F_CREATE);
-    if (!mark)
+    owner = bpf_sk_storage_get(&msp_sk_owner, a->sk, NULL,
+                               BPF_SK_STORAGE_GET_F_CREATE);
+    if (!owner)
         return -1;
     a->is_scratch = false;
-    return connect_judge(a, ep, mark);
+    return connect_judge(a, ep, &owner->mark);
 }
 
 static __always_inline bool connect_is_service_uid(const struct msp_meta *meta,

@@ -43,7 +43,7 @@ __noinline int msp_holds(struct __sk_buff *skb, __u32 port)
     owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
     if (!owner || !owner->is_parked)
         return 0;
-    cookie = owner->netns_cookie;
+    cookie = owner->mark.netns_cookie;
     ns = bpf_map_lookup_elem(&msp_netns, &cookie);
     /* fail closed: not there yet, or somebody else may listen at that port */
     is_ready = ns && *(volatile __u32 *)&ns->state == MSP_NETNS_READY &&

@@ -15,9 +15,9 @@ static __noinline void fd_record(struct sk_msg_md *msg,
 {
     struct msp_refusal r = {
         .netns_cookie = bpf_get_netns_cookie(msg),
-        .endpoint = owner->endpoint,
+        .endpoint = owner->mark.endpoint,
         .reason = MSP_REASON_PASSED_SOCKET,
-        .port = owner->port,
+        .port = owner->mark.port,
     };
     __u32 zero = 0;
     struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
@@ -26,7 +26,7 @@ static __noinline void fd_record(struct sk_msg_md *msg,
         return;
     r.slot = meta->live & (MSP_SLOTS - 1);
     r.generation = meta->slot[r.slot].generation;
-    __builtin_memcpy(r.addr, owner->addr, 16);
+    __builtin_memcpy(r.addr, owner->mark.addr, 16);
     event_stat(MSP_STAT_FD_DENIED);
     event_refusal(&r);
 }
@@ -40,7 +40,7 @@ static __always_inline bool fd_is_owner(const struct msp_owner *owner)
     /* fail closed: kernel threads write for others */
     if ((task->flags & PF_KTHREAD) || !task->mm)
         return false;
-    if (task->cred->euid.val != owner->uid)
+    if (task->cred->euid.val != owner->mark.uid)
         return false;
     /* fail closed: who is nowhere is not there */
     return !container_fill(&own) && container_is(&own, &owner->container);
@@ -62,7 +62,8 @@ int msp_fd_guard(struct sk_msg_md *msg)
     owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
     if (!owner)
         return SK_DROP; /* fail closed: nobody knows whose this is */
-    if (fd_is_owner(owner) || !target_is_enforced(owner->addr, owner->port))
+    if (fd_is_owner(owner) ||
+        !target_is_enforced(owner->mark.addr, owner->mark.port))
         return SK_PASS;
     fd_record(msg, owner);
     return SK_DROP;

@@ -220,20 +220,18 @@ flow_try(struct bpf_sock_ops *ops, struct bpf_sock *sk, struct msp_owner *owner)
 {
     struct msp_handoff entry = {};
     struct msp_flow_key key;
-    struct msp_mark *mark;
     struct tcp_sock *tp;
 
     flow_key(ops, true, &key);
-    mark = bpf_sk_storage_get(&msp_sk_verdict, sk, NULL, 0);
-    if (!mark) {
+    if (!owner || !owner->has_mark) {
         /* fail closed: an entry of this tuple is somebody else's */
         flow_remove(&key);
         return false;
     }
-    entry.mark = *mark;
-    bpf_sk_storage_delete(&msp_sk_verdict, sk); /* one use only */
+    owner->has_mark = 0; /* one use only */
+    entry.mark = owner->mark;
     tp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
-    if (owner && flow_is_old(owner->made_ns)) {
+    if (flow_is_old(owner->made_ns)) {
         /* fail closed: who connected then may not be who sends it now */
         event_stat(MSP_STAT_MARK_OLD);
         flow_remove(&key);
@@ -244,7 +242,7 @@ flow_try(struct bpf_sock_ops *ops, struct bpf_sock *sk, struct msp_owner *owner)
      * fail closed: without the ISN the entry could be taken by another; a
      * socket under repair sends no SYN, its entry would stay
      */
-    if (tp && owner && !BPF_CORE_READ_BITFIELD(tp, repair)) {
+    if (tp && !BPF_CORE_READ_BITFIELD(tp, repair)) {
         entry.isn = tp->write_seq;
         entry.made_ns = owner->made_ns;
         entry.is_guarded = owner->guard == MSP_GUARD_WANTED;
@@ -420,12 +418,12 @@ static __noinline int flow_guard(struct bpf_sock_ops *ops)
     flow_be_as_before(ops, owner);
     if (owner->guard != MSP_GUARD_WANTED)
         return 0;
-    if (flow_give(ops, sk, owner->payer)) {
+    if (flow_give(ops, sk, owner->mark.payer)) {
         owner->guard = MSP_GUARD_HAS;
         return 0;
     }
     event_stat(MSP_STAT_FD_UNGUARDED);
-    if (target_is_enforced(owner->addr, owner->port)) {
+    if (target_is_enforced(owner->mark.addr, owner->mark.port)) {
         /* fail closed: the proxy sees no mark */
         flow_key(ops, true, &key);
         flow_remove(&key);
@@ -493,7 +491,7 @@ static __noinline int flow_drop(struct bpf_sock_ops *ops)
         flow_be_as_before(ops, owner);
     if (owner && owner->guard == MSP_GUARD_HAS) {
         owner->guard = MSP_GUARD_NONE;
-        flow_uncount(owner->payer, MSP_PENDING_SOCKS);
+        flow_uncount(owner->mark.payer, MSP_PENDING_SOCKS);
     }
     flow_key(ops, true, &key);
     entry = bpf_map_lookup_elem(&msp_handoff, &key);
@@ -535,9 +533,9 @@ static __noinline int flow_inbound(struct bpf_sock_ops *ops)
         return 0;
     }
     owner->kind = MSP_OWNER_INBOUND;
-    owner->endpoint = index;
-    owner->port = port;
-    __builtin_memcpy(owner->addr, addr, 16);
+    owner->mark.endpoint = index;
+    owner->mark.port = port;
+    __builtin_memcpy(owner->mark.addr, addr, 16);
     return 0;
 }
 

@@ -26,9 +26,9 @@ int msp_peername4(struct bpf_sock_addr *ctx)
 
     if (!owner)
         return 1;
-    target_words(owner->addr, word);
+    target_words(owner->mark.addr, word);
     ctx->user_ip4 = word[3];
-    ctx->user_port = bpf_htons(owner->port);
+    ctx->user_port = bpf_htons(owner->mark.port);
     return 1;
 }
 
@@ -41,11 +41,11 @@ int msp_peername6(struct bpf_sock_addr *ctx)
 
     if (!owner)
         return 1;
-    target_words(owner->addr, word);
+    target_words(owner->mark.addr, word);
     ctx->user_ip6[0] = word[0];
     ctx->user_ip6[1] = word[1];
     ctx->user_ip6[2] = word[2];
     ctx->user_ip6[3] = word[3];
-    ctx->user_port = bpf_htons(owner->port);
+    ctx->user_port = bpf_htons(owner->mark.port);
     return 1;
 }

@@ -126,6 +126,21 @@ struct bpf_sock_addr_kern {
     struct sock *sk;
 } MSP_CORE;
 
+/*
+ * Gives back a word that was taken by changing it from 0 to 1: all that was
+ * written before is there for who sees it 0. Atomic operations wait for that to
+ * have happened; where stores are seen in their order, nobody has to.
+ */
+static __always_inline void core_give_back(__u32 *word)
+{
+#ifdef __TARGET_ARCH_x86
+    __asm__ volatile("" ::: "memory");
+    *(volatile __u32 *)word = 0;
+#else
+    __sync_val_compare_and_swap(word, 1, 0);
+#endif
+}
+
 #ifdef MSP_NO_CAST
 /*
  * For kernels before 6.2. That they lack the function cannot be asked at load:

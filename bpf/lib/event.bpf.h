@@ -207,20 +207,22 @@ static __always_inline void event_names(struct msp_audit *row,
     event_name(&row->privilege, &msp_pr_names, o->slot, o->privilege);
 }
 
+/* Where an outcome is counted; NULL: nowhere yet. */
+struct event_rows {
+    __u64 *counter;
+    struct msp_audit *audit;
+};
+
 /*
- * Counts the outcome and writes its audit record. Both rows are looked up
- * before either is written to: a locked write waits for all that was to be
- * read, and in a host of many containers all of it is far away.
- * @param r event_exec()
- * @param path [MSP_AUDIT_PATH_BYTES] or NULL
+ * Both rows are looked up before anything is written: an atomic operation waits
+ * for all that was to be read, and in a host of many containers all of it is
+ * far away.
  */
-static __always_inline void event_audit(const struct msp_mark *mark,
-                                        const struct msp_outcome *o,
-                                        const struct msp_exec *r,
-                                        const char *path)
+static __always_inline void event_find(struct event_rows *ret,
+                                       const struct msp_mark *mark,
+                                       const struct msp_outcome *o)
 {
-    __u64 *n = event_counter(mark->cgroup_id, o->endpoint, o->verdict);
-    struct msp_audit_key key = {
+    const struct msp_audit_key key = {
         .cgroup_id = mark->cgroup_id,
         .uid = mark->uid,
         .endpoint = o->endpoint,
@@ -228,16 +230,45 @@ static __always_inline void event_audit(const struct msp_mark *mark,
         .verdict = o->verdict,
         .reason = o->reason,
     };
-    struct msp_audit *row = bpf_map_lookup_elem(&msp_audit, &key);
 
-    if (n)
-        __sync_fetch_and_add(n, 1);
+    ret->counter = event_counter(mark->cgroup_id, o->endpoint, o->verdict);
+    ret->audit = bpf_map_lookup_elem(&msp_audit, &key);
+}
+
+static __always_inline struct msp_audit *
+event_audit_first(const struct msp_mark *mark, const struct msp_outcome *o)
+{
+    const struct msp_audit_key key = {
+        .cgroup_id = mark->cgroup_id,
+        .uid = event_audit_uid(mark->cgroup_id, mark->uid),
+        .endpoint = o->endpoint,
+        .stage = o->stage,
+        .verdict = o->verdict,
+        .reason = o->reason,
+    };
+
+    return event_audit_row(&key);
+}
+
+/*
+ * Counts the outcome and writes its audit record.
+ * @param rows event_find(); @param r event_exec()
+ * @param path [MSP_AUDIT_PATH_BYTES] or NULL
+ */
+static __always_inline void event_audit(const struct event_rows *rows,
+                                        const struct msp_mark *mark,
+                                        const struct msp_outcome *o,
+                                        const struct msp_exec *r,
+                                        const char *path)
+{
+    struct msp_audit *row = rows->audit;
+
+    if (rows->counter)
+        __sync_fetch_and_add(rows->counter, 1);
     else
         event_count_first(mark->cgroup_id, o->endpoint, o->verdict);
-    if (!row) {
-        key.uid = event_audit_uid(mark->cgroup_id, mark->uid);
-        row = event_audit_row(&key);
-    }
+    if (!row)
+        row = event_audit_first(mark, o);
     if (!row) {
         event_stat(MSP_STAT_AUDIT_DROPPED);
         return;
@@ -258,7 +289,7 @@ static __always_inline void event_audit(const struct msp_mark *mark,
     event_exe_name(&row->exe_name, mark, r);
     if (path)
         __builtin_memcpy(row->path, path, MSP_AUDIT_PATH_BYTES);
-    __sync_val_compare_and_swap(&row->busy, 1, 0);
+    core_give_back(&row->busy);
 }
 
 /* A ring record without waking anybody; mspd drains on its own clock. */
@@ -318,14 +349,16 @@ __weak __noinline int msp_event_connect(const struct msp_mark *mark,
         .privilege = MSP_NO_IDENTITY,
     };
     const struct msp_exec *r;
+    struct event_rows rows;
 
     if (!mark)
         return 0; /* cannot happen */
     o.endpoint = mark->endpoint;
     r = event_exec(mark);
-    event_audit(mark, &o, r, NULL);
+    event_find(&rows, mark, &o);
     if (o.verdict != MSP_VERDICT_ALLOW)
         event_ring(mark, &o, r);
+    event_audit(&rows, mark, &o, r, NULL);
     return 0;
 }
 

@@ -62,7 +62,7 @@ struct {
     __type(value, struct msp_scratch);
 } msp_scratch __weak SEC(".maps");
 
-/* One-shot: consumed by CONNECT_CB on the client, read by the proxy. */
+/* Of a connection that a listener accepted: read by the proxy. */
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
     __uint(map_flags, BPF_F_NO_PREALLOC);

@@ -316,11 +316,11 @@ static __always_inline bool packet_is_decided(struct __sk_buff *skb,
     if (own && *own == MSP_OWN_UPSTREAM)
         return true;
     owner = bpf_sk_storage_get(&msp_sk_owner, sk, NULL, 0);
-    if (!owner || owner->port != port ||
+    if (!owner || owner->mark.port != port ||
         (owner->kind != MSP_OWNER_DIRECT && owner->kind != MSP_OWNER_INBOUND))
         return false;
     target_words(addr, is);
-    target_words(owner->addr, was);
+    target_words(owner->mark.addr, was);
     return is[0] == was[0] && is[1] == was[1] && is[2] == was[2] &&
            is[3] == was[3];
 }

@@ -313,27 +313,25 @@ enum msp_guard {
     MSP_GUARD_HAS,    /* it is in msp_fd_socks, and counted */
 };
 
-/* Outlives the mark: who made this socket's connection and to where. */
+/*
+ * Of a client's socket: who made its connection, and to where. Stays as long as
+ * the connection; the mark in it is handed over once. Of one that was accepted
+ * from an endpoint only addr, port and endpoint.
+ */
 struct msp_owner {
     enum msp_owner_kind kind;
-    __u32 endpoint;
-    __u32 uid;
-    __u32 flags; /* MSP_MARK_* */
-    __u64 cgroup_id;
-    __u8 addr[16];  /* destination asked for */
-    __u16 port;     /* host order */
     __u8 guard;     /* enum msp_guard */
     __u8 is_parked; /* its SYN waits for the listener, see parked.h */
-    __u32 isn;      /* of the SYN that carried the mark */
-    __u64 netns_cookie;
+    __u8 has_mark;  /* `mark` was not handed over yet */
+    __u8 pad;
+    __u32 isn;     /* of the SYN that carried the mark */
     __u32 retries; /* TCP_SYNCNT to go back to; 0 = it is as it was */
-    __u32 pad;
     __u64 made_ns; /* CLOCK_MONOTONIC of the connect */
-    __u64 payer;   /* payer.h */
-    struct msp_container container;
+    struct msp_container container; /* while `guard` is not MSP_GUARD_NONE */
+    struct msp_mark mark;
 };
 
-MSP_ASSERT_SIZE(msp_owner, 104);
+MSP_ASSERT_SIZE(msp_owner, 248);
 
 /* --- slots -------------------------------------------------------------- */
 
