@@ -2,9 +2,10 @@
 /*
  * What mspd and its children say to each other: descriptor numbers at exec
  * and the records on each child's AF_UNIX SOCK_SEQPACKET pair. One record is
- * one packet, but for finished requests; descriptors travel as SCM_RIGHTS with the packet that names
- * them. Native byte order, zeroed padding. A packet of a wrong size or type
- * is a protocol fault: the receiver closes the pair, mspd restarts the child.
+ * one packet, but for finished requests; descriptors travel as SCM_RIGHTS with
+ * the packet that names them. Native byte order, zeroed padding. A packet of a
+ * wrong size or type is a protocol fault: the receiver closes the pair, mspd
+ * restarts the child.
  */
 #pragma once
 

@@ -472,11 +472,18 @@ void msp_exes_plan_tick(struct msp_exes *exes)
 {
     uint64_t now = msp_loop_now(exes->loop), next = UINT64_MAX;
 
-    for (size_t i = 0; i < exes->n; i++)
+    for (size_t i = 0; i < exes->n; i++) {
+        const struct msp_exes_item *item = exes->item[i];
+        bool is_due = item->due_ms <= now;
+
         /* what is due and has no room is asked for when room is made */
-        if (!exes->item[i]->is_asked && exes->item[i]->due_ms > now &&
-            exes->item[i]->due_ms < next)
-            next = exes->item[i]->due_ms;
+        if (item->is_asked || (is_due && !has_room(exes, item)))
+            continue;
+        if (is_due)
+            next = now; /* its tick has not come round yet */
+        else if (item->due_ms < next)
+            next = item->due_ms;
+    }
     if (next != UINT64_MAX)
         (void)msp_timer_set(&exes->tick, next - now);
     else

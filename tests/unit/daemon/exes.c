@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "daemon/exelook.h"
 #include "exes_fixture.h"
 
 /* --- claims ------------------------------------------------------------- */
@@ -100,6 +101,33 @@ static void a_replaced_file_is_noticed(void **state)
     assert_string_equal(msp_exes_path(&bench->exes, &before),
                         exes_in_dir(bench, "tool"));
     assert_int_equal(msp_exes_retired(&bench->exes), 1);
+}
+
+static void mount_elsewhere(void *data)
+{
+    struct exes_bench *bench = data;
+    const uint64_t point = msp_exewatch_hash("/elsewhere");
+
+    msp_exes_on_mounts(&bench->exes, &point, 1);
+}
+
+/* Both timers are due when the loop comes round, that of the mounts first. */
+static void a_mount_elsewhere_hides_nothing_that_is_due(void **state)
+{
+    struct exes_bench *bench = *state;
+    struct msp_timer mounted = {0};
+
+    exes_put_file(bench, "tool", "old");
+    exes_put_file(bench, "tool.new", "new");
+    exes_add_path(bench, "tool", MSP_EXE_HOST);
+    exes_go_live(bench);
+    exes_move(bench, "tool.new", "tool");
+    msp_exes_happened(bench->exes.item[0]);
+    msp_exes_plan_tick(&bench->exes);
+    msp_timer_init(bench->loop, &mounted, mount_elsewhere, bench);
+    assert_ok(msp_timer_set(&mounted, 0));
+    exes_late_ms += 50;
+    exes_expect_noticed(bench, "tool");
 }
 
 static void a_deleted_file_is_retired(void **state)
@@ -595,6 +623,7 @@ int main(void)
         TEST(what_is_known_is_not_asked_again),
         TEST(one_without_an_answer_is_waited_for_only_so_long),
         TEST(a_replaced_file_is_noticed),
+        TEST(a_mount_elsewhere_hides_nothing_that_is_due),
         TEST(a_deleted_file_is_retired),
         TEST(behind_a_link_the_file_itself_is_watched),
         TEST(a_replaced_directory_is_noticed),
