@@ -40,21 +40,48 @@ static void on_restart(void *data)
     (void)msp_child_start(child);
 }
 
+static void program_path(const struct msp_child *child, char ret[PATH_MAX])
+{
+    (void)snprintf(ret, PATH_MAX, "%s/%s", child->dir, child->name);
+}
+
+/*
+ * The file that is there now, for all starts: one that an upgrade puts in its
+ * place may speak to the next mspd only.
+ */
+static int hold_program(struct msp_child *child)
+{
+    char path[PATH_MAX];
+
+    if (child->program_fd >= 0)
+        return 0;
+    program_path(child, path);
+    child->program_fd = open(path, O_PATH | O_CLOEXEC);
+    return child->program_fd < 0 ? -errno : 0;
+}
+
 void msp_child_init(struct msp_child *child, struct msp_loop *loop)
 {
     child->loop = loop;
     child->state = MSP_CHILD_STOPPED;
     child->pid_fd = -1;
     child->control_fd = -1;
+    child->program_fd = -1;
     child->backoff_ms = MSP_BACKOFF_FIRST_MS;
     msp_timer_init(loop, &child->timer, on_restart, child);
+    (void)hold_program(child); /* if it is not there, the start says so */
 }
 
 /* --- in the child ------------------------------------------------------- */
 
-/* Moves fds[0..n) to 3, 4, ... and closes everything else. */
+/*
+ * Moves fds[0..n) to 3, 4, ..., the last of them being what is executed, which
+ * closes it, and closes everything else.
+ */
 static bool place_fds(int *fds, size_t n)
 {
+    const int program = MSP_FD_CONTROL + (int)n - 1;
+
     for (size_t i = 0; i < n; i++) {
         fds[i] = fcntl(fds[i], F_DUPFD, HIGH_FD);
         if (fds[i] < 0)
@@ -63,7 +90,8 @@ static bool place_fds(int *fds, size_t n)
     for (size_t i = 0; i < n; i++)
         if (dup2(fds[i], MSP_FD_CONTROL + (int)i) < 0)
             return false;
-    return close_range(MSP_FD_CONTROL + (unsigned int)n, UINT_MAX, 0) == 0;
+    return fcntl(program, F_SETFD, FD_CLOEXEC) == 0 &&
+           close_range((unsigned int)program + 1, UINT_MAX, 0) == 0;
 }
 
 static void __attribute__((noreturn))
@@ -79,7 +107,8 @@ run_child(const struct msp_child *child, char *const *argv, int *fds, size_t n)
           setresuid(child->uid, child->uid, child->uid) == 0))) {
         char *const empty[] = {NULL};
 
-        (void)execve(argv[0], argv, empty);
+        (void)execveat(MSP_FD_CONTROL + (int)n - 1, "", argv, empty,
+                       AT_EMPTY_PATH);
     }
     _exit(127);
 }
@@ -179,11 +208,6 @@ static int watch(struct msp_child *child)
                         EPOLLIN, on_control, child);
 }
 
-static void program_path(const struct msp_child *child, char ret[PATH_MAX])
-{
-    (void)snprintf(ret, PATH_MAX, "%s/%s", child->dir, child->name);
-}
-
 /*
  * The child's end takes several of its largest packets, as far as the machine's
  * limit lets it; what does not fit is the child's to count.
@@ -202,14 +226,17 @@ static int make_pair(int ret_pair[2])
 static int spawn(struct msp_child *child)
 {
     struct msp_child_spawn spawn = {0};
-    int fds[1 + MSP_CHILD_FDS], pair[2] = {-1, -1}, r;
+    int fds[2 + MSP_CHILD_FDS], pair[2] = {-1, -1}, r;
     char *argv[1 + MSP_CHILD_ARGS] = {NULL};
     char path[PATH_MAX];
 
-    program_path(child, path);
-    /* execve() would fail in the child, where nobody can say why */
-    if (access(path, X_OK) < 0)
+    r = hold_program(child);
+    if (r < 0)
+        return r;
+    /* execveat() would fail in the child, where nobody can say why */
+    if (faccessat(child->program_fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) < 0)
         return -errno;
+    program_path(child, path);
     r = child->ops->prepare(child->data, &spawn);
     if (r == 0)
         r = make_pair(pair);
@@ -223,10 +250,11 @@ static int spawn(struct msp_child *child)
         memcpy(&argv[1 + i], &spawn.arg[i], sizeof(char *));
     fds[0] = pair[1];
     memcpy(fds + 1, spawn.fd, spawn.n_fds * sizeof(int));
+    fds[1 + spawn.n_fds] = child->program_fd;
     child->started_ms = msp_io_now_ms();
     child->pid = fork();
     if (child->pid == 0)
-        run_child(child, argv, fds, 1 + spawn.n_fds);
+        run_child(child, argv, fds, 2 + spawn.n_fds);
     r = child->pid < 0 ? -errno : 0;
     if (child->ops->prepared)
         child->ops->prepared(&spawn);
@@ -291,6 +319,8 @@ void msp_child_done(struct msp_child *child)
         return;
     msp_timer_stop(&child->timer);
     close_child(child);
+    msp_closep(&child->program_fd);
+    child->program_fd = -1;
 }
 
 const char *msp_child_state_name(enum msp_child_state state)

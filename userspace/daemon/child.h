@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * One child process: exec with exactly its descriptors and user, packets from
- * it, restart with back-off. Logs starts and ends.
+ * it, restart with back-off. Logs starts and ends. Its executable is the file
+ * that was there when mspd started, whatever an upgrade has put there since.
  */
 #pragma once
 
@@ -61,6 +62,7 @@ struct msp_child {
     pid_t pid;
     int pid_fd;
     int control_fd;
+    int program_fd; /* of msp_child_init(); every start executes this file */
     struct msp_source pid_source;
     struct msp_source control_source;
     struct msp_timer timer;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <msp/cleanup.h>
@@ -98,6 +99,7 @@ int main(int argc, char **argv)
         msp_log(MSP_LOG_ERR, "keeper.usage", NULL);
         return MSP_EXIT_USAGE;
     }
+    (void)prctl(PR_SET_NAME, "mspd-keeper"); /* it was executed by descriptor */
     (void)signal(SIGINT, SIG_IGN); /* mspd decides when to stop */
     r = be_nobody();
     if (r == 0)

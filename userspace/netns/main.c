@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <msp/child.h>
@@ -145,6 +146,7 @@ int main(int argc, char **argv)
 
     if (r >= 0)
         return r;
+    (void)prctl(PR_SET_NAME, "mspd-netns"); /* it was executed by descriptor */
     (void)signal(SIGINT, SIG_IGN); /* mspd decides when to stop */
     home.netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (home.netns_fd < 0) {

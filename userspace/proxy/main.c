@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -301,6 +302,7 @@ int main(int argc, char **argv)
     r = parse_options(&proxy.options, argc, argv);
     if (r >= 0)
         return r;
+    (void)prctl(PR_SET_NAME, "mspd-proxy"); /* it was executed by descriptor */
     (void)signal(SIGPIPE, SIG_IGN); /* stderr may be a closed pipe */
     r = run(&proxy);
     msp_worker_free(proxy.worker);
