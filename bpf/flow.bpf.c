@@ -32,6 +32,7 @@
 #include "lib/target.bpf.h"
 
 #define AF_INET      2
+#define AF_INET6     10
 #define TCP_CLOSE    7
 #define TCP_SYN_SENT 2
 #define SOL_TCP      6
@@ -540,6 +541,28 @@ static __noinline int flow_inbound(struct bpf_sock_ops *ops)
 }
 
 /*
+ * Whether what is sent to 127.0.0.1 can come to a socket that listens. One that
+ * is for IPv6 alone may do so at any address beside an agent that lives; it was
+ * that before it was bound, and stays it as long as it is.
+ */
+static __always_inline bool flow_is_reached(struct bpf_sock_ops *ops,
+                                            struct bpf_sock *sk)
+{
+    __u32 addr = *(volatile __u32 *)&ops->local_ip4, family = ops->family;
+    struct tcp_sock *tp;
+
+    /* one of IPv6 that has an address of its own shows another one here */
+    if (addr && addr != bpf_htonl(0x7f000001))
+        return false;
+    if (family != AF_INET6 || !sk)
+        return true;
+    tp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+    /* fail closed: it cannot be told */
+    return !tp ||
+           !BPF_CORE_READ_BITFIELD((struct sock *)tp, __sk_common.skc_ipv6only);
+}
+
+/*
  * Somebody listens at a port of ours: he had bound it before, beside the agent
  * whose listener is gone. What comes here to 127.0.0.1 must not be led to him.
  * The kernel does not let two listen at one address, so no row of an agent
@@ -549,13 +572,11 @@ static __noinline int flow_inbound(struct bpf_sock_ops *ops)
 static __noinline int flow_listen(struct bpf_sock_ops *ops)
 {
     struct bpf_sock *sk = ops->sk;
-    __u32 addr = *(volatile __u32 *)&ops->local_ip4;
     struct msp_netns *ns;
     __u32 *own = NULL;
     __u64 cookie;
 
-    /* IPv6 sockets that IPv4 does not reach have another one, or none */
-    if (addr && addr != bpf_htonl(0x7f000001))
+    if (!flow_is_reached(ops, sk))
         return 0;
     if (sk)
         own = bpf_sk_storage_get(&msp_own_sk, sk, NULL, 0);

@@ -90,6 +90,7 @@ struct sock_common {
     __be16 skc_dport;
     unsigned short skc_family;
     volatile unsigned char skc_state;
+    unsigned char skc_ipv6only : 1;
     possible_net_t skc_net;
     struct in6_addr skc_v6_daddr;
 } MSP_CORE;

@@ -288,6 +288,18 @@ struct bench {
     int far_end;
 };
 
+/* @return a socket that listens, where nobody can reach it */
+static int listen_unreached(void)
+{
+    const struct sockaddr any = {.sa_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_ok(bind(fd, &any, sizeof(sa_family_t)));
+    assert_ok(listen(fd, 1));
+    return fd;
+}
+
 static void bench_up(struct bench *bench, struct msp_loader *loader)
 {
     const struct msp_listener *item;
@@ -302,7 +314,7 @@ static void bench_up(struct bench *bench, struct msp_loader *loader)
     bench->listeners.epoch = 3;
     for (uint64_t i = 1; i <= COOKIES; i++) {
         const struct msp_listener made = {
-            .fd = open("/dev/null", O_RDONLY | O_CLOEXEC),
+            .fd = listen_unreached(),
             .cookie = i,
             .port = MSP_PORT_FIRST,
             .is_own = i == 1,
@@ -389,6 +401,47 @@ static void a_listener_goes_row_first_and_if_it_is_still_alone(void **state)
     bench_down(&bench);
     for (uint64_t i = 1; i <= COOKIES; i++)
         assert_int_equal(state_of(loader, i), MSP_NETNS_NONE);
+}
+
+static void one_that_cannot_listen_has_no_row(void **state)
+{
+    struct msp_loader *loader = slot_fixture_loader(*state);
+    const struct msp_listener *item;
+    struct msp_listener *dead, made;
+    struct bench bench;
+    uint64_t cookies;
+    int fd;
+
+    bench_up(&bench, loader);
+    assert_int_equal(received(&bench, MSP_CHILD_LISTENER, &cookies), COOKIES);
+    dead = &bench.listeners.item[3]; /* of cookie 4 */
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(dup2(fd, dead->fd) >= 0); /* has no name: it never does */
+    (void)close(fd);
+    /* its row was taken away, by whoever listens there */
+    assert_ok(msp_netns_row_delete(loader, 4));
+    assert_false(msp_listeners_again(&bench.listeners, 4));
+    dead->has_row = false;
+    assert_true(msp_listeners_publish(&bench.listeners, true) < 0);
+    assert_int_equal(state_of(loader, 4), MSP_NETNS_NONE);
+    /* another one is made */
+    made = (struct msp_listener){
+        .fd = listen_unreached(), .cookie = 4, .port = MSP_PORT_FIRST + 1};
+    assert_ok(msp_listeners_add(&bench.listeners, &made, &item));
+    assert_int_equal(item->port, MSP_PORT_FIRST + 1);
+    assert_int_equal(bench.listeners.n, COOKIES);
+    msp_listeners_send(&bench.listeners);
+    assert_int_equal(received(&bench, MSP_CHILD_LISTENER, &cookies), 1);
+    assert_int_equal(cookies, 1u << 4);
+    assert_ok(msp_listeners_publish(&bench.listeners, true));
+    assert_int_equal(state_of(loader, 4), MSP_NETNS_READY);
+    /* and that one stays */
+    made = (struct msp_listener){
+        .fd = listen_unreached(), .cookie = 4, .port = MSP_PORT_FIRST + 2};
+    assert_int_equal(msp_listeners_add(&bench.listeners, &made, &item), 1);
+    assert_int_equal(item->port, MSP_PORT_FIRST + 1);
+    assert_false(is_open(made.fd));
+    bench_down(&bench);
 }
 
 static void none_goes_that_the_proxy_would_keep(void **state)
@@ -486,6 +539,7 @@ int main(void)
         cmocka_unit_test(rows_that_wait_end),
         cmocka_unit_test(a_ticket_is_given_back_by_its_holder_only),
         cmocka_unit_test(a_listener_goes_row_first_and_if_it_is_still_alone),
+        cmocka_unit_test(one_that_cannot_listen_has_no_row),
         cmocka_unit_test(none_goes_that_the_proxy_would_keep),
         cmocka_unit_test(there_is_an_end_to_listeners),
         cmocka_unit_test(one_payer_cannot_take_all_listeners),

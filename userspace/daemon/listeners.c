@@ -61,6 +61,38 @@ static int grow(struct msp_listeners *listeners)
     return 0;
 }
 
+/*
+ * Has one listen again that does not any more.
+ * @return 0 it listens; negative errno: somebody else may, at its port
+ */
+static int mend(struct msp_listener *item)
+{
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+    socklen_t len = sizeof(int);
+    int listens = 0;
+
+    if (getsockopt(item->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
+        return -errno;
+    if (listens)
+        return 0;
+    /* what it would accept is else shut down */
+    if (connect(item->fd, &none, sizeof(none)) < 0 ||
+        listen(item->fd, MSP_LISTEN_BACKLOG) < 0)
+        return -errno;
+    item->is_sent = false;
+    return 0;
+}
+
+/* One that lost its port for good has another now. */
+static void replace(struct msp_listener *item, uint16_t port, int fd)
+{
+    (void)close(item->fd);
+    item->fd = fd;
+    item->port = port;
+    item->is_sent = false;
+    item->has_row = false;
+}
+
 int msp_listeners_add(struct msp_listeners *listeners,
                       const struct msp_listener *made,
                       const struct msp_listener **ret_item)
@@ -81,6 +113,10 @@ int msp_listeners_add(struct msp_listeners *listeners,
         if (is_named)
             item->path = TAKE_PTR(copy);
         *ret_item = item;
+        if (mend(item) < 0) {
+            replace(item, made->port, TAKE_FD(owned));
+            return 0;
+        }
         return is_named ? 2 : 1;
     }
     r = grow(listeners);
@@ -127,22 +163,37 @@ void msp_listeners_send(struct msp_listeners *listeners)
 
 int msp_listeners_revive(struct msp_listeners *listeners, uint64_t cookie)
 {
-    const struct sockaddr none = {.sa_family = AF_UNSPEC};
     struct msp_listener *item = find(listeners, cookie);
-    socklen_t len = sizeof(int);
-    int listens = 0;
+    int r;
 
     if (!item)
         return -ENOENT;
-    if (getsockopt(item->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
-        return -errno;
-    /* asked twice is mended once; what it would accept is else shut down */
-    if (!listens && (connect(item->fd, &none, sizeof(none)) < 0 ||
-                     listen(item->fd, MSP_LISTEN_BACKLOG) < 0))
-        return -errno;
+    r = mend(item); /* asked twice is mended once */
+    if (r < 0)
+        return r;
     item->is_sent = false;
     msp_listeners_send(listeners);
     return 0;
+}
+
+/*
+ * Who listens at the port of a row takes it away, so it is asked afterwards too
+ * whether somebody did just before.
+ */
+static int set_row(const struct msp_listeners *listeners,
+                   struct msp_listener *item, const struct msp_netns *row)
+{
+    int r = mend(item);
+
+    if (r == 0)
+        r = msp_netns_row_set(listeners->loader, item->cookie, row);
+    if (r < 0)
+        return r;
+    r = mend(item);
+    if (r < 0)
+        /* fail closed: he would get what comes */
+        (void)msp_netns_row_delete(listeners->loader, item->cookie);
+    return r;
 }
 
 int msp_listeners_publish(struct msp_listeners *listeners, bool only_sent)
@@ -159,7 +210,7 @@ int msp_listeners_publish(struct msp_listeners *listeners, bool only_sent)
 
         if (item->has_row || (only_sent && !item->is_sent))
             continue;
-        r = msp_netns_row_set(listeners->loader, item->cookie, &row);
+        r = set_row(listeners, item, &row);
         item->row_error = r;
         if (r < 0)
             result = r; /* fail closed: no row, connects are denied */
@@ -200,9 +251,11 @@ bool msp_listeners_again(struct msp_listeners *listeners, uint64_t cookie)
 {
     struct msp_listener *item = find(listeners, cookie);
 
-    if (item)
-        item->has_row = false;
-    return item != NULL;
+    /* fail closed: who listens at its port instead would get what comes */
+    if (!item || mend(item) < 0)
+        return false;
+    item->has_row = false;
+    return true;
 }
 
 /* Who connects now waits for this very listener, until there is a new row. */

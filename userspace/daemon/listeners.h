@@ -38,11 +38,12 @@ struct msp_listeners {
 
 /*
  * Adds one; a cookie that is known keeps what it has, and takes the path if it
- * has none.
+ * has none; fd and port too if its own does not listen and cannot any more.
  * @param made cookie, payer, port, fd, path and is_own are set; its fd is taken over
  *        in any case, its path copied
  * @param ret_item borrowed until the next add or drop
- * @return 0; 1 it was known; 2 it was, and has the path now; -ENOSPC; -ENOMEM
+ * @return 0 there is a new one; 1 it was known; 2 it was, and has the path now;
+ *         -ENOSPC; -ENOMEM
  */
 int msp_listeners_add(struct msp_listeners *listeners,
                       const struct msp_listener *made,
@@ -58,7 +59,7 @@ int msp_listeners_has_room(const struct msp_listeners *listeners,
 
 /*
  * Somebody there found no row: it is written once more.
- * @return false: there is no listener either
+ * @return false: there is no listener either, or another listens at its port
  */
 bool msp_listeners_again(struct msp_listeners *listeners, uint64_t cookie);
 
@@ -83,7 +84,8 @@ void msp_listeners_forget_sent(struct msp_listeners *listeners);
 void msp_listeners_send(struct msp_listeners *listeners);
 /*
  * One does not listen any more: root of its namespace may end any socket there
- * (SOCK_DESTROY). It has kept its port, listens again and is sent again.
+ * (SOCK_DESTROY). It has kept its port, listens again and is sent again, unless
+ * somebody does who had bound it too: then the next connect gets another one.
  * @return 0; -ENOENT no such; negative errno
  */
 int msp_listeners_revive(struct msp_listeners *listeners, uint64_t cookie);

@@ -100,7 +100,7 @@ int main(int argc, char **argv)
         return MSP_EXIT_USAGE;
     }
     (void)prctl(PR_SET_NAME, "mspd-keeper"); /* it was executed by descriptor */
-    (void)signal(SIGINT, SIG_IGN); /* mspd decides when to stop */
+    (void)signal(SIGINT, SIG_IGN);           /* mspd decides when to stop */
     r = be_nobody();
     if (r == 0)
         r = msp_deny_enter(false);

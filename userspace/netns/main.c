@@ -147,7 +147,7 @@ int main(int argc, char **argv)
     if (r >= 0)
         return r;
     (void)prctl(PR_SET_NAME, "mspd-netns"); /* it was executed by descriptor */
-    (void)signal(SIGINT, SIG_IGN); /* mspd decides when to stop */
+    (void)signal(SIGINT, SIG_IGN);          /* mspd decides when to stop */
     home.netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (home.netns_fd < 0) {
         msp_log_errno(MSP_LOG_ERR, "netns.home", -errno);

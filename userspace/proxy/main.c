@@ -303,7 +303,7 @@ int main(int argc, char **argv)
     if (r >= 0)
         return r;
     (void)prctl(PR_SET_NAME, "mspd-proxy"); /* it was executed by descriptor */
-    (void)signal(SIGPIPE, SIG_IGN); /* stderr may be a closed pipe */
+    (void)signal(SIGPIPE, SIG_IGN);         /* stderr may be a closed pipe */
     r = run(&proxy);
     msp_worker_free(proxy.worker);
     proxy.control.worker = NULL; /* where nobody asks any more */
