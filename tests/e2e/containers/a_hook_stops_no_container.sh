@@ -19,7 +19,7 @@ hook() {
 blind() {
     local fd=$1
     shift
-    ctl --json oci-hook "$@" </dev/null >&"$fd" 2>/dev/null
+    ctl --json oci-hook "$@" </dev/null 2>/dev/null 1>&"$fd"
     echo $?
 }
 
@@ -54,11 +54,13 @@ check_eq "nothing was left" "$(n_spooled)" 0
 
 # --- who reads it
 mkfifo "$SB_DIR/tmp/pipe"
-exec {both}<>"$SB_DIR/tmp/pipe" {gone}>"$SB_DIR/tmp/pipe" {both}>&- \
-    {full}>/dev/full {null}>/dev/null
-for out in null full gone; do
-    check_eq "not the state of a container, said to $out" "$(blind "${!out}")" 0
-    check_eq "with --strict" "$(blind "${!out}" --strict)" 2
+exec {both}<>"$SB_DIR/tmp/pipe"
+exec {gone}>"$SB_DIR/tmp/pipe"
+exec {both}>&- {full}>/dev/full {null}>/dev/null
+for fd in "$null" "$full" "$gone"; do
+    check_eq "not the state of a container, said to $(readlink "/proc/$$/fd/$fd")" \
+        "$(blind "$fd")" 0
+    check_eq "with --strict" "$(blind "$fd" --strict)" 2
 done
 ctl --version >/dev/full 2>&1
 check_eq "of other commands an answer that was cut off is none" $? 5
