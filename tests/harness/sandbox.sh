@@ -251,6 +251,20 @@ is_gone() {
     ! kill -0 "$1" 2>/dev/null
 }
 
+# Whether this process still is one that we started and have not waited for; else
+# its number may be anybody's by now.
+is_child() {
+    local key value=
+    while read -r key value; do
+        [[ $key == PPid: ]] && break
+    done 2>/dev/null <"/proc/$1/status"
+    [[ $value == "$BASHPID" ]]
+}
+
+is_no_child() {
+    ! is_child "$1"
+}
+
 sandbox_remember_programs() {
     local link shown
     for link in "$SB_DIR"/bpf/*/layout-*/links/* "$SB_DIR"/bpf/layout-*/links/*
@@ -267,10 +281,10 @@ sandbox_down() {
     trap - EXIT
     trap '' HUP INT TERM PIPE
     for pid in "${SB_PIDS[@]}"; do
-        kill -TERM "$pid" 2>/dev/null
+        is_child "$pid" && kill -TERM "$pid" 2>/dev/null
     done
     for pid in "${SB_PIDS[@]}"; do
-        until_true 5 is_gone "$pid" || kill -KILL "$pid" 2>/dev/null
+        until_true 5 is_no_child "$pid" || kill -KILL "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
     done
     sandbox_remember_programs
@@ -316,7 +330,7 @@ sandbox_programs_gone() {
 sandbox_left_nothing() {
     local pid r=0
     for pid in "${SB_PIDS[@]}"; do
-        kill -0 "$pid" 2>/dev/null && {
+        is_child "$pid" && {
             note "process $pid still runs"
             r=1
         }

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # However a test ends, its processes, cgroup, directory and BPF programs are
-# gone. The same script is the outer test and, with an argument, the inner one.
+# gone; and nobody else's process is, also if it has the number of one that was
+# the test's. The same script is the outer test and, with an argument, the inner
+# one.
 if [[ ${1:-} ]]; then
     . "$(dirname "$0")/../../harness/sandbox.sh"
     sandbox_up
@@ -17,7 +19,7 @@ if [[ ${1:-} ]]; then
     sandbox_start_mspd
     sandbox_remember_programs
     sleep 60 &
-    SB_PIDS+=($!)
+    SB_PIDS+=($! "$3")
     printf '%s %s %s\n' "$SB_DIR" "$SB_CG" "${SB_PROGS[*]}" >"$1"
     [[ $2 == EXIT ]] || wait
     ok "nothing to check in here"
@@ -26,8 +28,10 @@ fi
 
 set -u
 fifo=$(mktemp -u)
-trap 'rm -f "$fifo"' EXIT
 failed=0
+sleep 1000 &
+other=$!
+trap 'rm -f "$fifo"; kill "$other"' EXIT
 
 # its command line names the directory of the test
 waits_for_ready() {
@@ -53,7 +57,7 @@ for how in EXIT TERM HUP INT PIPE KILL START-TERM START-INT START-KILL; do
     /usr/bin/python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-os.execvp("bash", ["bash"] + sys.argv[1:])' "$0" "$fifo" "$how" &
+os.execvp("bash", ["bash"] + sys.argv[1:])' "$0" "$fifo" "$how" "$other" &
     inner=$!
     # opened for both: to open for reading alone would wait for a writer
     if ! read -r -t 60 dir cg progs <>"$fifo"; then
@@ -80,6 +84,7 @@ os.execvp("bash", ["bash"] + sys.argv[1:])' "$0" "$fifo" "$how" &
         [[ $how == *KILL && -n $left && $SECONDS -lt $end ]] || break
         sleep 0.1
     done
+    kill -0 "$other" || left+="not ok - $how: another process was ended"
     if [[ -n $left || (-z $progs && $how != START-*) ]]; then
         echo "${left:-not ok - $how: no program was attached}"
         failed=1
