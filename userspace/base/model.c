@@ -61,21 +61,24 @@ static bool is_clash(const char *a, const char *b)
            (b[n] == '\0' || b[n] == '.');
 }
 
-/* Whether an item may have this text beside one of the same name. */
-static bool is_more(struct msp_model_row *row, size_t at, char type,
-                    const char *name)
+/* Whether this text may stand beside one of the same name. */
+static bool is_more(struct msp_model_field *field, char type, const char *name,
+                    bool is_read)
 {
-    struct msp_model_field *field = &row->field[at];
-
-    if (!row->list || type != 's' || !msp_streq(field->name, name) ||
-        (field->type != 's' && field->type != 'a'))
+    if (!msp_streq(field->name, name))
+        return false;
+    if (field->type == 'a' && type == 'a')
+        return true;
+    if (!is_read || type != 's' || (field->type != 's' && field->type != 'a'))
         return false;
     field->type = 'a';
     return true;
 }
 
-int msp_model_add(struct msp_model_row *row, char type, const char *name,
-                  const char *value)
+/* @param is_read of a record, which has texts of one name as often as it likes
+ */
+static int add(struct msp_model_row *row, char type, const char *name,
+               const char *value, bool is_read)
 {
     void *field = row->field;
     int r;
@@ -85,7 +88,7 @@ int msp_model_add(struct msp_model_row *row, char type, const char *name,
     for (size_t i = 0; i < row->n; i++) {
         if (!is_clash(row->field[i].name, name))
             continue;
-        if (!is_more(row, i, type, name))
+        if (!is_more(&row->field[i], type, name, is_read))
             return -EBADMSG;
         type = 'a';
         break;
@@ -97,6 +100,12 @@ int msp_model_add(struct msp_model_row *row, char type, const char *name,
     row->field[row->n++] =
         (struct msp_model_field){.type = type, .name = name, .value = value};
     return 0;
+}
+
+int msp_model_add(struct msp_model_row *row, char type, const char *name,
+                  const char *value)
+{
+    return add(row, type, name, value, false);
 }
 
 static int add_row(struct msp_model *model)
@@ -131,7 +140,7 @@ static int add_field(struct msp_model *model, const struct msp_rec_field *field)
         row->list = field->value;
         return 0;
     }
-    return msp_model_add(row, field->type, field->name, field->value);
+    return add(row, field->type, field->name, field->value, true);
 }
 
 static int read_all(char *payload, size_t len, struct msp_model *model)
@@ -176,7 +185,7 @@ int msp_model_read(char *payload, size_t len, struct msp_model *ret_model)
 
 void msp_model_arrays(struct msp_model *model, const char *const *names)
 {
-    for (size_t r = 1; r < model->n; r++)
+    for (size_t r = 0; r < model->n; r++)
         for (size_t i = 0; i < model->row[r].n; i++) {
             struct msp_model_field *field = &model->row[r].field[i];
 

@@ -33,12 +33,15 @@ struct msp_model {
 int msp_model_read(char *payload, size_t len, struct msp_model *ret_model);
 void msp_model_done(struct msp_model *model);
 
-/* Appends to a row. @return 0; -EBADMSG the name is taken; -ENOMEM */
+/*
+ * Appends to a row. Fields of type 'a' may share their name.
+ * @return 0; -EBADMSG the name is taken; -ENOMEM
+ */
 int msp_model_add(struct msp_model_row *row, char type, const char *name,
                   const char *value);
 
 /*
- * Texts of one name that an item has more than once are of type 'a' already;
+ * Texts of one name that a record has more than once are of type 'a' already;
  * here those of `names`, which ends in NULL, become so even if they are alone.
  */
 void msp_model_arrays(struct msp_model *model, const char *const *names);

@@ -37,6 +37,8 @@ struct msp_cli {
     char *const *rest;                 /* [n_rest] what follows "--" of a verb
                                         * that takes it; ends in NULL */
     size_t n_rest;
+    const char *object; /* first word of the command line, also of a wrong one;
+                         * NULL = none */
     const char *operand[MSP_CLI_OPERANDS_MAX];
     const char *help_object; /* --help of one object's verbs; NULL = of all */
     size_t n_operands;
@@ -72,6 +74,13 @@ int msp_cmd_container_remove(struct msp_cli *cli);
 int msp_cmd_container_list(struct msp_cli *cli);
 int msp_cmd_oci_hook(struct msp_cli *cli);
 int msp_cmd_oci_runtime(struct msp_cli *cli);
+
+/* Whether this is oci-hook, whose answer is its exit code alone. */
+bool msp_cli_is_hook(const struct msp_cli *cli);
+
+/* @return the exit code of a command line that msp_opts_parse() refused */
+int msp_cli_refuse(const struct msp_cli *cli, int argc, char *const *argv);
+
 int msp_cmd_doctor(struct msp_cli *cli);
 int msp_cmd_unlock(struct msp_cli *cli);
 int msp_cmd_lock(struct msp_cli *cli);

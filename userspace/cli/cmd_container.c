@@ -26,6 +26,7 @@ static const char *const columns[] = {
     "pod.name", "cgroup", "identities", NULL,
 };
 static const char *const arrays[] = {"label", "pod.label", NULL};
+static const struct msp_out_view one = {.arrays = arrays};
 static const struct msp_out_view view = {
     .list = "container",
     .columns = columns,
@@ -83,7 +84,7 @@ int msp_cli_register(struct msp_cli *cli, enum msp_ctl_type type,
     if (r < 0)
         return msp_cli_fail(cli, MSP_CLI_INTERNAL, "%s", strerror(-r));
     part = (struct iovec){.iov_base = rec.buf.data, .iov_len = rec.buf.len};
-    return msp_cli_run(cli, type, &part, 1, NULL);
+    return msp_cli_run(cli, type, &part, 1, &one);
 }
 
 /* --- what is told of the host is there ------------------------------------ */

@@ -60,6 +60,26 @@ static void end_limit(void)
     (void)setitimer(ITIMER_REAL, &never, NULL);
 }
 
+/* --- what stops no container ------------------------------------------------ */
+
+bool msp_cli_is_hook(const struct msp_cli *cli)
+{
+    return cli->object && msp_streq(cli->object, "oci-hook");
+}
+
+/* What an option that is not known would have said is not known either. */
+int msp_cli_refuse(const struct msp_cli *cli, int argc, char *const *argv)
+{
+    if (!msp_cli_is_hook(cli))
+        return MSP_EXIT_USAGE;
+    for (int i = 1; i < argc; i++)
+        if (msp_streq(argv[i], "--strict"))
+            return MSP_EXIT_USAGE;
+    (void)fputs("mspctl: oci-hook: the container starts without rights\n",
+                cli->err);
+    return MSP_EXIT_OK;
+}
+
 /* --- what the container is -------------------------------------------------- */
 
 /* All that a registration borrows from. */
@@ -185,6 +205,13 @@ static void take_state(struct msp_cli *cli, struct told *told)
 
 /* --- to tell mspd ----------------------------------------------------------- */
 
+static int spool_failed(struct msp_cli *cli, int r)
+{
+    return msp_cli_fail(cli, MSP_CLI_INTERNAL, "%s: %s%s", cli->spool,
+                        strerror(-r),
+                        r == -EPERM ? "; it has to be root's, mode 0700" : "");
+}
+
 /* mspd does not run: it reads this when it does, and denies until then. */
 static int leave(struct msp_cli *cli, const struct told *told)
 {
@@ -201,8 +228,7 @@ static int leave(struct msp_cli *cli, const struct told *told)
         r = msp_spool_write(cli->spool, told->reg.cgroup_id, rec.buf.data,
                             rec.buf.len);
     if (r < 0)
-        return msp_cli_fail(cli, MSP_CLI_INTERNAL, "%s: %s", cli->spool,
-                            strerror(-r));
+        return spool_failed(cli, r);
     (void)fprintf(cli->err,
                   "mspctl: left in %s until mspd runs; the container has no "
                   "rights before\n",
@@ -232,8 +258,9 @@ static int tell_start(struct msp_cli *cli, struct told *told)
     take_config(cli, told);
     /* whatever was in that cgroup, this is what is in it now */
     r = msp_cli_register(cli, MSP_CTL_CONTAINER_SET, &told->reg);
+    /* --strict: it does not start, so there is nothing to wait for */
     if (r == MSP_EXIT_NODAEMON)
-        return leave(cli, told);
+        return cli->is_strict ? r : leave(cli, told);
     if (r != MSP_EXIT_OK && r != MSP_EXIT_DEGRADED)
         take_back(cli, told);
     return r == MSP_EXIT_DEGRADED ? MSP_EXIT_OK : r;
@@ -253,10 +280,7 @@ static int tell_end(struct msp_cli *cli, const struct told *told)
     if (r != MSP_EXIT_NODAEMON)
         return r == MSP_EXIT_DEGRADED ? MSP_EXIT_OK : r;
     r = msp_spool_forget(cli->spool, told->state.id);
-    if (r < 0)
-        return msp_cli_fail(cli, MSP_CLI_INTERNAL, "%s: %s", cli->spool,
-                            strerror(-r));
-    return MSP_EXIT_OK;
+    return r < 0 ? spool_failed(cli, r) : MSP_EXIT_OK;
 }
 
 static int run(struct msp_cli *cli)
@@ -274,6 +298,7 @@ int msp_cmd_oci_hook(struct msp_cli *cli)
     int r;
 
     cli->timeout_ms = MSP_HOOK_CTL_MS;
+    (void)signal(SIGPIPE, SIG_IGN); /* who reads what it says may be gone */
     msp_cli_warn_manager(cli, "--runtime", cli->container.runtime);
     limit_time(cli->is_strict);
     r = run(cli);

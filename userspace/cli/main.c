@@ -36,7 +36,7 @@ int main(int argc, char **argv)
                                                      : exit_code;
     }
     if (msp_opts_parse(&msp_cli_verbs, argc, argv, &cli, &verb) < 0)
-        return MSP_EXIT_USAGE;
+        return msp_cli_refuse(&cli, argc, argv);
     if (cli.is_version)
         (void)printf(cli.is_json ? "{\"schema\":1,\"result\":\"ok\","
                                    "\"version\":\"%s\",\"control\":%d,"
@@ -49,7 +49,8 @@ int main(int argc, char **argv)
     else
         exit_code = verb->run(&cli);
     /* An answer cut off by a full disk or a closed pipe is no answer. */
-    if ((fflush(stdout) != 0 || ferror(stdout)) && exit_code == MSP_EXIT_OK)
+    if ((fflush(stdout) != 0 || ferror(stdout)) && exit_code == MSP_EXIT_OK &&
+        !msp_cli_is_hook(&cli))
         exit_code = MSP_EXIT_INTERNAL;
     return exit_code;
 }

@@ -245,6 +245,7 @@ int msp_opts_parse(const struct msp_verbs *verbs, int argc, char **argv,
 
     cli->is_json = wants_json(verbs, argc, argv);
     r = take_words(verbs, argc, argv, cli, &words);
+    cli->object = words.n ? words.word[0] : NULL;
     if (r < 0)
         return r;
     if (words.n == 0) {

@@ -22,7 +22,7 @@ struct msp_out_view {
     const char *list;           /* name of the list the columns are for, or
                                  * NULL */
     const char *const *columns; /* ends in NULL; NULL = all of them */
-    const char *const *arrays;  /* fields of its items that are arrays in JSON
+    const char *const *arrays;  /* fields of any record that are arrays in JSON
                                 * even if one has a single one; ends in NULL;
                                 * may be NULL */
     const char *empty;          /* printed when the list has no item */
@@ -39,7 +39,7 @@ struct msp_out_view {
  * @param payload [len] records; written to (unescaped in place)
  * @param view NULL = every column
  * @return 0; -EBADMSG not records, a wrong value for its type or two fields
- *         of one name; -ENOMEM; -EIO writing failed
+ *         of one name that are no texts; -ENOMEM; -EIO writing failed
  */
 int msp_out_text(char *payload, size_t len, const struct msp_out_view *view,
                  FILE *out);

@@ -259,7 +259,8 @@ static const struct msp_verb verb_table[] = {
         .help = "register a container that mspd does not know",
         .detail = "For node agents; a runtime's hook does it by itself. A "
                   "container is one cgroup\nand all below it. Again with the "
-                  "same fields changes nothing, with others it is\nrefused.",
+                  "same fields changes nothing, with others it is\nrefused, "
+                  "and what was known is taken away.",
         .options = container_options,
         .run = msp_cmd_container_add,
     },

@@ -212,11 +212,14 @@ check_eq "allowed again" "$(token a a)" 200
 # More is told of it: what is known stays.
 check "a label more" ctl container update --cgroup "$BASE/a" \
     --label app=1 --pod-label x=1
-check "and another value" ctl container update --cgroup "$BASE/a" --label app=2
+check_eq "more of both, and another value" "$(ctl --json container update \
+    --cgroup "$BASE/a" --label app=2 --label b=3 --pod-label y=2 |
+    jq -c '[.result, .label, (.pod.label | sort)]')" \
+    '["ok",["app=2","b=3"],["x=1","y=2"]]'
 check_eq "all of it is known" "$(ctl --json container list | jq -c --arg cgroup \
     "$BASE/a" '.container[] | select(.cgroup == $cgroup) |
-    [.id, .name, .image, .netns, .label, .pod.namespace, .pod.name, .pod.label]')" \
-    "[\"id-web\",\"web\",\"img:1\",\"$SB_DIR/ns/a\",[\"app=2\"],\"prod\",\"web-0\",[\"x=1\"]]"
+    [.id, .name, .image, .netns, .label, .pod.namespace, .pod.name, (.pod.label | sort)]')" \
+    "[\"id-web\",\"web\",\"img:1\",\"$SB_DIR/ns/a\",[\"app=2\",\"b=3\"],\"prod\",\"web-0\",[\"x=1\",\"y=2\"]]"
 check_eq "still allowed" "$(token a a)" 200
 check "its namespace of pods" ctl container update --cgroup "$BASE/a" \
     --pod-namespace dev

@@ -76,6 +76,10 @@ static void all_fields_are_one_record(void **state)
                                    "spod.label=app=\n"
                                    "upid=7\n"
                                    "ucgroup_id=18446744073709551615\n\n";
+    static const char answer[] = "scgroup=/a/b.scope\n"
+                                 "slabel=a=1\n"
+                                 "slabel=b==\n"
+                                 "spod.label=app=\n\n";
 
     static const struct {
         int (*verb)(struct msp_cli *cli);
@@ -107,11 +111,15 @@ static void all_fields_are_one_record(void **state)
         };
         b.cli.pid = "7";
         b.cli.cgroup_id = "18446744073709551615";
+        b.cli.is_json = true;
         make_host(&b);
-        bench_serve(&b, verbs[i].type, MSP_CTL_OK, "scgroup=/a/b.scope\n\n",
-                    20);
+        bench_serve(&b, verbs[i].type, MSP_CTL_OK, answer, sizeof(answer) - 1);
         assert_int_equal(verbs[i].verb(&b.cli), 0);
         bench_flush(&b);
+        assert_string_equal(b.out, "{\"schema\":1,\"result\":\"ok\","
+                                   "\"cgroup\":\"/a/b.scope\","
+                                   "\"label\":[\"a=1\",\"b==\"],"
+                                   "\"pod\":{\"label\":[\"app=\"]}}\n");
         assert_int_equal(b.fake.request.type, verbs[i].type);
         assert_true(b.fake.is_read);
         assert_string_equal(b.fake.payload, expected);

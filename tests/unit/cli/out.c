@@ -78,6 +78,18 @@ static const struct {
      "\ns_item=audit\nslabel=a\nsp.label=b\nsp.n=c\n\n",
      "{\"schema\":1,\"result\":\"ok\",\"audit\":[{\"label\":[\"a\"],"
      "\"p\":{\"label\":[\"b\"],\"n\":\"c\"}}]}\n"},
+    {"so are those of the first record", JSON, NULL,
+     "sx=1\nslabel=a=1\nsp.label=c\nslabel=b=2\nsp.label=d\nslabel=e\n\n",
+     "{\"schema\":1,\"result\":\"ok\",\"x\":\"1\",\"label\":[\"a=1\","
+     "\"b=2\",\"e\"],\"p\":{\"label\":[\"c\",\"d\"]}}\n"},
+    {"which people see one by one", TEXT, NULL,
+     "sx=1\nslabel=a=1\nslabel=b=2\n\n", "x      1\nlabel  a=1\nlabel  b=2\n"},
+    {"an array of the view in the first record", JSON, &arrays,
+     "slabel=a\nsother=b\n\n",
+     "{\"schema\":1,\"result\":\"ok\",\"label\":[\"a\"],\"other\":\"b\","
+     "\"audit\":[]}\n"},
+    {"a text of ours is no array", JSON, NULL, "sresult=a\n\n", NULL},
+    {"nor if it is said twice", JSON, NULL, "sresult=a\nsresult=b\n\n", NULL},
     {"a number of one name twice in an item", JSON, NULL,
      "\ns_item=c\nux=1\nux=2\n\n", NULL},
     {"list items are one array", JSON, NULL,
