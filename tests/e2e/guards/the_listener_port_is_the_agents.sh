@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 # Nobody but the agent binds the port to which callers are redirected, by any
-# address or option, root or not, also when the agent is dead; every other
-# port, UDP and other namespaces are free.
+# address or option, root or not, also when the agent is dead. The others of the
+# range are for the next agent: on loopback, where mspd lives, root alone binds
+# them. Every other port, UDP and other namespaces are free.
 . "$(dirname "$0")/../../harness/sandbox.sh"
 
 # try WHO NETNS STEPS...: how bind and listen failed, or ok
@@ -31,16 +32,23 @@ binds=(
     "MPTCP, mapped|socket=mptcp6 bind=[::ffff:127.0.0.1]:P listen"
 )
 
-# every WANTED WHEN NETNS PORT
+# kept STEPS WHO: what comes of it at a port that is for the next agent
+kept() {
+    [[ $2 == 0:0 || $1 == *10.97* ]] && echo ok || echo EPERM
+}
+
+# every WANTED WHEN NETNS PORT; WANTED "kept" is what that says
 every() {
-    local one claim steps who
+    local one claim steps who wanted
     for one in "${binds[@]}"; do
         IFS='|' read -r claim steps <<<"$one"
         [[ $3 != c1 || $steps != *10.97* ]] || continue
         for who in 0:0 2001:3001; do
+            wanted=$1
+            [[ $1 != kept ]] || wanted=$(kept "$steps" "$who")
             # shellcheck disable=SC2086
             check_eq "$2: ${who%:*}: $claim" \
-                "$(try "$who" "$3" ${steps//P/$4})" "$1"
+                "$(try "$who" "$3" ${steps//P/$4})" "$wanted"
         done
     done
 }
@@ -60,7 +68,7 @@ push_policy "$(policy "$(item enforce deny \
     "$(rules /metadata/versions '"uid":2001')")")"
 every EPERM guarded vm "$PORT"
 check_eq "each is counted" "$(denied)" "$((2 * ${#binds[@]}))"
-every ok "another port of the range" vm "$((PORT + 1))"
+every kept "another port of the range" vm "$((PORT + 1))"
 every ok "a namespace without a listener" c1 "$PORT"
 check_eq "a port below the range" "$(try 2001:3001 vm bind=127.0.0.1:61079)" ok
 check_eq "a port above the range" "$(try 2001:3001 vm bind=127.0.0.1:61100)" ok
@@ -82,4 +90,5 @@ agent_is_gone() {
 }
 check "nothing of the agent runs" until_true 10 agent_is_gone
 every EPERM "agent dead" vm "$PORT"
+every kept "agent dead, another port" vm "$((PORT + 1))"
 sandbox_done
