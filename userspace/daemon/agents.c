@@ -247,17 +247,18 @@ static void proxy_flipped(void *data)
     msp_uplinks_refresh(&mspd->uplinks);
 }
 
-/* Warned about each time: somebody in there works against the agent. */
+/* Warned about: somebody in there works against the agent. */
 static void revive(struct mspd *mspd, const struct msp_child_listener *lost)
 {
-    char cookie[24];
-    int r;
+    char cookie[24], text[MSPD_OFTEN_BYTES];
+    int r = msp_listeners_revive(&mspd->listeners, lost->netns_cookie);
 
+    if (!mspd_often(&mspd->lost, r < 0 ? strerror(-r) : "ok", text))
+        return;
     (void)snprintf(cookie, sizeof(cookie), "%" PRIu64,
                    (uint64_t)lost->netns_cookie);
-    r = msp_listeners_revive(&mspd->listeners, lost->netns_cookie);
-    msp_log(MSP_LOG_WARN, "listener.lost", "netns", cookie, "again",
-            r < 0 ? strerror(-r) : "ok", NULL);
+    msp_log(MSP_LOG_WARN, "listener.lost", "netns", cookie, "again", text,
+            NULL);
 }
 
 static int take_records(struct mspd *mspd, const uint8_t *packet, size_t len)

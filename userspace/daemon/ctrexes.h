@@ -3,7 +3,7 @@
  * Executables in containers: where an identity names a container and a path,
  * the path is looked up in that container's own root, once when both are known
  * and again from time to time. Knows neither slots nor rows; exes.h is for the
- * host's files. Logs what cannot be found.
+ * host's files. Logs nothing, since what is there is the container's to change.
  */
 #pragma once
 

@@ -65,6 +65,16 @@ struct mspd_reports {
     int error[MSPD_REPORTS]; /* 0; negative errno of the last attempt */
 };
 
+/* Lines that a container can bring about as often as it likes; zeroed: none. */
+struct mspd_often {
+    uint64_t n; /* since the last one */
+    uint64_t logged_ms;
+};
+
+enum {
+    MSPD_OFTEN_BYTES = 128
+};
+
 struct mspd {
     struct msp_opts opts;
     struct msp_dirs dirs;
@@ -86,6 +96,7 @@ struct mspd {
     struct msp_child keeper;
     struct msp_child proxy;
     struct msp_listeners listeners;
+    struct mspd_often lost; /* listeners */
 
     struct {
         struct msp_source source; /* of the ring */
@@ -94,8 +105,8 @@ struct mspd {
         bool is_asking;
         bool is_pumping;
         bool has_waiting_rows; /* there may be some to expire */
-        uint64_t n_failed;     /* since logged_ms */
-        uint64_t logged_ms;
+        struct mspd_often failed;
+        struct mspd_often moved;
         struct msp_timer sweep;
     } parked;
     struct msp_names names;
@@ -165,6 +176,14 @@ void mspd_listeners_changed(struct mspd *mspd, bool has_paths);
 
 /* @return 0; negative errno */
 int mspd_parked_start(struct mspd *mspd);
+/*
+ * One more of these: at most one line a second is written, and says how many
+ * there were.
+ * @param ret the text for it, if so
+ * @return whether it is to be written
+ */
+bool mspd_often(struct mspd_often *often, const char *what,
+                char ret[MSPD_OFTEN_BYTES]);
 void mspd_parked_done(struct mspd *mspd);
 
 /* --- channel.c: the keeper's side of the secure channel ------------------- */

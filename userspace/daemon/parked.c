@@ -33,22 +33,29 @@ static void log_made(const struct msp_park *park, enum msp_log_level level,
     msp_log(level, event, "netns", cookie, "pid", pid, "why", what, NULL);
 }
 
-/* At most one line a second; how many there were is in the next one. */
-static void log_failed(struct mspd *mspd, const struct msp_park *park, int r)
+bool mspd_often(struct mspd_often *often, const char *what,
+                char ret[MSPD_OFTEN_BYTES])
 {
     uint64_t now_ms = msp_io_now_ms();
-    char text[96];
 
-    mspd->parked.n_failed++;
-    if (now_ms - mspd->parked.logged_ms < 1000)
-        return;
-    (void)snprintf(text, sizeof(text), "%s (%" PRIu64 " since the last line)",
+    often->n++;
+    if (now_ms - often->logged_ms < 1000)
+        return false;
+    (void)snprintf(ret, MSPD_OFTEN_BYTES,
+                   "%s (%" PRIu64 " since the last line)", what, often->n);
+    *often = (struct mspd_often){.logged_ms = now_ms};
+    return true;
+}
+
+static void log_failed(struct mspd *mspd, const struct msp_park *park, int r)
+{
+    char text[MSPD_OFTEN_BYTES];
+
+    if (mspd_often(&mspd->parked.failed,
                    r == -EDQUOT ? "who asks has as many as he may have"
                                 : strerror(-r),
-                   mspd->parked.n_failed);
-    mspd->parked.logged_ms = now_ms;
-    mspd->parked.n_failed = 0;
-    log_made(park, MSP_LOG_WARN, "listener.failed", text);
+                   text))
+        log_made(park, MSP_LOG_WARN, "listener.failed", text);
 }
 
 /*
@@ -73,14 +80,16 @@ static int take(struct mspd *mspd, int fd, uint64_t cookie, uint16_t port)
                                       .payer = mspd->parked.now.payer,
                                       .port = port};
     const struct msp_listener *item;
+    char text[MSPD_OFTEN_BYTES];
     int r = msp_listeners_add(&mspd->listeners, &made, &item);
 
     if (r < 0)
         return r;
-    if (port != mspd->parked.now.port)
-        /* who waits at the other port never gets there; the next one does */
-        log_made(&mspd->parked.now, MSP_LOG_WARN, "listener.moved",
-                 "somebody else had bound its port");
+    /* who waits at the other port never gets there; the next one does */
+    if (port != mspd->parked.now.port &&
+        mspd_often(&mspd->parked.moved, "somebody else had bound its port",
+                   text))
+        log_made(&mspd->parked.now, MSP_LOG_WARN, "listener.moved", text);
     mspd_listeners_changed(mspd, false);
     return 0;
 }

@@ -17,23 +17,39 @@ served() {
     [[ $(http_code "$USER" "$1" "$URL") == 200 ]]
 }
 
+# listening [NETNS]
 listening() {
-    in_ns c1 ss -Hltn "sport = :$port"
+    in_ns "${1:-c1}" ss -Hltn "sport = :$port"
 }
 
-lost() {
+lines() {
     grep -c '^<4>listener.lost' "$SB_DIR/mspd.log"
 }
 
-is_over() {
-    (($(lost) > ${before:-0})) && served c1
+all_are_back() {
+    local n
+    for n in {1..20}; do
+        [[ -n $(listening "many$n") ]] || return 1
+    done
 }
 
-# The client itself asks the kernel, with the rights of the namespace's root.
+# How often it was lost: each line says how many there were since the one before.
+lost() {
+    sed -n 's/^<4>listener\.lost.*(\([0-9]*\) since.*/\1/p' "$SB_DIR/mspd.log" |
+        awk '{ n += $1 } END { print n + 0 }'
+}
+
+# end_it [NETNS]: the client itself asks the kernel, with the rights of the
+# namespace's root.
 end_it() {
-    run_as 0:0 c1 ss -KH state listening "sport = :$port" >"$SB_DIR/tmp/ended" \
-        2>/dev/null
+    run_as 0:0 "${1:-c1}" ss -KH state listening "sport = :$port" \
+        >"$SB_DIR/tmp/ended" 2>/dev/null
     grep -q ":$port" "$SB_DIR/tmp/ended"
+}
+
+one_more_says() {
+    end_it
+    (($(lost) >= $1))
 }
 
 sandbox_up
@@ -58,14 +74,29 @@ sleep 2
 check "the proxy did not run meanwhile: $(($(ticks) - before)) ticks" \
     test "$(($(ticks) - before))" -lt 20
 check "others are served" served vm
-before=0
 kill -CONT "$SB_MSPD"
-check "it comes back" until_true 5 is_over
+check "it comes back" until_true 5 served c1
 check_eq "at its port" "$(listening | awk '{ print $4 }')" "127.0.0.1:$port"
+check "the log has it" test "$(lines)" -ge 1
 for _ in 1 2 3; do
-    before=$(lost)
     end_it
-    check "once more" until_true 5 is_over
+    check "once more" until_true 5 served c1
 done
+
+# In as many namespaces as he likes: the log is not his to fill.
+for n in {1..20}; do
+    make_netns "many$n"
+    ctl netns add "$SB_DIR/ns/many$n" >/dev/null || die "no listener in many$n"
+done
+before=$(lines)
+began=$EPOCHSECONDS
+for n in {1..20}; do
+    end_it "many$n"
+done
+check "all come back" until_true 10 all_are_back
+check "a line a second: $(($(lines) - before)) in $((EPOCHSECONDS - began)) s" \
+    test "$(($(lines) - before))" -le "$((EPOCHSECONDS - began + 2))"
+check "until the next one that says how many there were" \
+    until_true 10 one_more_says 24
 check_eq "nothing unsigned" "$(journal_count '.signed != "valid"')" 0
 sandbox_done
