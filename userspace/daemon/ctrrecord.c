@@ -35,6 +35,7 @@ static const struct {
 };
 
 _Static_assert(ARRAY_SIZE(texts) == MSP_CTR_TEXT_COUNT, "texts");
+_Static_assert(MSP_CONTAINER_LABELS_MAX == 64, "take_label()");
 
 static const struct {
     const char *name;
@@ -107,7 +108,7 @@ static int take_label(struct parse *parse, enum msp_demand_kind kind,
             return fail(parse, -EINVAL, "a label is there twice");
     }
     if (n >= MSP_CONTAINER_LABELS_MAX)
-        return fail(parse, -E2BIG, "too many labels");
+        return fail(parse, -E2BIG, "it would have more than 64 labels");
     add_fact(parse, kind, value, equals + 1);
     return 0;
 }
