@@ -164,6 +164,16 @@ static void wait_while(uint32_t *word, uint32_t value)
         futex(word, FUTEX_WAIT, value);
 }
 
+/* A member ends only with the crowd; a turn of one that is gone never ends. */
+static void on_member_gone(int sig)
+{
+    static const char text[] = "bench_connect: a member of the crowd is gone\n";
+
+    (void)sig;
+    (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+    _exit(1);
+}
+
 /* Shares the memory until it ends: fork() would take ten times as long. */
 static void connect_started(const struct client *client)
 {
@@ -205,7 +215,7 @@ static void add_member(const struct bench *bench, struct crowd *crowd, int i,
     container_path(bench, i, path);
     msp_autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct clone_args args = {
-        .flags = CLONE_INTO_CGROUP,
+        .flags = CLONE_INTO_CGROUP | CLONE_CLEAR_SIGHAND,
         .exit_signal = SIGCHLD,
         .cgroup = (__u64)fd,
     };
@@ -255,7 +265,7 @@ static void crowd_run(const struct bench *bench, const struct pair *pair,
                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     double ns[ROUNDS];
 
-    if (crowd == MAP_FAILED)
+    if (crowd == MAP_FAILED || signal(SIGCHLD, on_member_gone) == SIG_ERR)
         bench_die("mmap");
     for (int i = 0; i < n; i++)
         add_member(bench, crowd, i, client);
