@@ -22,18 +22,19 @@ struct msp_audit_key {
 MSP_ASSERT_SIZE(msp_audit_key, 32);
 
 struct msp_audit {
+    /* what is read of a row each time, beside its key: one line of memory */
     __u64 count;
     __u64 first_ns; /* CLOCK_MONOTONIC */
     __u64 last_ns;
     __u64 generation; /* policy generation of the last event */
-    __u64 netns_cookie;
-    __u32 busy; /* a writer holds the text fields */
-    __u32 pid;
-    __u32 uid;   /* the real one, also under MSP_AUDIT_UID_OTHER */
-    __u32 flags; /* MSP_MARK_* */
+    __u32 busy;       /* a writer holds the fields below */
     /* the names below are those of these, in `generation` */
     __u32 identity_no; /* or MSP_NO_IDENTITY */
     __u32 privilege_no;
+    __u32 pid;
+    __u64 netns_cookie;
+    __u32 uid;   /* the real one, also under MSP_AUDIT_UID_OTHER */
+    __u32 flags; /* MSP_MARK_* */
     struct msp_exe exe;
     struct msp_name exe_name; /* base name at exec, "-" for none known */
     char endpoint[MSP_ENDPOINT_NAME_BYTES];

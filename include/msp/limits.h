@@ -8,7 +8,7 @@
 
 /* --- pins and formats --------------------------------------------------- */
 #ifndef MSP_LAYOUT   /* a test builds another one */
-#define MSP_LAYOUT 7 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
+#define MSP_LAYOUT 8 /* pin tree <pin-dir>/layout-<MSP_LAYOUT> */
 #endif
 #define MSP_IMAGE_VERSION 4
 #define MSP_CTL_VERSION   1

@@ -199,7 +199,7 @@ static const struct msp_verb verb_table[] = {
         .operands = "",
         .help = "verdicts of the kernel, by kind of caller",
         .detail = "The same rows: bpftool map dump pinned "
-                  "/sys/fs/bpf/mspd/layout-7/maps/msp_audit",
+                  "/sys/fs/bpf/mspd/layout-8/maps/msp_audit",
         .options = no_options,
         .run = msp_cmd_audit,
     },

@@ -19,7 +19,7 @@ bound() {
 }
 
 pending() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-7/maps/msp_handoff" |
+    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-8/maps/msp_handoff" |
         jq length
 }
 
@@ -36,7 +36,7 @@ check_eq "and leaves no mark behind" "$(pending)" 0
 check_eq "nothing reached the host" "$(journal_count)" 0
 check "the reason is in the audit map" \
     grep -q BOUND_DEVICE <(bpftool map dump pinned \
-        "$SB_DIR/bpf/mspd/layout-7/maps/msp_audit")
+        "$SB_DIR/bpf/mspd/layout-8/maps/msp_audit")
 check_eq "an unbound socket of the same user is served" \
     "$(ask curl $USER vm $IMDS:80 /metadata/versions x)" 200
 push_policy "$(policy '{"mode":"enforce","defaultAccess":"deny","id":"t",

@@ -59,7 +59,7 @@ is_registered() {
 
 # Rows of a map, by its name below maps/.
 rows() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-7/maps/$1" | jq length
+    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-8/maps/$1" | jq length
 }
 
 sandbox_up
@@ -196,7 +196,7 @@ check_eq "audit says who, of a cgroup below too" "$(audit_rows \
     jq -r '"\(.container_name) \(.pod) \(.pod_namespace)"' | sort -u)" \
     "web web-0 prod"
 check_eq "and the kernel's own table" "$(bpftool map dump pinned \
-    "$SB_DIR/bpf/mspd/layout-7/maps/msp_container" |
+    "$SB_DIR/bpf/mspd/layout-8/maps/msp_container" |
     grep -c '"pod_name": "web-0"')" 3
 check_eq "status counts them" "$(ctl --json status |
     jq '.containers | [.registered, .without_row]' -c)" "[4,0]"

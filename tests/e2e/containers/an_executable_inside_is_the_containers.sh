@@ -45,7 +45,7 @@ rows() {
     local gen
     gen=$(ctl --json status | jq .policy.generation)
     bpftool -j map dump pinned \
-        "$SB_DIR/bpf/mspd/layout-7/gen/$gen/msp_exe" | jq length
+        "$SB_DIR/bpf/mspd/layout-8/gen/$gen/msp_exe" | jq length
 }
 
 sandbox_up

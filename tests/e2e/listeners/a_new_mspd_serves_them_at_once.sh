@@ -48,7 +48,7 @@ for how in KILL TERM; do
     sandbox_stop_mspd "$how"
     # a clean stop takes the rows away: then they are made on demand again
     before=$(bpftool -j map dump pinned \
-        "$SB_DIR/bpf/mspd/layout-7/maps/msp_netns" | jq length)
+        "$SB_DIR/bpf/mspd/layout-8/maps/msp_netns" | jq length)
     [[ $how == KILL ]] || check_eq "stopped: denied at once" "$(get c1)" EPERM
     sandbox_start_mspd
     check_eq "$how: as many as had a row are ready" "$(on_demand)" \

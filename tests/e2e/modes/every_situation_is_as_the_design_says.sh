@@ -76,7 +76,7 @@ journal_of() {
 
 # The audit map as root reads it with no daemon to ask.
 audit_of() {
-    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-7/maps/msp_audit" |
+    bpftool -j map dump pinned "$SB_DIR/bpf/mspd/layout-8/maps/msp_audit" |
         jq -r --argjson cg "$1" '.[] | (.formatted // .).key |
             select(.cgroup_id == $cg) | [.stage, .verdict, .reason] |
             map(sub("MSP_[A-Z]+_"; "") | ascii_downcase | gsub("_"; "-")) |

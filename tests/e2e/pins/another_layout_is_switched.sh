@@ -79,7 +79,7 @@ programs=$(attached)
 digest=$(ctl --json status | jq -r .policy.digest)
 check "the user is served" served
 denied "first"
-check_eq "one layout" "$(layouts)" layout-7
+check_eq "one layout" "$(layouts)" layout-8
 
 # The old proxy lives on without its mspd, as after a crash.
 old_proxy=$(child_pid mspd-proxy)
@@ -91,7 +91,7 @@ check "the user is served by the new one" served
 
 sandbox_stop_mspd
 denied "stopped"
-switch_to 7 "older layout, mspd stopped"
+switch_to 8 "older layout, mspd stopped"
 
 # One that cannot be attached: the old one stays in force.
 sandbox_stop_mspd KILL

@@ -54,7 +54,7 @@ sandbox_start_sim
 sandbox_start_mspd
 push_policy "$(policy "$(item enforce deny)")"
 sandbox_stop_mspd
-TREE=$SB_DIR/bpf/mspd/layout-7
+TREE=$SB_DIR/bpf/mspd/layout-8
 denied "stopped"
 
 swap maps/msp_audit progs/msp_connect4 prog

@@ -131,7 +131,7 @@ static void only_a_bpf_file_system_is_emptied(void **state)
 
     (void)state;
     bench_start(&b);
-    (void)snprintf(path, sizeof(path), "%s/layout-7", b.dir);
+    (void)snprintf(path, sizeof(path), "%s/layout-8", b.dir);
     assert_ok(mkdir(path, 0700));
     b.cli.is_yes = true;
     b.cli.pin_dir = b.dir;
