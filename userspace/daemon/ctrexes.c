@@ -336,21 +336,20 @@ int msp_ctrexes_plan(struct msp_ctrexes *exes,
                      const struct msp_ctr_match *match,
                      const struct msp_containers *containers)
 {
-    int changed = 0;
+    int changed = 0, r = 0;
 
     for (size_t i = 0; i < exes->n; i++)
         exes->item[i]->is_wanted = false;
-    for (size_t i = 0; i < containers->n && match->n; i++) {
-        int r = want_all(exes, match, containers->entry[i]);
-
-        if (r < 0)
-            return r;
-        changed |= r;
+    for (size_t i = 0; i < containers->n && match->n && r >= 0; i++) {
+        r = want_all(exes, match, containers->entry[i]);
+        if (r > 0)
+            changed = 1;
     }
+    /* fail closed: nor is there what no memory was left to look at */
     changed |= drop_unwanted(exes);
     if (exes->n)
         (void)msp_timer_set(&exes->tick, 0);
-    return changed;
+    return r < 0 ? r : changed;
 }
 
 void msp_ctrexes_init(struct msp_ctrexes *exes, struct msp_loop *loop,

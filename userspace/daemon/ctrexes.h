@@ -70,7 +70,8 @@ void msp_ctrexes_init(struct msp_ctrexes *exes, struct msp_loop *loop,
 void msp_ctrexes_done(struct msp_ctrexes *exes);
 
 /*
- * What is wanted from now on; what is no more is forgotten.
+ * What is wanted from now on; what is no more is forgotten, and so is what no
+ * memory was left for.
  * @return whether msp_ctrexes_found says something else now; -ENOMEM
  */
 int msp_ctrexes_plan(struct msp_ctrexes *exes,

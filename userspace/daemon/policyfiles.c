@@ -14,7 +14,8 @@
 enum {
     REWRITE_MS = 1000,
     RECALL_MS = 100,
-    REPLAN_MS = 20
+    REPLAN_MS = 20,
+    RETRY_MS = 1000
 };
 
 /* --- what exes.h asks for ----------------------------------------------- */
@@ -231,10 +232,12 @@ static void on_replan(void *data)
     int r = msp_ctrexes_plan(&policy->ctrexes, &policy->containers->match,
                              policy->containers);
 
-    if (r < 0)
-        /* fail closed: files of containers that came have no rows */
+    if (r < 0) {
+        /* fail closed: files that no memory was left for have no rows */
         msp_log_errno(MSP_LOG_ERR, "exe.containers", r);
-    if (r > 0)
+        (void)msp_timer_set(&policy->replan, RETRY_MS);
+    }
+    if (r != 0)
         msp_policy_files_changed(policy);
 }
 

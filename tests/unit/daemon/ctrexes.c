@@ -37,6 +37,18 @@ static const struct msp_image image = {
           [MSP_SEC_DEMANDS] = ARRAY_SIZE(demands)},
 };
 
+static bool is_out_of_memory;
+
+/* In the place of the C library's, whose parameter has a name of its own. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+char *strdup(const char *text)
+{
+    size_t len = strlen(text) + 1;
+    char *copy = is_out_of_memory ? NULL : malloc(len);
+
+    return copy ? memcpy(copy, text, len) : NULL;
+}
+
 /* mspd-netns and the kernel, played. */
 struct bench {
     struct msp_loop *loop;
@@ -307,6 +319,28 @@ static void another_root_is_looked_at_at_once(void **state)
     assert_int_equal(lacking(bench, &why), 0);
 }
 
+static void what_no_memory_was_left_for_has_no_rights(void **state)
+{
+    struct bench *bench = *state;
+
+    add_container(bench, 0, 10, "scgroup=/c\nsname=a\nsroot=/r\n\n");
+    assert_int_equal(plan(bench), 0);
+    bench->is_silent = true;
+    bench->stop_at = -1;
+    assert_int_equal(msp_loop_run(bench->loop), 0);
+    msp_ctr_record_done(&bench->room[0].record);
+    add_container(bench, 0, 10, "scgroup=/c\nsname=a\nsroot=/new\n\n");
+    is_out_of_memory = true;
+    assert_int_equal(plan(bench), -ENOMEM);
+    is_out_of_memory = false;
+    assert_int_equal(bench->exes.n, 0);
+    answer(bench); /* which is the last to know of it */
+    assert_int_equal(plan(bench), 0);
+    bench->n_changed = 0;
+    run(bench, 1);
+    assert_string_equal(bench->asked, "/new /bin/a");
+}
+
 int main(void)
 {
 #define BENCH_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -317,6 +351,7 @@ int main(void)
         BENCH_TEST(an_answer_that_comes_too_late_is_nobodys),
         BENCH_TEST(what_does_not_count_is_said),
         BENCH_TEST(another_root_is_looked_at_at_once),
+        BENCH_TEST(what_no_memory_was_left_for_has_no_rights),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
