@@ -3,8 +3,8 @@
  * cgroup/bind4 and 6: the listener port of a network namespace is the
  * agent's; nobody else may collect what is redirected there. Who had bound it
  * before is seen when he listens (flow.bpf.c). Where the agent lives, the other
- * ports of the range are on loopback for real root of the host alone, as the
- * next agent is: who listens at all of them would leave it none.
+ * ports of the range are, where loopback reaches them, for real root of the host
+ * alone, as the next agent is: who listens at all would leave it none.
  */
 #include "lib/event.bpf.h"
 #include "lib/host.bpf.h"
@@ -18,7 +18,9 @@ static __always_inline bool bind_is_kept(__u64 cookie, const __u8 addr[16])
     __u32 zero = 0;
     struct msp_meta *meta = bpf_map_lookup_elem(&msp_meta, &zero);
 
-    return meta && meta->netns_cookie == cookie && target_is_loopback(addr) &&
+    if (!meta)
+        return true; /* fail closed: cannot happen */
+    return meta->netns_cookie == cookie && target_is_loopback(addr) &&
            (subject_in_container(task, meta) || !subject_is_root(task));
 }
 

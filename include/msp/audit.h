@@ -27,7 +27,7 @@ struct msp_audit {
     __u64 first_ns; /* CLOCK_MONOTONIC */
     __u64 last_ns;
     __u64 generation; /* policy generation of the last event */
-    __u32 busy;       /* a writer holds the fields below */
+    __u32 busy;       /* a writer holds all but `count` */
     /* the names below are those of these, in `generation` */
     __u32 identity_no; /* or MSP_NO_IDENTITY */
     __u32 privilege_no;
